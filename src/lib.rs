@@ -1,0 +1,8 @@
+//! aifix: from a failing workload to a proved fix in Git.
+
+pub mod doors;
+pub mod error;
+pub mod model;
+pub mod redact;
+pub mod text;
+pub mod ui;

@@ -1,0 +1,2 @@
+//! The `aifix` command.
+fn main() {}

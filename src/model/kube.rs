@@ -1,0 +1,478 @@
+//! Lean Kubernetes objects: only what rules read.
+//!
+//! They are decoded from the API's JSON and can be written back in its shape.
+//! Unknown fields are ignored, missing ones take their default.
+//! Shapes: <https://kubernetes.io/docs/reference/kubernetes-api/>.
+
+use super::object::ObjectRef;
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Reads `null` as the default: Go clients write it for an empty list or map.
+fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
+}
+
+/// Reads a timestamp; `null` and text that is none are "not known".
+fn timestamp<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+    Ok(Option::<String>::deserialize(from)?.and_then(|text| text.parse().ok()))
+}
+
+/// Annotations without `last-applied-configuration`, which repeats whole objects with their values.
+fn annotations<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let mut map: BTreeMap<String, String> = nullable(from)?;
+    map.remove("kubectl.kubernetes.io/last-applied-configuration");
+    Ok(map)
+}
+
+macro_rules! lean {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident : $type:ty),* $(,)? })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(rename_all = "camelCase", default)]
+        pub struct $name {
+            $($(#[$field_doc])* #[serde(deserialize_with = "nullable", skip_serializing_if = "is_default")] pub $field: $type,)*
+        }
+    )*};
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// `metadata` of any object.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Meta {
+    pub name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub uid: String,
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    #[serde(deserialize_with = "annotations", skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
+    pub owner_references: Vec<OwnerReference>,
+    #[serde(deserialize_with = "timestamp", skip_serializing_if = "Option::is_none")]
+    pub creation_timestamp: Option<Timestamp>,
+    #[serde(deserialize_with = "timestamp", skip_serializing_if = "Option::is_none")]
+    pub deletion_timestamp: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deletion_grace_period_seconds: Option<i64>,
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
+    pub finalizers: Vec<String>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub generation: i64,
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
+    pub managed_fields: Vec<ManagedField>,
+}
+
+impl Meta {
+    /// The owner with `controller: true`.
+    pub fn controller(&self) -> Option<&OwnerReference> {
+        self.owner_references.iter().find(|owner| owner.controller)
+    }
+}
+
+/// One entry of `metadata.managedFields`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ManagedField {
+    pub manager: String,
+    pub operation: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub subresource: String,
+    #[serde(deserialize_with = "timestamp", skip_serializing_if = "Option::is_none")]
+    pub time: Option<Timestamp>,
+    pub fields_v1: Value,
+}
+
+lean! {
+    /// One entry of `metadata.ownerReferences`.
+    OwnerReference { api_version: String, kind: String, name: String, uid: String, controller: bool }
+
+    /// A pod. Healthy ones hold only part of their spec: see [`Pod::reduce`].
+    Pod { metadata: Meta, spec: PodSpec, status: PodStatus }
+    /// `spec` of a pod or of a pod template.
+    PodSpec {
+        node_name: String,
+        restart_policy: String,
+        scheduler_name: String,
+        service_account_name: String,
+        priority_class_name: String,
+        host_network: bool,
+        active_deadline_seconds: Option<i64>,
+        node_selector: BTreeMap<String, String>,
+        affinity: Value,
+        tolerations: Vec<Value>,
+        topology_spread_constraints: Vec<Value>,
+        security_context: Value,
+        init_containers: Vec<Container>,
+        containers: Vec<Container>,
+        volumes: Vec<Value>,
+        image_pull_secrets: Vec<Value>,
+        scheduling_gates: Vec<Value>,
+        readiness_gates: Vec<Value>,
+    }
+    /// One container of a pod spec.
+    Container {
+        name: String,
+        image: String,
+        image_pull_policy: String,
+        command: Vec<String>,
+        args: Vec<String>,
+        working_dir: String,
+        env: Vec<EnvVar>,
+        env_from: Vec<Value>,
+        ports: Vec<ContainerPort>,
+        resources: Resources,
+        liveness_probe: Option<Probe>,
+        readiness_probe: Option<Probe>,
+        startup_probe: Option<Probe>,
+        volume_mounts: Vec<Value>,
+        lifecycle: Value,
+        security_context: Value,
+        /// `Always` makes an init container a sidecar.
+        restart_policy: String,
+        termination_message_policy: String,
+    }
+    /// One entry of `env`.
+    EnvVar { name: String, value: Option<String>, value_from: Option<Value> }
+    /// One entry of a container's `ports`.
+    ContainerPort { name: String, container_port: i64, protocol: String, host_port: i64 }
+    /// `resources`; quantities as written.
+    Resources { limits: BTreeMap<String, Value>, requests: BTreeMap<String, Value> }
+    /// A probe.
+    Probe {
+        http_get: Option<HttpGet>,
+        tcp_socket: Option<TcpSocket>,
+        grpc: Option<TcpSocket>,
+        exec: Option<Value>,
+        initial_delay_seconds: i64,
+        period_seconds: i64,
+        timeout_seconds: i64,
+        failure_threshold: i64,
+        success_threshold: i64,
+        termination_grace_period_seconds: Option<i64>,
+    }
+    /// `httpGet` of a probe; `port` is a number or a name.
+    HttpGet { path: String, port: Value, scheme: String, host: String }
+    /// `tcpSocket` or `grpc` of a probe.
+    TcpSocket { port: Value }
+
+    /// `status` of a pod.
+    PodStatus {
+        phase: String,
+        reason: String,
+        message: String,
+        conditions: Vec<Condition>,
+        init_container_statuses: Vec<ContainerStatus>,
+        container_statuses: Vec<ContainerStatus>,
+        start_time: Time,
+        pod_ip: String,
+        nominated_node_name: String,
+    }
+    /// One container of a pod's status.
+    ContainerStatus {
+        name: String,
+        image: String,
+        #[serde(rename = "imageID")]
+        image_id: String,
+        ready: bool,
+        started: Option<bool>,
+        restart_count: i64,
+        state: ContainerState,
+        last_state: ContainerState,
+    }
+    /// `state` or `lastState`: at most one is set.
+    ContainerState { waiting: Option<Waiting>, running: Option<Running>, terminated: Option<Terminated> }
+    Waiting { reason: String, message: String }
+    Running { started_at: Time }
+    Terminated { exit_code: i64, signal: i64, reason: String, message: String, started_at: Time, finished_at: Time }
+
+    /// A condition of any object.
+    Condition {
+        #[serde(rename = "type")]
+        kind: String,
+        status: String,
+        reason: String,
+        message: String,
+        last_transition_time: Time,
+        last_update_time: Time,
+    }
+
+    /// A core/v1 event.
+    Event {
+        metadata: Meta,
+        involved_object: InvolvedObject,
+        #[serde(rename = "type")]
+        kind: String,
+        reason: String,
+        message: String,
+        count: i64,
+        first_timestamp: Time,
+        last_timestamp: Time,
+        event_time: Time,
+        series: Option<Series>,
+        source: EventSource,
+        reporting_component: String,
+    }
+    InvolvedObject { kind: String, namespace: String, name: String, uid: String, field_path: String }
+    Series { count: i64, last_observed_time: Time }
+    EventSource { component: String, host: String }
+}
+
+/// A timestamp that may be absent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Time(pub Option<Timestamp>);
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        timestamp(from).map(Self)
+    }
+}
+
+impl Pod {
+    /// Which object it is.
+    pub fn object(&self) -> ObjectRef {
+        ObjectRef::new("v1", "Pod", &self.metadata.namespace, &self.metadata.name).with_uid(&self.metadata.uid)
+    }
+
+    /// The condition of this type.
+    pub fn condition(&self, kind: &str) -> Option<&Condition> {
+        self.status.conditions.iter().find(|condition| condition.kind == kind)
+    }
+
+    /// Whether its `Ready` condition is true.
+    pub fn is_ready(&self) -> bool {
+        self.condition("Ready").is_some_and(|ready| ready.status == "True")
+    }
+
+    /// Drops what no rule reads of a healthy pod: it bounds the memory of a scan.
+    /// A pod is healthy when it is Ready, not being deleted, and no container of it ever restarted.
+    pub fn reduce(mut self) -> Self {
+        let statuses = self.status.init_container_statuses.iter().chain(&self.status.container_statuses);
+        let restarted =
+            statuses.into_iter().any(|status| status.restart_count > 0 || status.last_state.terminated.is_some());
+        self.metadata.managed_fields = Vec::new();
+        if !self.is_ready() || restarted || self.metadata.deletion_timestamp.is_some() {
+            return self;
+        }
+        for container in self.spec.containers.iter_mut().chain(&mut self.spec.init_containers) {
+            *container = Container {
+                name: std::mem::take(&mut container.name),
+                image: std::mem::take(&mut container.image),
+                ports: std::mem::take(&mut container.ports),
+                resources: std::mem::take(&mut container.resources),
+                ..Container::default()
+            };
+        }
+        self.spec.affinity = Value::Null;
+        self.spec.tolerations = Vec::new();
+        self.spec.topology_spread_constraints = Vec::new();
+        self.spec.security_context = Value::Null;
+        self.spec.volumes.retain(|volume| volume.get("persistentVolumeClaim").is_some());
+        self.metadata.annotations = BTreeMap::new();
+        self
+    }
+}
+
+impl Event {
+    /// When it was last seen: series, then the legacy field, then the event time, then its creation.
+    pub fn last_seen(&self) -> Option<Timestamp> {
+        self.series
+            .as_ref()
+            .and_then(|series| series.last_observed_time.0)
+            .or(self.last_timestamp.0)
+            .or(self.event_time.0)
+            .or(self.metadata.creation_timestamp)
+    }
+
+    /// When it was first seen.
+    pub fn first_seen(&self) -> Option<Timestamp> {
+        self.first_timestamp.0.or(self.event_time.0).or(self.metadata.creation_timestamp)
+    }
+
+    /// How often it was seen, at least 1.
+    pub fn times(&self) -> i64 {
+        self.series.as_ref().map_or(self.count, |series| series.count).max(1)
+    }
+
+    /// The container its `fieldPath` names: `spec.containers{app}`.
+    pub fn container(&self) -> Option<&str> {
+        let path = &self.involved_object.field_path;
+        path.split_once('{').and_then(|(_, rest)| rest.strip_suffix('}'))
+    }
+
+    /// Its message without the prefix that aggregation puts before it.
+    pub fn text(&self) -> &str {
+        self.message.strip_prefix("(combined from similar events): ").unwrap_or(&self.message)
+    }
+}
+
+/// Any other object: typed metadata, and the rest as it came (without `apiVersion`, `kind`, `metadata`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Object {
+    #[serde(default)]
+    pub api_version: String,
+    #[serde(default)]
+    pub kind: String,
+    #[serde(default)]
+    pub metadata: Meta,
+    #[serde(flatten)]
+    pub body: Map<String, Value>,
+}
+
+impl Object {
+    /// Which object it is.
+    pub fn object(&self) -> ObjectRef {
+        ObjectRef::new(&self.api_version, &self.kind, &self.metadata.namespace, &self.metadata.name)
+            .with_uid(&self.metadata.uid)
+    }
+
+    /// The value at a JSON pointer below `spec` or `status`: `/spec/replicas`.
+    pub fn at(&self, pointer: &str) -> Option<&Value> {
+        let mut steps = pointer.strip_prefix('/')?.splitn(2, '/');
+        let first = self.body.get(steps.next()?)?;
+        match steps.next() {
+            Some(rest) => first.pointer(&format!("/{rest}")),
+            None => Some(first),
+        }
+    }
+
+    /// The integer at a JSON pointer.
+    pub fn int(&self, pointer: &str) -> Option<i64> {
+        self.at(pointer)?.as_i64()
+    }
+
+    /// The text at a JSON pointer, empty when absent.
+    pub fn text(&self, pointer: &str) -> &str {
+        self.at(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The value at a JSON pointer in a lean shape; the default when absent or of another shape.
+    pub fn view<T: DeserializeOwned + Default>(&self, pointer: &str) -> T {
+        self.at(pointer).and_then(|value| T::deserialize(value).ok()).unwrap_or_default()
+    }
+
+    /// `status.conditions`.
+    pub fn conditions(&self) -> Vec<Condition> {
+        self.view("/status/conditions")
+    }
+
+    /// JSON pointer of its pod template, `None` for kinds without one.
+    pub fn template_pointer(&self) -> Option<&'static str> {
+        match self.kind.as_str() {
+            "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" | "ReplicationController" => {
+                Some("/spec/template")
+            }
+            "CronJob" => Some("/spec/jobTemplate/spec/template"),
+            _ => None,
+        }
+    }
+
+    /// Its pod template as it came: `{metadata, spec}`.
+    pub fn template(&self) -> Option<&Value> {
+        self.at(self.template_pointer()?)
+    }
+
+    /// Its pod template's spec in lean shape.
+    pub fn pod_spec(&self) -> Option<PodSpec> {
+        PodSpec::deserialize(self.template()?.get("spec")?).ok()
+    }
+
+    /// Labels of its pod template.
+    pub fn template_labels(&self) -> BTreeMap<String, String> {
+        self.template()
+            .and_then(|template| template.pointer("/metadata/labels"))
+            .and_then(|labels| BTreeMap::deserialize(labels).ok())
+            .unwrap_or_default()
+    }
+
+    /// The whole object as JSON, in the API's shape.
+    pub fn to_value(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+/// A ConfigMap or a Secret: its name and key names, never a value.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Keyed {
+    pub metadata: Meta,
+    /// `None`: the keys are not known.
+    pub keys: Option<BTreeSet<String>>,
+}
+
+impl Keyed {
+    /// Names of `data`, `binaryData` and `stringData` when they are there (an offline file),
+    /// else the keys that `managedFields` own (a metadata list). Values are dropped here.
+    pub fn from_value(value: &Value) -> Option<Self> {
+        let mut metadata = Meta::deserialize(value.get("metadata")?).ok()?;
+        let mut keys = BTreeSet::new();
+        let mut known = !metadata.managed_fields.is_empty();
+        for name in ["data", "binaryData", "stringData"] {
+            if let Some(Value::Object(map)) = value.get(name) {
+                known = true;
+                keys.extend(map.keys().cloned());
+            }
+            for entry in &metadata.managed_fields {
+                if let Some(Value::Object(fields)) = entry.fields_v1.get(format!("f:{name}")) {
+                    keys.extend(fields.keys().filter_map(|key| key.strip_prefix("f:")).map(str::to_owned));
+                }
+            }
+        }
+        // Only who and when is kept: field sets of a Secret say nothing more.
+        for entry in &mut metadata.managed_fields {
+            entry.fields_v1 = Value::Null;
+        }
+        Some(Self { metadata, keys: known.then_some(keys) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn nulls_and_unknown_fields_are_read() {
+        let pod: Pod = serde_json::from_value(json!({
+            "metadata": {"name": "a", "labels": null, "creationTimestamp": null, "x": 1},
+            "spec": {"containers": [{"name": "c", "ports": null, "new": {}}]},
+            "status": {"containerStatuses": null, "startTime": "2026-11-22T16:35:49Z"}
+        }))
+        .unwrap_or_default();
+        assert_eq!(pod.spec.containers[0].name, "c");
+        assert!(pod.status.start_time.0.is_some());
+    }
+
+    #[test]
+    fn values_of_a_secret_are_never_held() {
+        let secret = Keyed::from_value(&json!({
+            "metadata": {"name": "db", "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{\"data\":{\"p\":\"hunter2\"}}"}},
+            "data": {"password": "aHVudGVyMg=="}
+        }));
+        let printed = format!("{secret:?}");
+        assert!(
+            printed.contains("password") && !printed.contains("aHVudGVyMg") && !printed.contains("hunter2"),
+            "{printed}"
+        );
+    }
+
+    #[test]
+    fn a_scheduler_event_has_a_time_and_a_count() {
+        let event: Event = serde_json::from_value(json!({
+            "metadata": {"name": "e"}, "eventTime": "2026-11-22T16:50:32.734950Z", "firstTimestamp": null,
+            "lastTimestamp": null, "series": {"count": 3, "lastObservedTime": "2026-11-22T16:51:00.000000Z"}
+        }))
+        .unwrap_or_default();
+        assert_eq!((event.times(), event.last_seen().map(|t| t.as_second())), (3, Some(1_795_366_260)));
+    }
+}

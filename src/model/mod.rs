@@ -1,0 +1,17 @@
+//! Plain values that flow through aifix; they do nothing.
+//!
+//! Values import only each other. A rule is given a [`snapshot::Snapshot`], never a client;
+//! an error knows no module.
+
+pub mod code;
+pub mod finding;
+pub mod intent;
+pub mod kube;
+pub mod object;
+pub mod path;
+pub mod proposal;
+pub mod quantity;
+pub mod record;
+pub mod refusal;
+pub mod snapshot;
+pub mod tree;

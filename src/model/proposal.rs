@@ -1,0 +1,141 @@
+//! A proved change of files, ready to be shown.
+
+use super::finding::Finding;
+use super::intent::{Disposition, Intent};
+use super::object::ObjectRef;
+use super::path::Path;
+use super::refusal::Refusal;
+use serde::Serialize;
+use serde_json::Value;
+
+/// How much a signal is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Trust {
+    /// Confirmed by a second fact or by rendering.
+    Proved,
+    /// Said by the user.
+    Given,
+    /// Read from a label or an annotation, not confirmed.
+    Claimed,
+}
+
+/// One step of the way from the live object to Git.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Signal {
+    pub signal: String,
+    pub value: String,
+    pub trust: Trust,
+}
+
+/// Which tool makes manifests out of a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tool {
+    Plain,
+    Kustomize,
+    Helm,
+}
+
+impl Tool {
+    /// `plain`, `kustomize` or `helm`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Kustomize => "kustomize",
+            Self::Helm => "helm",
+        }
+    }
+}
+
+/// Where the live object comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Origin {
+    pub tool: Tool,
+    /// The repository, without credentials.
+    pub repo: String,
+    /// The folder that is rendered, `.` for the root.
+    pub path: String,
+    pub branch: String,
+    /// The commit whose render was compared with the live object.
+    pub revision: String,
+    pub trail: Vec<Signal>,
+}
+
+/// One changed place of one file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Edit {
+    pub file: String,
+    /// Which YAML document of the file, from 0.
+    pub document: usize,
+    /// The place inside that document (or, for a string inside a string, the outer place).
+    #[serde(serialize_with = "path_text")]
+    pub path: Path,
+    pub old: Option<Value>,
+    pub new: Option<Value>,
+}
+
+fn path_text<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(path)
+}
+
+/// One leaf of the rendered output that changes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Delta {
+    pub object: ObjectRef,
+    #[serde(serialize_with = "path_text")]
+    pub path: Path,
+    pub old: Option<Value>,
+    pub new: Option<Value>,
+}
+
+/// What was shown about the edit, and what was not.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Proof {
+    /// The commit that the edit is based on.
+    pub base: String,
+    /// `kustomize 5.8.2`, or empty for plain manifests.
+    pub renderer: String,
+    /// The intended changes of the rendered output.
+    pub delta: Vec<Delta>,
+    /// Further changes that come with it, each named.
+    pub companions: Vec<Delta>,
+    /// Fields that differ between two renders of the same input.
+    pub noise: usize,
+    /// Other roots of the repository that were rendered and stay the same.
+    pub siblings: Vec<String>,
+    /// Renders that were made.
+    pub renders: usize,
+    pub not_proved: Vec<String>,
+}
+
+/// The whole text of one changed file, before and after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileChange {
+    pub path: String,
+    /// `None`: the file is new.
+    pub before: Option<Vec<u8>>,
+    pub after: Vec<u8>,
+}
+
+/// A proved change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proposal {
+    pub finding: Finding,
+    pub intent: Intent,
+    pub origin: Origin,
+    pub edits: Vec<Edit>,
+    pub files: Vec<FileChange>,
+    pub proof: Proof,
+    pub disposition: Disposition,
+    /// `aifix/<namespace>/<kind>-<name>/<code>-<8 hex>`.
+    pub branch: String,
+}
+
+/// What came of one root.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    Proposed(Box<Proposal>),
+    Refused { finding: Box<Finding>, refusal: Refusal },
+}

@@ -1,0 +1,275 @@
+//! The only writer to the terminal.
+#![expect(clippy::disallowed_methods, reason = "this is the only writer to the terminal")]
+
+use crate::error::Error;
+use crate::text::Sanitised;
+use anstyle::{AnsiColor, Style};
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+/// When output is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+/// Meanings that a colour can carry; words always carry them too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paint {
+    Plain,
+    Bold,
+    Dim,
+    Red,
+    Green,
+    Yellow,
+    Cyan,
+    Removed,
+    Added,
+    RemovedWord,
+    AddedWord,
+}
+
+impl Paint {
+    fn style(self) -> Style {
+        let colour = |c: AnsiColor| Style::new().fg_color(Some(c.into()));
+        match self {
+            Self::Plain => Style::new(),
+            Self::Bold => Style::new().bold(),
+            Self::Dim => Style::new().dimmed(),
+            Self::Red => colour(AnsiColor::Red).bold(),
+            Self::Green => colour(AnsiColor::Green).bold(),
+            Self::Yellow => colour(AnsiColor::Yellow).bold(),
+            Self::Cyan => colour(AnsiColor::Cyan),
+            Self::Removed => colour(AnsiColor::Red),
+            Self::Added => colour(AnsiColor::Green),
+            Self::RemovedWord => colour(AnsiColor::Red).bold().underline(),
+            Self::AddedWord => colour(AnsiColor::Green).bold().underline(),
+        }
+    }
+}
+
+/// Text under construction, with colour when the stream takes it.
+/// Foreign text enters only as [`Sanitised`].
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    text: String,
+    colour: bool,
+}
+
+impl Page {
+    /// Our own words.
+    pub fn put(&mut self, paint: Paint, words: impl Display) -> &mut Self {
+        use std::fmt::Write as _;
+        let style = paint.style();
+        let _ = if self.colour && paint != Paint::Plain {
+            write!(self.text, "{style}{words}{style:#}")
+        } else {
+            write!(self.text, "{words}")
+        };
+        self
+    }
+
+    /// Foreign text on one line.
+    pub fn foreign(&mut self, paint: Paint, text: &str) -> &mut Self {
+        self.put(paint, Sanitised::line(text))
+    }
+
+    /// Ends the line.
+    pub fn end(&mut self) -> &mut Self {
+        self.text.push('\n');
+        self
+    }
+
+    /// A line of our own words.
+    pub fn line(&mut self, words: impl Display) -> &mut Self {
+        self.put(Paint::Plain, words).end()
+    }
+
+    /// Words wrapped at `width` (0: not wrapped), the first line after `first`, the others after `rest`.
+    /// Foreign text must be sanitised by the caller.
+    pub fn wrapped(&mut self, width: usize, first: &str, rest: &str, words: &str) -> &mut Self {
+        if width == 0 {
+            return self.line(format_args!("{first}{words}"));
+        }
+        let options = textwrap::Options::new(width.max(20)).initial_indent(first).subsequent_indent(rest);
+        for line in textwrap::wrap(words, options) {
+            self.line(line);
+        }
+        self
+    }
+
+    /// What was put so far.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+/// stdout is data, stderr is talk.
+#[derive(Debug)]
+pub struct Ui {
+    colour_out: bool,
+    colour_err: bool,
+    out_is_terminal: bool,
+    err_is_terminal: bool,
+    in_is_terminal: bool,
+    width: usize,
+    quiet: bool,
+}
+
+impl Ui {
+    /// Looks at the streams and at `NO_COLOR`, `CLICOLOR_FORCE` and `TERM`.
+    pub fn new(colour: Colour, quiet: bool) -> Self {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let wanted = |terminal: bool| match colour {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto if std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()) => false,
+            Colour::Auto if set("CLICOLOR_FORCE") => true,
+            Colour::Auto => terminal && !dumb,
+        };
+        let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
+        Self {
+            colour_out: wanted(out),
+            colour_err: wanted(err),
+            out_is_terminal: out,
+            err_is_terminal: err && !dumb,
+            in_is_terminal: io::stdin().is_terminal(),
+            width: if out { terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0)) } else { 0 },
+            quiet,
+        }
+    }
+
+    /// An empty page for stdout.
+    pub fn page(&self) -> Page {
+        Page { text: String::new(), colour: self.colour_out }
+    }
+
+    /// Columns of the terminal, 0 when stdout is none: then nothing is wrapped.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Whether a person can be asked.
+    pub fn can_ask(&self) -> bool {
+        self.in_is_terminal && io::stderr().is_terminal()
+    }
+
+    /// Whether stdout is a terminal.
+    pub fn out_is_terminal(&self) -> bool {
+        self.out_is_terminal
+    }
+
+    /// Writes data to stdout. A reader that went away is success.
+    ///
+    /// # Errors
+    /// When stdout can't be written for another reason, such as a full disk.
+    pub fn print(&self, text: &str) -> Result<(), Error> {
+        let mut out = io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Error::usage("could not write to stdout").caused_by(&error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A line of talk on stderr; our own words, foreign parts sanitised by the caller.
+    pub fn say(&self, words: impl Display) {
+        if !self.quiet {
+            self.err_line(Paint::Plain, "", words);
+        }
+    }
+
+    /// A warning on stderr; said even when quiet.
+    pub fn warn(&self, words: impl Display) {
+        self.err_line(Paint::Yellow, "warning: ", words);
+    }
+
+    /// Renders an error with its causes and hints. Everything is escaped: causes quote foreign text.
+    pub fn error(&self, error: &Error) {
+        self.err_line(Paint::Red, "error: ", Sanitised::line(&error.message));
+        for cause in &error.causes {
+            self.err_line(Paint::Plain, "  caused by: ", Sanitised::block(cause));
+        }
+        for hint in &error.hints {
+            self.err_line(Paint::Cyan, "  hint: ", Sanitised::block(hint));
+        }
+    }
+
+    fn err_line(&self, paint: Paint, label: &str, words: impl Display) {
+        let mut page = Page { text: String::new(), colour: self.colour_err };
+        page.put(paint, label).put(Paint::Plain, words).end();
+        // Nobody is left to be told when stderr is gone.
+        let _ = io::stderr().lock().write_all(page.text.as_bytes());
+    }
+
+    /// Shows what long work is doing, on stderr and only on a terminal.
+    pub fn progress(&self, words: &str) -> Progress {
+        if self.quiet || !self.err_is_terminal {
+            return Progress(None);
+        }
+        let bar = indicatif::ProgressBar::new_spinner();
+        bar.set_message(Sanitised::line(words).to_string());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Progress(Some(bar))
+    }
+
+    /// Asks a yes-or-no question on the terminal. The default, Esc, Ctrl-C, Ctrl-D and the end of input are No.
+    pub fn confirm(&self, question: &str) -> bool {
+        self.can_ask()
+            && ask(&format!("{} [y/N] ", Sanitised::line(question)))
+                .is_some_and(|answer| matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    }
+
+    /// Lets a person choose one of `items`; `None` is "none of them".
+    pub fn choose(&self, question: &str, items: &[String]) -> Option<usize> {
+        if !self.can_ask() {
+            return None;
+        }
+        let mut text = String::new();
+        for (at, item) in items.iter().enumerate() {
+            text.push_str(&format!("{:>3}  {}\n", at + 1, Sanitised::line(item)));
+        }
+        let answer = ask(&format!("{text}{} [1-{}, nothing: none] ", Sanitised::line(question), items.len()))?;
+        answer.trim().parse::<usize>().ok().filter(|n| (1..=items.len()).contains(n)).map(|n| n - 1)
+    }
+}
+
+/// One line of the terminal; `None` at Esc and at the end of input.
+/// Line mode of the terminal is used as it is: Ctrl-D ends the input, Ctrl-C the program.
+fn ask(prompt: &str) -> Option<String> {
+    let mut err = io::stderr().lock();
+    err.write_all(prompt.as_bytes()).and_then(|()| err.flush()).ok()?;
+    let mut answer = String::new();
+    let read = io::stdin().read_line(&mut answer).ok()?;
+    if read == 0 {
+        let _ = err.write_all(b"\n");
+        return None;
+    }
+    (!answer.contains('\u{1b}')).then_some(answer)
+}
+
+/// A running spinner; it disappears when dropped.
+#[derive(Debug)]
+pub struct Progress(Option<indicatif::ProgressBar>);
+
+impl Progress {
+    /// Changes the words.
+    pub fn say(&self, words: &str) {
+        if let Some(bar) = &self.0 {
+            bar.set_message(Sanitised::line(words).to_string());
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
