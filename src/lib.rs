@@ -4,5 +4,6 @@ pub mod doors;
 pub mod error;
 pub mod model;
 pub mod redact;
+pub mod settings;
 pub mod text;
 pub mod ui;

@@ -1,5 +1,6 @@
 //! What is removed before anything leaves or is stored.
 
+use crate::model::path::{Path, Step};
 use regex::{Captures, Regex};
 use serde_json::Value;
 use std::fmt;
@@ -74,7 +75,7 @@ pub fn text(text: &str) -> Redacted {
                 let Some(secret) = found.name("s") else { return MASK.to_owned() };
                 let value = secret.as_str();
                 // A reference is not the secret: `password: not found` and `secret "db"` stay readable.
-                if value.starts_with('<') || value.starts_with('$') || is_plain_word(value) {
+                if value.starts_with('<') || value.starts_with('$') || is_plain_word(value) || is_prose(whole, value) {
                     return whole.to_owned();
                 }
                 let start = secret.start() - found.get(0).map_or(0, |m| m.start());
@@ -83,6 +84,11 @@ pub fn text(text: &str) -> Redacted {
             .into_owned();
     }
     Redacted(out)
+}
+
+/// `fetch token: unexpected status`: after a colon and a blank, a lower-case word is no token.
+fn is_prose(whole: &str, value: &str) -> bool {
+    whole.to_lowercase().starts_with("token:") && value.len() < 20 && value.bytes().all(|b| b.is_ascii_lowercase())
 }
 
 /// Words that follow `password:` in messages and are no password.
@@ -145,6 +151,20 @@ pub fn value(value: &Value) -> Value {
     }
 }
 
+/// The value of one field as it may be shown: the value of a variable or field whose name says secret
+/// is masked, recognised shapes are removed from any other.
+pub fn field(path: &Path, value: &Value) -> Value {
+    let named_secret = path.0.iter().any(|step| match step {
+        Step::Item { value, .. } => is_secret_name(value),
+        Step::Field(_) | Step::Index(_) => false,
+    });
+    let last_is_value = matches!(path.0.last(), Some(Step::Field(name)) if name == "value");
+    match value {
+        Value::String(_) if named_secret && last_is_value => Value::String(MASK.to_owned()),
+        value => self::value(value),
+    }
+}
+
 /// Whether text mixes letters and digits in one long word, as names do not.
 fn looks_random(text: &str) -> bool {
     text.len() >= 12
@@ -178,6 +198,7 @@ mod tests {
         for text in [
             "couldn't find key password in Secret prod/db",
             "secret \"db\" not found",
+            "failed to fetch anonymous token: unexpected status: 401 Unauthorized",
             "image@sha256:98334c585f6cc11758ed97966d151a30dd1e7569fef03093a8eac23ea0acff1f",
             "main@sha1:0123456789abcdef0123456789abcdef01234567",
             "pod web-6b46dcddd9-lt8jr_prod(0cc9698d-e860-40ef-a8e4-f6364e91f322)",
@@ -188,14 +209,21 @@ mod tests {
     }
 
     #[test]
+    fn a_changed_variable_whose_name_says_secret_is_masked() {
+        let path = Path::of("spec.containers[app].env[DB_PASSWORD].value");
+        assert_eq!(field(&path, &json!("x")), json!(MASK));
+        assert_eq!(field(&Path::of("spec.containers[app].env[MODE].value"), &json!("x")), json!("x"));
+    }
+
+    #[test]
     fn values_of_secret_variables_and_objects_are_removed() {
         let object =
             json!({"kind": "Pod", "env": [{"name": "API_TOKEN", "value": "abc"}, {"name": "MODE", "value": "fast"}]});
         assert_eq!(
-            super::value(&object)["env"],
+            value(&object)["env"],
             json!([{"name": "API_TOKEN", "value": MASK}, {"name": "MODE", "value": "fast"}])
         );
         let secret = json!({"kind": "Secret", "data": {"p": "aHVudGVyMg=="}});
-        assert_eq!(super::value(&secret)["data"], json!({"p": MASK}));
+        assert_eq!(value(&secret)["data"], json!({"p": MASK}));
     }
 }

@@ -52,7 +52,7 @@ fn escape(text: &str, lines: bool) -> String {
 
 /// Characters that change how other text is shown, or show nothing: bidi controls (UAX #9),
 /// zero-width characters, the byte order mark, line and paragraph separators, tags.
-fn is_invisible(c: char) -> bool {
+pub fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
         | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')

@@ -94,7 +94,11 @@ impl Page {
         if width == 0 {
             return self.line(format_args!("{first}{words}"));
         }
-        let options = textwrap::Options::new(width.max(20)).initial_indent(first).subsequent_indent(rest);
+        let options = textwrap::Options::new(width.max(20))
+            // Names keep their hyphens: what is broken at one can't be copied.
+            .word_splitter(textwrap::WordSplitter::NoHyphenation)
+            .initial_indent(first)
+            .subsequent_indent(rest);
         for line in textwrap::wrap(words, options) {
             self.line(line);
         }
@@ -219,38 +223,36 @@ impl Ui {
     }
 
     /// Asks a yes-or-no question on the terminal. The default, Esc, Ctrl-C, Ctrl-D and the end of input are No.
-    pub fn confirm(&self, question: &str) -> bool {
-        self.can_ask()
-            && ask(&format!("{} [y/N] ", Sanitised::line(question)))
-                .is_some_and(|answer| matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    pub async fn confirm(&self, question: &str) -> bool {
+        let answer = self.ask(format!("{} [y/N] ", Sanitised::line(question))).await;
+        answer.is_some_and(|answer| matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
     }
 
-    /// Lets a person choose one of `items`; `None` is "none of them".
-    pub fn choose(&self, question: &str, items: &[String]) -> Option<usize> {
+    /// Lets a person choose one of `items` by its number; `None` is "none of them".
+    pub async fn choose(&self, question: &str, items: &[String]) -> Option<usize> {
+        let mut text = String::new();
+        for (at, item) in items.iter().enumerate() {
+            let line = format!("{:>3}  {}", at + 1, Sanitised::line(item));
+            text.push_str(&crate::text::clip(&line, self.width.max(40)));
+            text.push('\n');
+        }
+        text.push_str(&format!("{} [1-{}, Enter: none] ", Sanitised::line(question), items.len()));
+        let number = self.ask(text).await?.trim().parse::<usize>().ok()?;
+        (1..=items.len()).contains(&number).then(|| number - 1)
+    }
+
+    async fn ask(&self, prompt: String) -> Option<String> {
         if !self.can_ask() {
             return None;
         }
-        let mut text = String::new();
-        for (at, item) in items.iter().enumerate() {
-            text.push_str(&format!("{:>3}  {}\n", at + 1, Sanitised::line(item)));
-        }
-        let answer = ask(&format!("{text}{} [1-{}, nothing: none] ", Sanitised::line(question), items.len()))?;
-        answer.trim().parse::<usize>().ok().filter(|n| (1..=items.len()).contains(n)).map(|n| n - 1)
+        // Beside the runtime: a signal is still acted on while a person thinks.
+        tokio::task::spawn_blocking(move || prompt::line(&prompt)).await.ok().flatten()
     }
-}
 
-/// One line of the terminal; `None` at Esc and at the end of input.
-/// Line mode of the terminal is used as it is: Ctrl-D ends the input, Ctrl-C the program.
-fn ask(prompt: &str) -> Option<String> {
-    let mut err = io::stderr().lock();
-    err.write_all(prompt.as_bytes()).and_then(|()| err.flush()).ok()?;
-    let mut answer = String::new();
-    let read = io::stdin().read_line(&mut answer).ok()?;
-    if read == 0 {
-        let _ = err.write_all(b"\n");
-        return None;
+    /// Gives the terminal back as it was, when a signal ended us in the middle of a question.
+    pub fn restore(&self) {
+        prompt::restore();
     }
-    (!answer.contains('\u{1b}')).then_some(answer)
 }
 
 /// A running spinner; it disappears when dropped.
@@ -270,6 +272,63 @@ impl Drop for Progress {
     fn drop(&mut self) {
         if let Some(bar) = &self.0 {
             bar.finish_and_clear();
+        }
+    }
+}
+
+/// Reading one line from the terminal, key by key: Esc, Ctrl-C and Ctrl-D end it at once.
+mod prompt {
+    use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+    use std::io::{self, Read, Write};
+    use std::sync::{Mutex, PoisonError};
+
+    /// The terminal's modes while a question is open.
+    static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+
+    /// Asks, and reads one line. `None`: Esc, Ctrl-C, Ctrl-D, or the end of input.
+    pub(super) fn line(prompt: &str) -> Option<String> {
+        let mut err = io::stderr().lock();
+        err.write_all(prompt.as_bytes()).and_then(|()| err.flush()).ok()?;
+        let before = tcgetattr(io::stdin()).ok()?;
+        let mut keys = before.clone();
+        keys.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG);
+        keys.special_codes[SpecialCodeIndex::VMIN] = 1;
+        keys.special_codes[SpecialCodeIndex::VTIME] = 0;
+        *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before);
+        tcsetattr(io::stdin(), OptionalActions::Now, &keys).ok()?;
+        let answer = read(&mut err);
+        restore();
+        let _ = err.write_all(b"\n");
+        answer
+    }
+
+    fn read(echo: &mut impl Write) -> Option<String> {
+        let mut answer = String::new();
+        let mut stdin = io::stdin().lock();
+        loop {
+            let mut key = [0];
+            if stdin.read(&mut key).ok()? == 0 {
+                return None;
+            }
+            match key[0] {
+                b'\r' | b'\n' => return Some(answer),
+                // Ctrl-C, Ctrl-D, Esc.
+                3 | 4 | 27 => return None,
+                8 | 127 if answer.pop().is_some() => echo.write_all(b"\x08 \x08"),
+                key @ 32..=126 if answer.len() < 20 => {
+                    answer.push(char::from(key));
+                    echo.write_all(&[key])
+                }
+                _ => Ok(()),
+            }
+            .and_then(|()| echo.flush())
+            .ok()?;
+        }
+    }
+
+    pub(super) fn restore() {
+        if let Some(before) = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
         }
     }
 }

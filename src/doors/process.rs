@@ -1,4 +1,4 @@
-//! Child processes: bounded in time and output, killed as a group.
+//! Child processes: bounded in time and output.
 #![expect(clippy::disallowed_methods, reason = "this is the door for child processes and for the environment")]
 
 use std::collections::BTreeMap;

@@ -13,5 +13,6 @@ pub mod proposal;
 pub mod quantity;
 pub mod record;
 pub mod refusal;
+pub mod report;
 pub mod snapshot;
 pub mod tree;

@@ -204,7 +204,7 @@ impl fmt::Display for Path {
                     f.write_str(name)?;
                 }
                 Step::Item { key, value } if key == "name" && value.parse::<usize>().is_err() => {
-                    write!(f, "[{value}]")?
+                    write!(f, "[{value}]")?;
                 }
                 Step::Item { key, value } => write!(f, "[{key}={value}]")?,
                 Step::Index(index) => write!(f, "[{index}]")?,

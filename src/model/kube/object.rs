@@ -1,0 +1,94 @@
+//! Any object: typed metadata, and the rest as it came.
+
+use super::{Condition, Meta, PodSpec};
+use crate::model::object::ObjectRef;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// Any other object: typed metadata, and the rest as it came (without `apiVersion`, `kind`, `metadata`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Object {
+    #[serde(default)]
+    pub api_version: String,
+    #[serde(default)]
+    pub kind: String,
+    #[serde(default)]
+    pub metadata: Meta,
+    #[serde(flatten)]
+    pub body: Map<String, Value>,
+}
+
+impl Object {
+    /// Which object it is.
+    pub fn object(&self) -> ObjectRef {
+        ObjectRef::new(&self.api_version, &self.kind, &self.metadata.namespace, &self.metadata.name)
+            .with_uid(&self.metadata.uid)
+    }
+
+    /// The value at a JSON pointer below `spec` or `status`: `/spec/replicas`.
+    pub fn at(&self, pointer: &str) -> Option<&Value> {
+        let mut steps = pointer.strip_prefix('/')?.splitn(2, '/');
+        let first = self.body.get(steps.next()?)?;
+        match steps.next() {
+            Some(rest) => first.pointer(&format!("/{rest}")),
+            None => Some(first),
+        }
+    }
+
+    /// The integer at a JSON pointer.
+    pub fn int(&self, pointer: &str) -> Option<i64> {
+        self.at(pointer)?.as_i64()
+    }
+
+    /// The text at a JSON pointer, empty when absent.
+    pub fn text(&self, pointer: &str) -> &str {
+        self.at(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The value at a JSON pointer in a lean shape; the default when absent or of another shape.
+    pub fn view<T: DeserializeOwned + Default>(&self, pointer: &str) -> T {
+        self.at(pointer).and_then(|value| T::deserialize(value).ok()).unwrap_or_default()
+    }
+
+    /// `status.conditions`.
+    pub fn conditions(&self) -> Vec<Condition> {
+        self.view("/status/conditions")
+    }
+
+    /// JSON pointer of its pod template, `None` for kinds without one.
+    pub fn template_pointer(&self) -> Option<&'static str> {
+        match self.kind.as_str() {
+            "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" | "ReplicationController" => {
+                Some("/spec/template")
+            }
+            "CronJob" => Some("/spec/jobTemplate/spec/template"),
+            _ => None,
+        }
+    }
+
+    /// Its pod template as it came: `{metadata, spec}`.
+    pub fn template(&self) -> Option<&Value> {
+        self.at(self.template_pointer()?)
+    }
+
+    /// Its pod template's spec in lean shape.
+    pub fn pod_spec(&self) -> Option<PodSpec> {
+        PodSpec::deserialize(self.template()?.get("spec")?).ok()
+    }
+
+    /// Labels of its pod template.
+    pub fn template_labels(&self) -> BTreeMap<String, String> {
+        self.template()
+            .and_then(|template| template.pointer("/metadata/labels"))
+            .and_then(|labels| BTreeMap::deserialize(labels).ok())
+            .unwrap_or_default()
+    }
+
+    /// The whole object as JSON, in the API's shape.
+    pub fn to_value(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
