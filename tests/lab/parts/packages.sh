@@ -1,0 +1,65 @@
+# Debian packages: small tools are installed, the container runtime is only
+# unpacked into the cache, so that no service is started and nothing else on
+# the machine changes. Sourced.
+
+# shellcheck shell=bash disable=SC2034,SC2086,SC2154
+
+RUNTIME_PACKAGES="containerd runc containernetworking-plugins busybox-static"
+
+# command:package, what a minimal Debian may lack
+needed_commands() {
+    printf '%s\n' openssl:openssl python3:python3 git:git curl:curl flock:util-linux
+    if [ "$1" = node ]; then
+        printf '%s\n' ip:iproute2 unshare:util-linux mount:mount
+    fi
+}
+
+# The names of the packages that are missing here; $1 is `node` or `control-plane`.
+missing_packages() {
+    local pair
+    for pair in $(needed_commands "$1"); do
+        has "${pair%%:*}" || printf '%s\n' "${pair##*:}"
+    done | sort -u
+}
+
+is_debian() { has apt-get && has dpkg-deb; }
+
+update_package_lists() {
+    [ -z "${package_lists_fresh:-}" ] || return 0
+    run_logged "updating the Debian package lists" "$CACHE/logs/apt-update.log" apt-get --option Acquire::Retries=3 update
+    package_lists_fresh=yes
+}
+
+install_missing_packages() {
+    local missing
+    missing=$(missing_packages "$1" | tr '\n' ' ')
+    [ -n "$missing" ] || return 0
+    { is_root && is_debian; } || fail "missing on this machine: $missing(install them: no root or no Debian here)"
+    update_package_lists
+    # shellcheck disable=SC2086 # a list of words
+    run_logged "installing $missing" "$CACHE/logs/apt-install.log" \
+        env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $missing
+}
+
+# Sets RUNTIME to the folder that holds the unpacked runtime packages.
+unpack_runtime() {
+    RUNTIME=$CACHE/runtime-$(. /etc/os-release && printf '%s-%s' "$ID" "${VERSION_ID:-}")-1
+    [ ! -f "$RUNTIME/complete" ] || return 0
+    update_package_lists
+    rm -rf "$RUNTIME"
+    mkdir -p "$RUNTIME/packages" "$RUNTIME/root"
+    run_logged "downloading $RUNTIME_PACKAGES" "$CACHE/logs/apt-download.log" download_runtime
+    local package
+    for package in "$RUNTIME"/packages/*.deb; do
+        dpkg-deb --extract "$package" "$RUNTIME/root"
+    done
+    rm -r "$RUNTIME/packages"
+    touch "$RUNTIME/complete"
+}
+
+download_runtime() {
+    cd "$RUNTIME/packages" || return 1
+    # Without this apt drops to a user that cannot write to root's cache.
+    # shellcheck disable=SC2086 # a list of words
+    apt-get download --option APT::Sandbox::User=root $RUNTIME_PACKAGES
+}

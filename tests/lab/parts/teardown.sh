@@ -1,0 +1,10 @@
+# Ends all parts, in the order of their needs, and forgets their state. Sourced.
+
+# shellcheck shell=bash disable=SC2034,SC2086,SC2154
+
+remove_lab() {
+    stop_node
+    stop_servers
+    stop_control_plane
+    rm -rf "$STATE"
+}
