@@ -1,5 +1,6 @@
 //! aifix: from a failing workload to a proved fix in Git.
 
+pub mod cluster;
 pub mod doors;
 pub mod error;
 pub mod model;

@@ -8,3 +8,5 @@
     reason = "a test panics when it fails, and reaches around the doors to look at what they did"
 )]
 
+mod api_server;
+mod cluster;

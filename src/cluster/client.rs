@@ -1,0 +1,125 @@
+//! One GET: deadline, retries, clock, counters.
+
+use super::failure::{Failure, from_body, from_kube};
+use crate::model::snapshot::Requests;
+use jiff::Timestamp;
+use kube::client::Body;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What a request is counted as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Count {
+    List,
+    Page,
+    Get,
+    Log,
+}
+
+/// How the answer is asked for.
+pub(super) const JSON: &str = "application/json";
+/// For logs, which are plain text.
+pub(super) const ANY: &str = "*/*";
+/// Metadata of every item and nothing else: the values of ConfigMaps stay on the server.
+/// <https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches>
+pub(super) const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+/// The same for one object.
+pub(super) const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+
+/// Requests that may fail one after the other before the server counts as gone.
+const GONE_AFTER: usize = 4;
+/// How often a request that was turned away with 429 is sent again.
+const RETRIES: usize = 4;
+
+/// The only way to the API server. It sends GET and nothing else.
+pub(super) struct Api {
+    client: kube::Client,
+    deadline: Duration,
+    sent: Mutex<Requests>,
+    clock: OnceLock<Timestamp>,
+    failed_in_a_row: AtomicUsize,
+}
+
+impl Api {
+    pub(super) fn new(client: kube::Client, deadline: Duration) -> Self {
+        Self { client, deadline, sent: Mutex::default(), clock: OnceLock::new(), failed_in_a_row: AtomicUsize::new(0) }
+    }
+
+    /// Forgets that the server seemed gone: each wave tries anew.
+    pub(super) fn hope(&self) {
+        self.failed_in_a_row.store(0, Ordering::Relaxed);
+    }
+
+    /// What was sent so far.
+    pub(super) fn sent(&self) -> Requests {
+        *self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The server's clock at its first answer.
+    pub(super) fn clock(&self) -> Option<Timestamp> {
+        self.clock.get().copied()
+    }
+
+    /// Sends one GET and reads its answer, both within the deadline.
+    pub(super) async fn read(&self, path: &str, accept: &str, count: Count) -> Result<Vec<u8>, Failure> {
+        // A server that died in the middle of a scan costs one deadline, not one per request.
+        if self.failed_in_a_row.load(Ordering::Relaxed) >= GONE_AFTER {
+            return Err(Failure::Gone);
+        }
+        let until = Instant::now() + self.deadline;
+        let answer = tokio::time::timeout_at(until, self.attempts(path, accept, count, until)).await;
+        let answer = answer.unwrap_or(Err(Failure::Timeout(self.deadline)));
+        match &answer {
+            Err(Failure::Timeout(_) | Failure::Transport(..)) => {
+                self.failed_in_a_row.fetch_add(1, Ordering::Relaxed);
+            }
+            _ => self.failed_in_a_row.store(0, Ordering::Relaxed),
+        }
+        answer
+    }
+
+    /// Sends until something else than 429 comes, as long as the server's wish to wait fits the deadline.
+    async fn attempts(&self, path: &str, accept: &str, count: Count, until: Instant) -> Result<Vec<u8>, Failure> {
+        let mut left = RETRIES;
+        loop {
+            let (failure, wait) = match self.once(path, accept, count).await {
+                Err((failure @ Failure::Answer { code: 429, .. }, wait)) => (failure, wait),
+                other => return other.map_err(|(failure, _)| failure),
+            };
+            let wait = wait.unwrap_or(Duration::from_secs(1));
+            if left == 0 || Instant::now() + wait >= until {
+                return Err(failure);
+            }
+            left -= 1;
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn once(&self, path: &str, accept: &str, count: Count) -> Result<Vec<u8>, (Failure, Option<Duration>)> {
+        let request = http::Request::get(path).header(http::header::ACCEPT, accept).body(Body::empty());
+        let request = request.map_err(|error| (Failure::Garbled(error.to_string()), None))?;
+        self.count(count);
+        let answer = self.client.send(request).await.map_err(|error| (from_kube(&error), None))?;
+        let date = answer.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());
+        if let Some(date) = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()) {
+            let _ = self.clock.set(date.timestamp());
+        }
+        let status = answer.status();
+        let wait = answer.headers().get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let wait = wait.and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
+        let bytes = answer.into_body().collect_bytes().await.map_err(|error| (from_kube(&error), None))?;
+        if status.is_success() { Ok(bytes.into()) } else { Err((from_body(status.as_u16(), &bytes), wait)) }
+    }
+
+    fn count(&self, count: Count) {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        *match count {
+            Count::List => &mut sent.lists,
+            Count::Page => &mut sent.pages,
+            Count::Get => &mut sent.gets,
+            Count::Log => &mut sent.logs,
+        } += 1;
+    }
+}

@@ -1,0 +1,156 @@
+//! Snapshots in files: read what was recorded, write it.
+
+mod decode;
+mod document;
+mod newest;
+mod save;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use newest::newest;
+pub use save::save;
+
+use super::logs;
+use crate::doors::files;
+use crate::error::Error;
+use crate::model::snapshot::{Gap, LogTail, Scope, Snapshot};
+use decode::Collected;
+use jiff::Timestamp;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// Bytes of a file that are read at most.
+const MAX_BYTES: u64 = 512 << 20;
+
+/// Reads a snapshot: a `List` or single objects as `kubectl get -o json|yaml` writes them, a stream of
+/// YAML documents, or a folder with `objects.json` (or `.yaml`), and optionally `logs.txt` and `taken-at`;
+/// or the folder of `kubectl cluster-info dump`. Values of Secrets and ConfigMaps are dropped at once.
+///
+/// `at` is the clock to measure ages with; it goes before the one that the files name.
+///
+/// # Errors
+/// When there is nothing to read, it is larger than 512 MiB, or it holds no Kubernetes objects;
+/// the message names file and position.
+pub fn load(path: &Path, at: Option<Timestamp>) -> Result<Snapshot, Error> {
+    let context = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let mut snapshot = Snapshot::new(&context, Scope::All);
+    if files::is_dir(path) {
+        folder(path, &mut snapshot)?;
+    } else {
+        read_whole(path)?.fill(&mut snapshot);
+    }
+    snapshot.taken_at = at.or(snapshot.taken_at);
+    snapshot.newest = newest(&snapshot);
+    missing_pods(&mut snapshot);
+    Ok(snapshot)
+}
+
+/// Reads the objects of one file.
+fn read_list(path: &Path) -> Result<Collected, Error> {
+    let file = path.display().to_string();
+    let bytes = read(path)?;
+    let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+    decode::objects(&file, &bytes, is_yaml)
+}
+
+/// Reads the objects of the file that is the whole snapshot.
+fn read_whole(path: &Path) -> Result<Collected, Error> {
+    let collected = read_list(path)?;
+    if collected.is_empty() {
+        return Err(Error::usage(format!("{} holds no Kubernetes object", path.display()))
+            .hint("nothing can be said about a cluster from it; check the namespace it was written from"));
+    }
+    Ok(collected)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    let file = path.display();
+    files::read_bounded(path, MAX_BYTES).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Error::usage(format!("{file} does not exist"))
+            .hint("write one with `aifix snapshot`, or with `kubectl get all,events,configmaps -o json`"),
+        ErrorKind::FileTooLarge => {
+            Error::usage(format!("{file} is larger than {} MiB", MAX_BYTES >> 20)).hint("write one file per namespace")
+        }
+        _ => Error::usage(format!("{file} can't be read")).because(error),
+    })
+}
+
+fn folder(path: &Path, snapshot: &mut Snapshot) -> Result<(), Error> {
+    let names = names(path)?;
+    match ["objects.json", "objects.yaml", "objects.yml"].into_iter().find(|name| names.iter().any(|n| n == name)) {
+        Some(objects) => read_whole(&path.join(objects))?.fill(snapshot),
+        None => dump(path, &names, snapshot)?,
+    }
+    if names.iter().any(|name| name == "logs.txt") {
+        let text = read(&path.join("logs.txt"))?;
+        let logs = logs_of(snapshot, &String::from_utf8_lossy(&text));
+        snapshot.logs.extend(logs);
+    }
+    if names.iter().any(|name| name == "taken-at") {
+        let file = path.join("taken-at");
+        let text = String::from_utf8_lossy(&read(&file)?).trim().to_owned();
+        let at = text.parse().map_err(|_| {
+            Error::usage(format!("{} holds no time", file.display()))
+                .hint("write it as `2026-11-22T16:46:58Z`, or give `--at`")
+        })?;
+        snapshot.taken_at = Some(at);
+    }
+    Ok(())
+}
+
+fn names(path: &Path) -> Result<Vec<String>, Error> {
+    files::list(path).map_err(|error| Error::usage(format!("{} can't be read", path.display())).because(error))
+}
+
+/// Logs name pods; their namespace is that of the pod of this name.
+fn logs_of(snapshot: &Snapshot, text: &str) -> Vec<LogTail> {
+    let namespace_of = |pod: &str| {
+        let found = snapshot.pods.iter().find(|one| one.metadata.name == pod);
+        found.or(snapshot.pods.first()).map(|one| one.metadata.namespace.clone()).unwrap_or_default()
+    };
+    logs::parse(text, &namespace_of)
+}
+
+/// `kubectl cluster-info dump --output-directory`: `nodes.json`, and per namespace a folder with
+/// `pods.json`, `events.json` and so on, and `POD/logs.txt`.
+fn dump(path: &Path, names: &[String], snapshot: &mut Snapshot) -> Result<(), Error> {
+    let is_objects = |name: &String| [".json", ".yaml", ".yml"].iter().any(|end| name.ends_with(end));
+    let mut is_empty = true;
+    for name in names.iter().filter(|name| is_objects(name)) {
+        let collected = read_list(&path.join(name))?;
+        is_empty &= collected.is_empty();
+        collected.fill(snapshot);
+    }
+    for namespace in names.iter().filter(|name| files::is_dir(&path.join(name))) {
+        let folder = path.join(namespace);
+        for name in self::names(&folder)? {
+            let entry = folder.join(&name);
+            if is_objects(&name) {
+                let collected = read_list(&entry)?;
+                is_empty &= collected.is_empty();
+                collected.fill(snapshot);
+            } else if files::is_dir(&entry) && files::exists(&entry.join("logs.txt")) {
+                let text = read(&entry.join("logs.txt"))?;
+                snapshot.logs.extend(logs::parse_dump(namespace, &name, &String::from_utf8_lossy(&text)));
+            }
+        }
+    }
+    if !is_empty {
+        return Ok(());
+    }
+    Err(Error::usage(format!("{} holds no snapshot", path.display()))
+        .hint("a snapshot folder has `objects.json`, and may have `logs.txt` and `taken-at`"))
+}
+
+/// A file of workloads alone says nothing about their pods: that is a gap, not health.
+fn missing_pods(snapshot: &mut Snapshot) {
+    if !snapshot.pods.is_empty() || snapshot.lacks("pods") {
+        return;
+    }
+    let kinds = ["Deployment", "ReplicaSet", "StatefulSet"];
+    let wants = kinds.into_iter().flat_map(|kind| snapshot.kind(kind)).find(|o| o.int("/status/replicas") > Some(0));
+    if let Some(workload) = wants {
+        let why = format!("the file has none, although {} has some", workload.object().qualified());
+        snapshot.gaps.push(Gap { what: "pods".to_owned(), why, essential: true, codes: Vec::new() });
+    }
+}

@@ -1,0 +1,218 @@
+//! What files are read, and what is refused.
+
+use super::*;
+use crate::doors::files::Scratch;
+use crate::error::Kind;
+use crate::model::kube::{Keyed, Meta};
+use std::path::PathBuf;
+
+fn scratch(files_in: &[(&str, &str)]) -> Scratch {
+    let scratch = Scratch::new().unwrap();
+    for (name, body) in files_in {
+        files::write_scratch(&scratch.path().join(name), body.as_bytes()).unwrap();
+    }
+    scratch
+}
+
+fn loaded(name: &str, body: &str) -> Result<Snapshot, Error> {
+    let scratch = scratch(&[(name, body)]);
+    load(&scratch.path().join(name), None)
+}
+
+fn recorded() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded/oom-killed")
+}
+
+const POD: &str = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","namespace":"n"}}"#;
+
+#[test]
+fn a_recorded_folder_is_read_whole() {
+    let snapshot = load(&recorded(), None).unwrap();
+    assert_eq!((snapshot.pods.len(), snapshot.events.len(), snapshot.logs.len()), (1, 7, 2));
+    assert_eq!(snapshot.context, "oom-killed");
+    assert_eq!(snapshot.logs[0].namespace, "cat-oom-killed");
+    assert!(snapshot.logs[1].previous);
+    assert_eq!(snapshot.taken_at.unwrap().to_string(), "2026-11-22T16:46:58Z");
+    assert!(snapshot.newest <= snapshot.taken_at);
+    assert_eq!(snapshot.gaps, []);
+}
+
+#[test]
+fn the_asked_clock_goes_before_the_recorded_one() {
+    let at: Timestamp = "2026-12-01T00:00:00Z".parse().unwrap();
+    assert_eq!(load(&recorded(), Some(at)).unwrap().taken_at, Some(at));
+}
+
+#[test]
+fn a_single_object_a_list_an_array_and_several_documents_are_read() {
+    let list = format!(r#"{{"apiVersion":"v1","items":[{POD}],"kind":"List"}}"#);
+    let nested = format!(r#"{{"kind":"List","items":[{list},{POD}]}}"#);
+    let twice = format!("{POD}\n{POD}\n");
+    for (body, pods) in [(POD, 1), (&list, 1), (&format!("[{POD}]"), 1), (&nested, 2), (&twice, 2)] {
+        assert_eq!(loaded("f.json", body).unwrap().pods.len(), pods, "{body}");
+    }
+}
+
+#[test]
+fn items_of_a_typed_list_take_their_kind_from_it() {
+    let body =
+        r#"{"items":[{"metadata":{"name":"w","namespace":"n"}}],"kind":"DeploymentList","apiVersion":"apps/v1"}"#;
+    let snapshot = loaded("f.json", body).unwrap();
+    assert_eq!(snapshot.find("Deployment", "n", "w").unwrap().api_version, "apps/v1");
+}
+
+#[test]
+fn yaml_is_read_as_kubernetes_reads_it() {
+    let body = "\
+apiVersion: v1
+kind: Pod
+metadata: {name: a, labels: {x: \"on\"}}
+spec: {hostNetwork: yes}
+---
+# nothing
+---
+apiVersion: v1
+kind: List
+items:
+- apiVersion: example.org/v1
+  kind: Widget
+  metadata: {name: w}
+  spec: {mode: 010}
+";
+    let snapshot = loaded("f.yaml", body).unwrap();
+    assert!(snapshot.pods[0].spec.host_network);
+    assert_eq!(snapshot.pods[0].metadata.labels["x"], "on");
+    assert_eq!(snapshot.kind("Widget")[0].int("/spec/mode"), Some(8));
+}
+
+#[test]
+fn an_event_of_the_new_group_is_the_same_event() {
+    let body = r#"{"apiVersion":"events.k8s.io/v1","kind":"Event","metadata":{"name":"e"},"note":"text","reason":"R",
+        "regarding":{"kind":"Pod","name":"a"},"deprecatedCount":3,"reportingController":"kubelet"}"#;
+    let event = loaded("f.json", body).unwrap().events.remove(0);
+    assert_eq!((event.message.as_str(), event.involved_object.name.as_str(), event.times()), ("text", "a", 3));
+}
+
+#[test]
+fn values_of_secrets_and_config_maps_are_dropped() {
+    let body = r#"[{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s"},"data":{"p":"aHVudGVyMg=="}},
+        {"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c"},"data":{"k":"hunter3"}}]"#;
+    let snapshot = loaded("f.json", body).unwrap();
+    assert_eq!(snapshot.secrets[0].keys, Some(["p".to_owned()].into()));
+    let printed = format!("{snapshot:?}{}", save(&snapshot));
+    assert!(!printed.contains("hunter3") && !printed.contains("aHVudGVyMg"), "{printed}");
+}
+
+#[test]
+fn what_is_no_snapshot_is_refused_with_its_position() {
+    let refused = [
+        ("f.json", "", "is empty"),
+        ("f.json", "{\"kind\": \"List\",\n \"items\": [", "f.json:2:11: the file ends in the middle of it"),
+        ("f.json", "{\"kind\" 1}", "f.json:1:9: it is no JSON"),
+        ("f.json", "[1]", "item 1 has no kind"),
+        ("f.json", r#"{"kind":"List","items":{}}"#, "it is no JSON"),
+        ("f.json", r#"{"kind":"List","items":[]}"#, "holds no Kubernetes object"),
+        ("f.json", r#"{"kind":"List","items":[{"metadata":{}}]}"#, "item 1 has no kind"),
+        ("f.json", r#"{"kind":"Pod"}"#, "the object, a Pod, has no name"),
+        ("f.json", r#"{"kind":"Pod","metadata":{"name":"a"},"spec":7}"#, "the object, Pod a: invalid type"),
+        ("f.json", r#"{"kind":"Status","message":"Unauthorized"}"#, "an error of the API server: Unauthorized"),
+        ("f.yaml", "a: [", "f.yaml:"),
+        ("f.txt", "hello", "it is no Kubernetes object"),
+        ("f.bin", "\u{0}\u{1}", "neither JSON nor YAML"),
+    ];
+    for (name, body, want) in refused {
+        let error = loaded(name, body).map(|_| ()).unwrap_err();
+        assert_eq!(error.kind, Kind::Usage);
+        assert!(error.message.contains(want), "{body}: {error}");
+        assert!(!error.hints.is_empty(), "{body}");
+    }
+}
+
+#[test]
+fn deep_nesting_is_refused_and_does_not_crash() {
+    for (name, open) in [("f.json", "["), ("f.json", "{\"items\":["), ("f.yaml", "["), ("f.yaml", "- ")] {
+        assert!(loaded(name, &open.repeat(20_000)).is_err(), "{open}");
+    }
+}
+
+#[test]
+fn an_error_in_yaml_never_quotes_the_file() {
+    let error = loaded("f.yaml", "kind: Secret\ndata:\n  p: hunter2\n x: y\n").map(|_| ()).unwrap_err();
+    assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+}
+
+#[test]
+fn a_missing_file_and_an_empty_folder_say_what_to_do() {
+    let scratch = scratch(&[("notes.md", "x")]);
+    assert!(load(&scratch.path().join("none"), None).unwrap_err().message.ends_with("none does not exist"));
+    assert!(load(scratch.path(), None).unwrap_err().message.ends_with("holds no snapshot"));
+}
+
+#[test]
+fn a_dump_of_cluster_info_is_read() {
+    let pods =
+        r#"{"kind":"PodList","apiVersion":"v1","metadata":{},"items":[{"metadata":{"name":"web","namespace":"n"}}]}"#;
+    let log = "==== START logs for container app of pod n/web ====\nboom\n==== END logs for container app of pod n/web ====\n";
+    let nodes = r#"{"kind":"NodeList","apiVersion":"v1","items":[{"metadata":{"name":"n1"}}]}"#;
+    let empty = r#"{"kind":"EventList","apiVersion":"v1","items":[]}"#;
+    let scratch =
+        scratch(&[("nodes.json", nodes), ("n/pods.json", pods), ("n/events.json", empty), ("n/web/logs.txt", log)]);
+    let snapshot = load(scratch.path(), None).unwrap();
+    assert_eq!((snapshot.pods.len(), snapshot.kind("Node").len()), (1, 1));
+    assert_eq!((snapshot.logs[0].namespace.as_str(), snapshot.logs[0].lines[0].text.as_str()), ("n", "boom"));
+}
+
+#[test]
+fn a_broken_clock_is_refused() {
+    let scratch = scratch(&[("objects.json", POD), ("taken-at", "yesterday")]);
+    assert!(load(scratch.path(), None).unwrap_err().message.ends_with("taken-at holds no time"));
+}
+
+#[test]
+fn workloads_without_their_pods_are_a_gap_and_not_health() {
+    let body = r#"{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"w","namespace":"n"},"status":{"replicas":2}}"#;
+    let snapshot = loaded("f.json", body).unwrap();
+    assert!(snapshot.lacks("pods") && snapshot.gaps[0].essential);
+    let scaled_to_zero = body.replace('2', "0");
+    assert_eq!(loaded("f.json", &scaled_to_zero).unwrap().gaps, []);
+}
+
+#[test]
+fn the_newest_time_counts_a_deletion_at_its_request() {
+    let body = r#"{"kind":"Pod","metadata":{"name":"a","creationTimestamp":"2026-01-01T00:00:00Z",
+        "deletionTimestamp":"2026-01-01T01:00:00Z","deletionGracePeriodSeconds":600}}"#;
+    assert_eq!(loaded("f.json", body).unwrap().newest.unwrap().to_string(), "2026-01-01T00:50:00Z");
+}
+
+#[test]
+fn a_saved_snapshot_is_read_back_as_it_was() {
+    let mut snapshot = load(&recorded(), None).unwrap();
+    snapshot.scope = Scope::Namespaces(vec!["cat-oom-killed".to_owned()]);
+    snapshot.requests.lists = 18;
+    snapshot.gaps.push(Gap {
+        what: "services".into(),
+        why: "forbidden".into(),
+        essential: false,
+        codes: vec!["x".into()],
+    });
+    let keyed = |name: &str, keys: &[&str]| Keyed {
+        metadata: Meta { name: name.to_owned(), ..Meta::default() },
+        keys: Some(keys.iter().map(ToString::to_string).collect()),
+    };
+    snapshot.config_maps =
+        vec![keyed("a", &["k", "password"]), keyed("b", &[]), Keyed { keys: None, ..keyed("c", &[]) }];
+    snapshot.secrets = vec![keyed("s", &["token"])];
+    let scratch = scratch(&[("saved.json", &save(&snapshot))]);
+    let loaded = load(&scratch.path().join("saved.json"), None).unwrap();
+    assert_eq!(format!("{loaded:#?}"), format!("{snapshot:#?}"));
+}
+
+#[test]
+fn what_is_saved_has_no_recognised_secret() {
+    let mut snapshot = load(&recorded(), None).unwrap();
+    snapshot.logs[0].lines[0].text = "connect postgres://app:hunter2@db".to_owned();
+    snapshot.pods[0].metadata.annotations.insert("note".to_owned(), "DB_PASSWORD=hunter2".to_owned());
+    snapshot.events[0].message = "token: hunter2hunter2".to_owned();
+    let saved = save(&snapshot);
+    assert!(!saved.contains("hunter2") && saved.contains("postgres://<secret>@db"), "{saved}");
+}

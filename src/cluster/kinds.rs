@@ -1,0 +1,292 @@
+//! The kinds that are read, and where they are served.
+
+/// Where objects of a kind live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In the namespaces of the asked scope.
+    Scope,
+    /// In no namespace.
+    Cluster,
+    /// In a namespace that the scope need not name, as delivery objects do.
+    Anywhere,
+}
+
+/// What is kept of each object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    Pods,
+    Events,
+    /// Metadata and key names, never a value.
+    Keys,
+    Objects,
+}
+
+/// One kind.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) plural: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) api_version: &'static str,
+    pub(super) place: Place,
+    pub(super) reading: Reading,
+    /// Without it no workload can be judged.
+    pub(super) essential: bool,
+    /// A custom kind: not being served means that there are none.
+    pub(super) custom: bool,
+    /// Codes that its absence could hide; empty means any.
+    pub(super) codes: &'static [&'static str],
+}
+
+impl Row {
+    const fn new(plural: &'static str, kind: &'static str, api_version: &'static str) -> Self {
+        Self {
+            plural,
+            kind,
+            api_version,
+            place: Place::Scope,
+            reading: Reading::Objects,
+            essential: false,
+            custom: false,
+            codes: &[],
+        }
+    }
+
+    const fn workload(plural: &'static str, kind: &'static str, api_version: &'static str) -> Self {
+        Self { essential: true, ..Self::new(plural, kind, api_version) }
+    }
+
+    const fn cluster(plural: &'static str, kind: &'static str, api_version: &'static str) -> Self {
+        Self { place: Place::Cluster, ..Self::new(plural, kind, api_version) }
+    }
+
+    const fn delivery(plural: &'static str, kind: &'static str, api_version: &'static str) -> Self {
+        Self { place: Place::Anywhere, custom: true, ..Self::new(plural, kind, api_version) }
+    }
+
+    const fn hides(self, codes: &'static [&'static str]) -> Self {
+        Self { codes, ..self }
+    }
+
+    const fn reading(self, reading: Reading) -> Self {
+        Self { reading, ..self }
+    }
+
+    /// Whether a label selector narrows its list.
+    pub(super) fn takes_selector(&self) -> bool {
+        self.essential && self.reading != Reading::Events
+    }
+
+    /// Whether who set which field is kept: history needs it of workloads, key names of ConfigMaps.
+    pub(super) fn keeps_managers(kind: &str) -> bool {
+        matches!(
+            kind,
+            "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" | "CronJob" | "ConfigMap" | "Secret"
+        )
+    }
+}
+
+/// The path of a collection.
+pub(super) fn collection(api_version: &str, namespace: Option<&str>, plural: &str) -> String {
+    let root = if api_version.contains('/') { "/apis" } else { "/api" };
+    match namespace {
+        Some(namespace) => format!("{root}/{api_version}/namespaces/{}/{plural}", escape(namespace)),
+        None => format!("{root}/{api_version}/{plural}"),
+    }
+}
+
+/// Escapes one segment of a path or one value of a query (RFC 3986, unreserved characters stay).
+pub(super) fn escape(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+/// Listed first, always: without them no workload can be judged.
+pub(super) const FIRST: [Row; 18] = [
+    Row::workload("pods", "Pod", "v1").reading(Reading::Pods),
+    Row::workload("events", "Event", "v1").reading(Reading::Events),
+    Row::workload("deployments", "Deployment", "apps/v1"),
+    Row::workload("replicasets", "ReplicaSet", "apps/v1"),
+    Row::workload("statefulsets", "StatefulSet", "apps/v1"),
+    Row::workload("daemonsets", "DaemonSet", "apps/v1"),
+    Row::workload("jobs", "Job", "batch/v1"),
+    Row::workload("cronjobs", "CronJob", "batch/v1"),
+    Row::new("controllerrevisions", "ControllerRevision", "apps/v1").hides(&["sts-broken-rollout-stuck"]),
+    Row::new("services", "Service", "v1").hides(&[
+        "service-selector-mismatch",
+        "service-target-port-mismatch",
+        "service-named-port-missing",
+        "service-no-ready-endpoints",
+        "ingress-backend-service-missing",
+        "ingress-backend-port-missing",
+        "sts-headless-service-missing",
+        "webhook-service-missing",
+    ]),
+    Row::new("endpointslices", "EndpointSlice", "discovery.k8s.io/v1").hides(&["service-no-ready-endpoints"]),
+    Row::new("ingresses", "Ingress", "networking.k8s.io/v1").hides(&[
+        "ingress-backend-service-missing",
+        "ingress-backend-port-missing",
+        "ingress-backend-dead",
+        "ingress-class-missing",
+        "ingress-no-class",
+        "ingress-tls-secret-missing",
+        "ingress-no-address",
+        "ingress-host-conflict",
+    ]),
+    Row::new("networkpolicies", "NetworkPolicy", "networking.k8s.io/v1")
+        .hides(&["networkpolicy-blocks", "networkpolicy-selects-nothing"]),
+    Row::new("persistentvolumeclaims", "PersistentVolumeClaim", "v1").hides(&[
+        "pvc-missing",
+        "pvc-no-class",
+        "pvc-no-matching-volume",
+        "pvc-lost",
+        "storageclass-missing",
+        "provisioning-failed",
+        "sts-pvc-pending",
+    ]),
+    Row::new("configmaps", "ConfigMap", "v1").reading(Reading::Keys).hides(&[
+        "configmap-missing",
+        "configmap-key-missing",
+        "volume-configmap-missing",
+        "volume-key-missing",
+        "config-changed-not-reloaded",
+    ]),
+    Row::new("serviceaccounts", "ServiceAccount", "v1").hides(&["serviceaccount-missing", "sa-no-pull-secret"]),
+    Row::new("poddisruptionbudgets", "PodDisruptionBudget", "policy/v1").hides(&[
+        "pdb-blocks-everything",
+        "pdb-selects-nothing",
+        "pdb-unmanaged-pods",
+        "pdb-multiple",
+    ]),
+    Row::new("horizontalpodautoscalers", "HorizontalPodAutoscaler", "autoscaling/v2").hides(&[
+        "hpa-target-missing",
+        "hpa-metrics-unavailable",
+        "hpa-missing-requests",
+        "hpa-invalid-selector",
+        "hpa-ambiguous",
+        "hpa-limited-max",
+    ]),
+];
+
+/// Only with `--read-secret-keys`: in RBAC the right to list Secrets is the right to read them.
+pub(super) const SECRETS: Row = Row::new("secrets", "Secret", "v1").reading(Reading::Keys).hides(&[
+    "secret-missing",
+    "secret-key-missing",
+    "volume-secret-missing",
+]);
+
+/// Listed when an observed failure points to them.
+const ON_DEMAND: [Row; 38] = [
+    Row::new("resourcequotas", "ResourceQuota", "v1").hides(&["quota-exceeded", "pvc-quota"]),
+    Row::new("limitranges", "LimitRange", "v1").hides(&["limitrange-max", "limitrange-min", "limitrange-ratio"]),
+    Row::new("replicationcontrollers", "ReplicationController", "v1"),
+    Row::new("endpoints", "Endpoints", "v1").hides(&["endpoints-manual-stale"]),
+    Row::new("podtemplates", "PodTemplate", "v1"),
+    Row::new("roles", "Role", "rbac.authorization.k8s.io/v1").hides(&["rbac-verb-missing", "rolebinding-role-missing"]),
+    Row::new("rolebindings", "RoleBinding", "rbac.authorization.k8s.io/v1")
+        .hides(&["rolebinding-role-missing", "rolebinding-subject-missing"]),
+    Row::new("leases", "Lease", "coordination.k8s.io/v1"),
+    Row::cluster("nodes", "Node", "v1").hides(&[
+        "node-not-ready",
+        "node-lost",
+        "node-cordoned",
+        "node-tainted",
+        "unschedulable-node-selector",
+        "unschedulable-taint",
+        "image-platform-missing",
+    ]),
+    Row::cluster("namespaces", "Namespace", "v1").hides(&["namespace-terminating-stuck", "pod-security-denied"]),
+    Row::cluster("persistentvolumes", "PersistentVolume", "v1").hides(&["pvc-no-matching-volume", "pv-released"]),
+    Row::cluster("storageclasses", "StorageClass", "storage.k8s.io/v1").hides(&["storageclass-missing"]),
+    Row::cluster("csidrivers", "CSIDriver", "storage.k8s.io/v1").hides(&["csi-driver-missing"]),
+    Row::cluster("csinodes", "CSINode", "storage.k8s.io/v1").hides(&["csi-driver-missing"]),
+    Row::cluster("volumeattachments", "VolumeAttachment", "storage.k8s.io/v1").hides(&["volume-multi-attach"]),
+    Row::cluster("priorityclasses", "PriorityClass", "scheduling.k8s.io/v1").hides(&["priorityclass-missing"]),
+    Row::cluster("runtimeclasses", "RuntimeClass", "node.k8s.io/v1").hides(&["runtimeclass-missing"]),
+    Row::cluster("ingressclasses", "IngressClass", "networking.k8s.io/v1")
+        .hides(&["ingress-class-missing", "ingress-no-class"]),
+    Row::cluster("clusterroles", "ClusterRole", "rbac.authorization.k8s.io/v1").hides(&["rolebinding-role-missing"]),
+    Row::cluster("clusterrolebindings", "ClusterRoleBinding", "rbac.authorization.k8s.io/v1")
+        .hides(&["rbac-verb-missing"]),
+    Row::cluster(
+        "validatingwebhookconfigurations",
+        "ValidatingWebhookConfiguration",
+        "admissionregistration.k8s.io/v1",
+    )
+    .hides(&["webhook-service-missing", "webhook-unreachable", "webhook-denied"]),
+    Row::cluster("mutatingwebhookconfigurations", "MutatingWebhookConfiguration", "admissionregistration.k8s.io/v1")
+        .hides(&["webhook-service-missing", "webhook-unreachable"]),
+    Row::cluster("validatingadmissionpolicies", "ValidatingAdmissionPolicy", "admissionregistration.k8s.io/v1")
+        .hides(&["admission-policy-denied"]),
+    Row::cluster(
+        "validatingadmissionpolicybindings",
+        "ValidatingAdmissionPolicyBinding",
+        "admissionregistration.k8s.io/v1",
+    )
+    .hides(&["admission-policy-denied"]),
+    Row::cluster("apiservices", "APIService", "apiregistration.k8s.io/v1").hides(&["apiservice-unavailable"]),
+    Row::cluster("customresourcedefinitions", "CustomResourceDefinition", "apiextensions.k8s.io/v1")
+        .hides(&["crd-not-established"]),
+    Row::delivery("gatewayclasses", "GatewayClass", "gateway.networking.k8s.io/v1"),
+    Row::delivery("gateways", "Gateway", "gateway.networking.k8s.io/v1"),
+    Row::delivery("httproutes", "HTTPRoute", "gateway.networking.k8s.io/v1"),
+    Row::delivery("applications", "Application", "argoproj.io/v1alpha1"),
+    Row::delivery("rollouts", "Rollout", "argoproj.io/v1alpha1"),
+    Row::delivery("kustomizations", "Kustomization", "kustomize.toolkit.fluxcd.io/v1"),
+    Row::delivery("helmreleases", "HelmRelease", "helm.toolkit.fluxcd.io/v2"),
+    Row::delivery("gitrepositories", "GitRepository", "source.toolkit.fluxcd.io/v1"),
+    Row::delivery("ocirepositories", "OCIRepository", "source.toolkit.fluxcd.io/v1"),
+    Row::delivery("helmrepositories", "HelmRepository", "source.toolkit.fluxcd.io/v1"),
+    Row::delivery("helmcharts", "HelmChart", "source.toolkit.fluxcd.io/v1"),
+    Row::delivery("certificates", "Certificate", "cert-manager.io/v1"),
+];
+
+/// The row of a plural name that may be listed on demand.
+pub(super) fn on_demand(plural: &str) -> Option<&'static Row> {
+    ON_DEMAND.iter().find(|row| row.plural == plural)
+}
+
+/// The row of a kind of this group.
+pub(super) fn of_kind(group: &str, kind: &str) -> Option<&'static Row> {
+    let in_group = |row: &&Row| row.api_version.rsplit_once('/').map_or("", |(group, _)| group) == group;
+    FIRST.iter().chain([&SECRETS]).chain(&ON_DEMAND).find(|row| row.kind == kind && in_group(row))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_those_of_the_api() {
+        assert_eq!(collection("v1", Some("prod"), "pods"), "/api/v1/namespaces/prod/pods");
+        assert_eq!(collection("apps/v1", None, "deployments"), "/apis/apps/v1/deployments");
+        assert_eq!(collection("v1", Some("../x?"), "pods"), "/api/v1/namespaces/..%2Fx%3F/pods");
+    }
+
+    #[test]
+    fn every_plural_and_every_kind_of_a_group_is_there_once() {
+        let mut plurals: Vec<&str> = FIRST.iter().chain(&ON_DEMAND).map(|row| row.plural).collect();
+        let all = plurals.len();
+        plurals.sort_unstable();
+        plurals.dedup();
+        assert_eq!(plurals.len(), all);
+        assert_eq!(
+            of_kind("kustomize.toolkit.fluxcd.io", "Kustomization").map(|row| row.plural),
+            Some("kustomizations")
+        );
+        assert_eq!(of_kind("kustomize.config.k8s.io", "Kustomization"), None);
+    }
+
+    #[test]
+    fn a_selector_narrows_pods_and_workloads_only() {
+        let narrowed: Vec<&str> = FIRST.iter().filter(|row| row.takes_selector()).map(|row| row.plural).collect();
+        assert_eq!(narrowed, ["pods", "deployments", "replicasets", "statefulsets", "daemonsets", "jobs", "cronjobs"]);
+    }
+}

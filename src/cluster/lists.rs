@@ -1,0 +1,268 @@
+//! The two waves of lists.
+
+use super::Cluster;
+use super::client::{Count, JSON};
+use super::failure::{Failure, unreachable};
+use super::kinds::{self, Place, Row};
+use super::page::{Batch, Listed, list};
+use crate::error::Error;
+use crate::model::snapshot::{Gap, Needs, Scope, Snapshot};
+use crate::text;
+use futures_util::StreamExt;
+use serde::Deserialize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Requests at one time. kube speaks HTTP/1.1, so each is a connection of its own.
+const AT_ONCE: usize = 24;
+/// Lists that the second wave may ask for.
+const MAX_ON_DEMAND: usize = 10;
+
+/// One list to ask for.
+#[derive(Clone, Copy)]
+struct Target<'a> {
+    row: &'a Row,
+    namespace: Option<&'a str>,
+}
+
+impl Target<'_> {
+    /// `pods in namespace prod`, `nodes`.
+    fn what(&self) -> String {
+        match (self.namespace, self.row.place) {
+            (Some(namespace), _) => format!("{} in namespace {namespace}", self.row.plural),
+            (None, Place::Cluster) => self.row.plural.to_owned(),
+            (None, _) => format!("{} in all namespaces", self.row.plural),
+        }
+    }
+
+    fn gap(&self, why: String) -> Gap {
+        Gap {
+            what: self.what(),
+            why,
+            essential: self.row.essential,
+            codes: self.row.codes.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl Cluster {
+    /// Lists every kind without which no workload can be judged, all at once.
+    /// `say` is told how far it is.
+    ///
+    /// # Errors
+    /// When nothing at all was answered, the credentials were refused, the selector is none,
+    /// or a namespace does not exist. Everything less becomes a gap.
+    pub async fn first_wave(&self, say: &(dyn Fn(&str) + Sync)) -> Result<Snapshot, Error> {
+        let mut snapshot = Snapshot::new(&self.context, self.scope.clone());
+        let secrets = self.read_secret_keys.then_some(&kinds::SECRETS);
+        let rows: Vec<&Row> = kinds::FIRST.iter().chain(secrets).collect();
+        let targets: Vec<Target<'_>> = rows.iter().flat_map(|row| self.targets(row)).collect();
+        if let Scope::Namespaces(names) = &self.scope
+            && names.len() > 1
+        {
+            say(&format!("{} in {} namespaces: {} lists", text::count(rows.len(), "kind"), names.len(), targets.len()));
+        }
+        let brought = self.ask(&targets, say).await;
+        self.hopeless(&brought)?;
+        for (target, listed) in targets.iter().zip(brought) {
+            take(&mut snapshot, *target, listed);
+        }
+        self.check_namespaces(&snapshot).await?;
+        self.stamp(&mut snapshot);
+        Ok(snapshot)
+    }
+
+    /// Lists the further kinds and reads the logs that observed failures point to.
+    pub async fn second_wave(&self, snapshot: &mut Snapshot, needs: &Needs) {
+        let mut rows: Vec<&Row> = Vec::new();
+        for plural in &needs.kinds {
+            let listed_before = kinds::FIRST.iter().any(|row| row.plural == *plural);
+            match kinds::on_demand(plural) {
+                Some(row) if rows.contains(&row) || snapshot.objects.contains_key(row.kind) => {}
+                Some(row) if !snapshot.lacks(plural) => rows.push(row),
+                None if !listed_before => snapshot.gaps.push(gap(plural, "aifix does not know this kind", &[])),
+                _ => {}
+            }
+        }
+        for row in rows.iter().skip(MAX_ON_DEMAND) {
+            let why = format!("left out: at most {MAX_ON_DEMAND} further kinds are listed");
+            snapshot.gaps.push(gap(row.plural, &why, row.codes));
+        }
+        rows.truncate(MAX_ON_DEMAND);
+        let targets: Vec<Target<'_>> = rows.iter().flat_map(|row| self.targets(row)).collect();
+        let brought = self.ask(&targets, &|_| {}).await;
+        for (target, listed) in targets.iter().zip(brought) {
+            if target.row.place == Place::Anywhere && listed.failure.as_ref().and_then(Failure::code) == Some(403) {
+                self.within_scope(snapshot, target.row, listed).await;
+            } else {
+                take(snapshot, *target, listed);
+            }
+        }
+        self.read_logs(snapshot, &needs.logs).await;
+        self.stamp(snapshot);
+    }
+
+    fn targets<'a>(&'a self, row: &'a Row) -> Vec<Target<'a>> {
+        match (&self.scope, row.place) {
+            (Scope::Namespaces(names), Place::Scope) => {
+                names.iter().map(|name| Target { row, namespace: Some(name) }).collect()
+            }
+            _ => vec![Target { row, namespace: None }],
+        }
+    }
+
+    async fn ask(&self, targets: &[Target<'_>], say: &(dyn Fn(&str) + Sync)) -> Vec<Listed<Batch>> {
+        self.api.hope();
+        let done = AtomicUsize::new(0);
+        let done = &done;
+        // NOTE: a vector of futures: a closure over borrowed targets would not be general enough for `Send`.
+        let asked: Vec<_> = targets
+            .iter()
+            .map(|target| async move {
+                let listed =
+                    list(&self.api, target.row, target.row.api_version, target.namespace, self.selector.as_deref())
+                        .await;
+                let listed = self.other_version(*target, listed).await;
+                let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+                say(&format!("read {done} of {}", text::count(targets.len(), "list")));
+                listed
+            })
+            .collect();
+        futures_util::stream::iter(asked).buffered(AT_ONCE).collect().await
+    }
+
+    /// A custom kind may be served in another version than the one that is known here.
+    async fn other_version(&self, target: Target<'_>, listed: Listed<Batch>) -> Listed<Batch> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Group {
+            preferred_version: Version,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Version {
+            group_version: String,
+        }
+        if !target.row.custom || listed.failure.as_ref().and_then(Failure::code) != Some(404) {
+            return listed;
+        }
+        let group = target.row.api_version.split('/').next().unwrap_or_default();
+        let Ok(bytes) = self.api.read(&format!("/apis/{group}"), JSON, Count::List).await else { return listed };
+        let Ok(group) = serde_json::from_slice::<Group>(&bytes) else { return listed };
+        let version = group.preferred_version.group_version;
+        if version == target.row.api_version || version.split('/').any(|part| part.is_empty() || part == "..") {
+            return listed;
+        }
+        list(&self.api, target.row, &version, target.namespace, None).await
+    }
+
+    /// Lists a delivery kind in the asked namespaces after the list of all was forbidden.
+    async fn within_scope(&self, snapshot: &mut Snapshot, row: &Row, everywhere: Listed<Batch>) {
+        take(snapshot, Target { row, namespace: None }, everywhere);
+        let Scope::Namespaces(names) = &self.scope else { return };
+        for name in names {
+            let target = Target { row, namespace: Some(name) };
+            let listed = list(&self.api, row, row.api_version, Some(name), None).await;
+            // The gap of all namespaces says it already.
+            if listed.failure.is_none() {
+                take(snapshot, target, listed);
+            }
+        }
+    }
+
+    /// Whether nothing was answered, so that a report would be about nothing.
+    fn hopeless(&self, brought: &[Listed<Batch>]) -> Result<(), Error> {
+        let failures: Vec<&Failure> = brought.iter().filter_map(|listed| listed.failure.as_ref()).collect();
+        if let (Some(selector), Some(refusal)) =
+            (&self.selector, failures.iter().find(|failure| failure.code() == Some(400)))
+        {
+            return Err(Error::usage(format!("the API server refused the selector {selector:?}"))
+                .because(refusal)
+                .hint("write it as kubectl takes it: `-l app=web,tier!=cache`"));
+        }
+        let answered = brought.iter().any(|listed| listed.failure.is_none() || !listed.items.is_empty());
+        if answered || failures.iter().any(|failure| failure.code() == Some(403)) {
+            return Ok(());
+        }
+        let refused = failures.iter().find(|failure| failure.code() == Some(401));
+        match refused.or_else(|| failures.iter().find(|failure| !matches!(failure, Failure::Gone))) {
+            Some(failure) => Err(unreachable(failure, &self.context, &self.server)),
+            None => Ok(()),
+        }
+    }
+
+    /// A mistyped namespace is empty, not healthy. Asked only when nothing was seen in one: every namespace
+    /// that exists has at least its default ServiceAccount.
+    async fn check_namespaces(&self, snapshot: &Snapshot) -> Result<(), Error> {
+        let Scope::Namespaces(names) = &self.scope else { return Ok(()) };
+        for name in names {
+            let seen = snapshot.pods.iter().any(|pod| pod.metadata.namespace == *name)
+                || snapshot.config_maps.iter().chain(&snapshot.secrets).any(|one| one.metadata.namespace == *name)
+                || snapshot.objects.values().flatten().any(|object| object.metadata.namespace == *name);
+            if seen {
+                continue;
+            }
+            let answer = self.api.read(&format!("/api/v1/namespaces/{}", kinds::escape(name)), JSON, Count::Get).await;
+            if answer.err().and_then(|failure| failure.code()) == Some(404) {
+                return Err(self.no_namespace(name).await);
+            }
+        }
+        Ok(())
+    }
+
+    async fn no_namespace(&self, name: &str) -> Error {
+        let row = kinds::on_demand("namespaces");
+        let listed = match row {
+            Some(row) => list(&self.api, row, row.api_version, None, None).await.items,
+            None => Batch::Objects(Vec::new()),
+        };
+        let names: Vec<String> = match listed {
+            Batch::Objects(objects) => objects.into_iter().map(|object| object.metadata.name).collect(),
+            _ => Vec::new(),
+        };
+        let error = Error::usage(format!("there is no namespace {name} in the cluster of context {}", self.context));
+        match text::nearest(name, names.iter().map(String::as_str)) {
+            Some(near) => error.hint(format!("did you mean `-n {near}`?")),
+            None => error.hint("list them with `kubectl get namespaces`, or read all with `-A`"),
+        }
+    }
+
+    fn stamp(&self, snapshot: &mut Snapshot) {
+        snapshot.taken_at = self.api.clock();
+        snapshot.newest = super::files::newest(snapshot);
+        snapshot.requests = self.api.sent();
+    }
+}
+
+fn gap(what: &str, why: &str, codes: &[&str]) -> Gap {
+    let codes = codes.iter().map(ToString::to_string).collect();
+    Gap { what: what.to_owned(), why: why.to_owned(), essential: false, codes }
+}
+
+/// Puts what a list brought into the snapshot, and what it did not bring as a gap.
+fn take(snapshot: &mut Snapshot, target: Target<'_>, listed: Listed<Batch>) {
+    let Listed { items, failure, odd } = listed;
+    if let Some(failure) = failure {
+        let not_served = failure.code() == Some(404);
+        let part = if items.is_empty() { String::new() } else { "only a part was read: ".to_owned() };
+        let mut gap = target.gap(format!("{part}{failure}"));
+        if not_served {
+            // A whole API group may be switched off; pods and workloads always are served.
+            gap.why = format!("the cluster does not serve {} of {}", target.row.plural, target.row.api_version);
+        }
+        // A custom kind that is not served has no objects: nothing was missed.
+        if !(not_served && target.row.custom) {
+            snapshot.gaps.push(gap);
+        }
+    }
+    if let Some(first) = odd.first() {
+        let why = format!("{} could not be read, the first: {first}", text::count(odd.len(), "object"));
+        snapshot.gaps.push(target.gap(why));
+    }
+    match items {
+        Batch::Pods(pods) => snapshot.pods.extend(pods),
+        Batch::Events(events) => snapshot.events.extend(events),
+        Batch::Keyed(keyed) if target.row.kind == "Secret" => snapshot.secrets.extend(keyed),
+        Batch::Keyed(keyed) => snapshot.config_maps.extend(keyed),
+        Batch::Objects(objects) => snapshot.objects.entry(target.row.kind.to_owned()).or_default().extend(objects),
+    }
+}

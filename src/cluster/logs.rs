@@ -1,0 +1,240 @@
+//! Container logs: fetch them, parse them, write them.
+
+use super::Cluster;
+use super::client::{ANY, Count};
+use super::failure::Failure;
+use super::kinds::escape;
+use crate::model::snapshot::{Gap, LogLine, LogNeed, LogTail, Snapshot};
+use crate::text;
+use futures_util::StreamExt;
+
+/// Containers whose logs are read.
+const MAX_CONTAINERS: usize = 20;
+const AT_ONCE: usize = 8;
+/// Characters of one line that are kept.
+const MAX_LINE: usize = 4096;
+/// Lines that are kept of a saved log, as many as are asked of a cluster.
+const MAX_LINES: usize = 200;
+
+impl Cluster {
+    /// Reads the logs of the worst containers: the current run, and the one before where there was one.
+    pub(super) async fn read_logs(&self, snapshot: &mut Snapshot, needs: &[LogNeed]) {
+        let mut asked = Vec::new();
+        for need in needs.iter().take(MAX_CONTAINERS) {
+            asked.push((need, false));
+            if need.previous {
+                asked.push((need, true));
+            }
+        }
+        let asked: Vec<_> = asked.into_iter().map(|(need, previous)| self.read_log(need, previous)).collect();
+        let brought: Vec<_> = futures_util::stream::iter(asked).buffered(AT_ONCE).collect().await;
+        for answer in brought {
+            match answer {
+                Ok(Some(tail)) => snapshot.logs.push(tail),
+                Ok(None) => {}
+                Err(gap) => snapshot.gaps.push(gap),
+            }
+        }
+        if let Some(left @ 1..) = needs.len().checked_sub(MAX_CONTAINERS) {
+            snapshot.gaps.push(Gap {
+                what: format!("logs of {}", text::count(left, "further container")),
+                why: format!("left out: the logs of at most {MAX_CONTAINERS} containers are read"),
+                essential: false,
+                codes: Vec::new(),
+            });
+        }
+    }
+
+    async fn read_log(&self, need: &LogNeed, previous: bool) -> Result<Option<LogTail>, Gap> {
+        let LogNeed { namespace, pod, container, .. } = need;
+        let path = format!(
+            "/api/v1/namespaces/{}/pods/{}/log?container={}&tailLines={MAX_LINES}&limitBytes=65536&timestamps=true{}",
+            escape(namespace),
+            escape(pod),
+            escape(container),
+            if previous { "&previous=true" } else { "" }
+        );
+        match self.api.read(&path, ANY, Count::Log).await {
+            Ok(bytes) => Ok(tail(need, previous, &String::from_utf8_lossy(&bytes))),
+            // The container has not started, or has no earlier run.
+            Err(Failure::Answer { code: 400, .. }) => Ok(None),
+            Err(failure) => Err(Gap {
+                what: format!("log of container {container} of pod {namespace}/{pod}"),
+                why: failure.to_string(),
+                essential: false,
+                codes: Vec::new(),
+            }),
+        }
+    }
+}
+
+fn tail(need: &LogNeed, previous: bool, body: &str) -> Option<LogTail> {
+    // The kubelet answers 200 with this sentence when the runtime has lost the file.
+    if body.starts_with("unable to retrieve container logs") {
+        return None;
+    }
+    // A container that wrote nothing was looked at all the same: its log is empty, not unknown.
+    Some(LogTail {
+        namespace: need.namespace.clone(),
+        pod: need.pod.clone(),
+        container: need.container.clone(),
+        previous,
+        lines: lines(body),
+    })
+}
+
+fn lines(body: &str) -> Vec<LogLine> {
+    body.lines().map(line).collect()
+}
+
+/// A line, its timestamp taken off. A tab stands before a line that has none: see [`write()`].
+fn line(line: &str) -> LogLine {
+    let (head, rest) = line.split_once(' ').unwrap_or((line, ""));
+    // Cheap test first: years have four digits.
+    let at = if head.as_bytes().get(4) == Some(&b'-') { head.parse().ok() } else { None };
+    let rest = if at.is_some() { rest } else { line.strip_prefix('\t').unwrap_or(line) };
+    LogLine { at, text: text::clip(rest, MAX_LINE) }
+}
+
+/// Reads `logs.txt`: sections `== pod/NAME container=C current` or `--previous`, with `namespace=N` when told.
+/// A section without lines is the log of a container that wrote nothing.
+pub(super) fn parse(text: &str, namespace_of: &dyn Fn(&str) -> String) -> Vec<LogTail> {
+    let mut tails: Vec<LogTail> = Vec::new();
+    for raw in text.lines() {
+        if let Some(tail) = raw.strip_prefix("== ").and_then(|head| section(head, namespace_of)) {
+            tails.push(tail);
+        } else if let Some(tail) = tails.last_mut() {
+            tail.lines.push(line(raw));
+        }
+    }
+    for tail in &mut tails {
+        let surplus = tail.lines.len().saturating_sub(MAX_LINES);
+        tail.lines.drain(..surplus);
+    }
+    tails.retain(|tail| {
+        !tail.lines.first().is_some_and(|line| line.text.starts_with("unable to retrieve container logs"))
+    });
+    tails
+}
+
+fn section(head: &str, namespace_of: &dyn Fn(&str) -> String) -> Option<LogTail> {
+    let mut words = head.split(' ');
+    let name = words.next()?;
+    let pod = name.strip_prefix("pod/").unwrap_or(name);
+    let mut tail = LogTail { pod: pod.to_owned(), ..LogTail::default() };
+    for word in words {
+        match word.split_once('=') {
+            Some(("container", container)) => container.clone_into(&mut tail.container),
+            Some(("namespace", namespace)) => namespace.clone_into(&mut tail.namespace),
+            _ if word == "--previous" => tail.previous = true,
+            _ if word == "current" => {}
+            _ => return None,
+        }
+    }
+    if tail.container.is_empty() {
+        return None;
+    }
+    if tail.namespace.is_empty() {
+        tail.namespace = namespace_of(pod);
+    }
+    Some(tail)
+}
+
+/// The container's log in a file of `kubectl cluster-info dump`, which has no timestamps:
+/// <https://github.com/kubernetes/kubectl/blob/master/pkg/cmd/clusterinfo/clusterinfo_dump.go>.
+pub(super) fn parse_dump(namespace: &str, pod: &str, text: &str) -> Vec<LogTail> {
+    let mut tails: Vec<LogTail> = Vec::new();
+    let mut open = false;
+    for raw in text.lines() {
+        let marker = raw.strip_prefix("==== ").and_then(|raw| raw.strip_suffix(" ===="));
+        let marker = marker.and_then(|marker| marker.strip_suffix(&format!(" of pod {namespace}/{pod}")));
+        if let Some(container) = marker.and_then(|marker| marker.strip_prefix("START logs for container ")) {
+            open = true;
+            tails.push(LogTail {
+                namespace: namespace.to_owned(),
+                pod: pod.to_owned(),
+                container: container.to_owned(),
+                ..LogTail::default()
+            });
+        } else if marker.is_some() {
+            open = false;
+        } else if let Some(tail) = tails.last_mut().filter(|_| open) {
+            tail.lines.push(line(raw));
+        }
+    }
+    tails.retain(|tail| tail.lines.iter().any(|line| !line.text.is_empty()));
+    tails
+}
+
+/// Writes what [`parse()`] reads.
+pub(super) fn write(tails: &[LogTail]) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::new();
+    for tail in tails {
+        let LogTail { namespace, pod, container, previous, lines } = tail;
+        let run = if *previous { "--previous" } else { "current" };
+        let _ = writeln!(out, "== pod/{pod} namespace={namespace} container={container} {run}");
+        for line in lines {
+            // The tab keeps a line that looks like a section from being one.
+            let _ = match line.at {
+                Some(at) => writeln!(out, "{at} {}", line.text),
+                None => writeln!(out, "\t{}", line.text),
+            };
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEED: fn() -> LogNeed =
+        || LogNeed { namespace: "n".into(), pod: "p".into(), container: "c".into(), previous: false };
+
+    #[test]
+    fn timestamps_are_taken_off_and_long_lines_clipped() {
+        let body = format!("2026-11-22T16:46:43.088638526Z starting\nplain\n{}\n", "x".repeat(5000));
+        let tail = tail(&NEED(), false, &body).unwrap();
+        assert_eq!(tail.lines[0].text, "starting");
+        assert_eq!(tail.lines[0].at.map(jiff::Timestamp::as_second), Some(1_795_366_003));
+        assert_eq!((tail.lines[1].at, tail.lines[1].text.as_str()), (None, "plain"));
+        assert_eq!(tail.lines[2].text.len(), 4096);
+    }
+
+    #[test]
+    fn a_lost_log_is_unknown_and_an_empty_one_is_empty() {
+        assert_eq!(tail(&NEED(), false, "unable to retrieve container logs for containerd://0123"), None);
+        assert_eq!(tail(&NEED(), false, "").map(|tail| tail.lines), Some(Vec::new()));
+    }
+
+    #[test]
+    fn a_recorded_file_is_read_by_its_sections() {
+        let text = "== pod/web-1 container=app current\n2026-11-22T16:46:43Z a\n== web-1 container=app --previous\nb\n\
+                    == pod/web-2 container=app current\n";
+        let tails = parse(text, &|_| "prod".to_owned());
+        let first = |t: &LogTail| t.lines.first().map(|line| line.text.clone()).unwrap_or_default();
+        let seen: Vec<_> = tails.iter().map(|t| (t.pod.as_str(), t.previous, first(t))).collect();
+        assert_eq!(seen, [("web-1", false, "a".into()), ("web-1", true, "b".into()), ("web-2", false, String::new())]);
+        assert_eq!(tails[0].namespace, "prod");
+    }
+
+    #[test]
+    fn a_line_that_looks_like_a_section_stays_a_line_when_written() {
+        let lines = ["== pod/x container=y current", "\tindented", ""];
+        let lines = lines.map(|text| LogLine { at: None, text: text.to_owned() }).to_vec();
+        let tail = LogTail { lines, ..tail(&NEED(), true, "x").unwrap() };
+        assert_eq!(
+            parse(&write(std::slice::from_ref(&tail)), &|_| String::new()),
+            [LogTail { previous: true, ..tail }]
+        );
+    }
+
+    #[test]
+    fn a_dump_of_cluster_info_is_read() {
+        let text = "==== START logs for container app of pod n/p ====\nhello\n\
+                    ==== END logs for container app of pod n/p ====\nnoise\n";
+        let tails = parse_dump("n", "p", text);
+        assert_eq!((tails.len(), tails[0].container.as_str(), tails[0].lines.len()), (1, "app", 1));
+    }
+}
