@@ -1,6 +1,7 @@
 //! aifix: from a failing workload to a proved fix in Git.
 
 pub mod cluster;
+pub mod diagnose;
 pub mod doors;
 pub mod error;
 pub mod model;

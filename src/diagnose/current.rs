@@ -1,0 +1,133 @@
+//! Which pods belong to the wanted revision.
+
+use super::view::Workload;
+use crate::model::kube::{Object, Pod};
+use crate::model::snapshot::Snapshot;
+use serde_json::{Map, Value};
+
+/// Fills `current`, `revision` and `drifted`. Pods of an earlier revision are context, not findings.
+pub(crate) fn judge<'s>(workload: &mut Workload<'s>, snapshot: &'s Snapshot) {
+    let Some(source) = workload.source else {
+        workload.current.clone_from(&workload.pods);
+        return;
+    };
+    match source.kind.as_str() {
+        "Deployment" => deployment(workload, source, snapshot),
+        "StatefulSet" => {
+            let hash = source.text("/status/updateRevision");
+            by_hash(workload, hash);
+            workload.drifted = !observed(source);
+        }
+        "DaemonSet" => {
+            let newest = owned(snapshot, "ControllerRevision", source)
+                .max_by_key(|r| (r.int("/revision"), r.metadata.name.as_str()));
+            let hash = newest.and_then(|r| r.metadata.labels.get("controller-revision-hash"));
+            by_hash(workload, hash.map_or("", String::as_str));
+            workload.drifted = !observed(source);
+        }
+        "CronJob" => cron_job(workload, source, snapshot),
+        _ => {
+            workload.current.clone_from(&workload.pods);
+            workload.revision.clone_from(&source.metadata.name);
+        }
+    }
+}
+
+/// Objects of a kind that `owner` controls.
+pub(crate) fn owned<'s>(snapshot: &'s Snapshot, kind: &str, owner: &Object) -> impl Iterator<Item = &'s Object> {
+    let (uid, name, namespace) =
+        (owner.metadata.uid.clone(), owner.metadata.name.clone(), owner.metadata.namespace.clone());
+    let owner_kind = owner.kind.clone();
+    snapshot.kind(kind).iter().filter(move |object| {
+        object.metadata.namespace == namespace
+            && object
+                .metadata
+                .controller()
+                .is_some_and(|by| by.kind == owner_kind && if uid.is_empty() { by.name == name } else { by.uid == uid })
+    })
+}
+
+/// The ReplicaSet of a Deployment that has its template; on a tie, or when none has, that of the highest number.
+pub(crate) fn newest_replica_set<'s>(snapshot: &'s Snapshot, deployment: &Object) -> Option<&'s Object> {
+    let wanted = deployment.template().map(bare_template);
+    owned(snapshot, "ReplicaSet", deployment)
+        .max_by_key(|rs| (rs.template().map(bare_template) == wanted, revision_number(rs), rs.metadata.name.as_str()))
+}
+
+/// `deployment.kubernetes.io/revision` of a ReplicaSet, 0 when absent.
+pub(crate) fn revision_number(replica_set: &Object) -> i64 {
+    let text = replica_set.metadata.annotations.get("deployment.kubernetes.io/revision");
+    text.and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+/// A template without what controllers and tools add to make it new: hashes, restarts, checksums.
+pub(crate) fn bare_template(template: &Value) -> Value {
+    let mut bare = template.clone();
+    if let Some(top) = bare.as_object_mut() {
+        top.shift_remove("$patch");
+    }
+    if let Some(metadata) = bare.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.retain(|key, value| key != "creationTimestamp" && !value.is_null());
+        drop_keys(metadata, "labels", |key| matches!(key, "pod-template-hash" | "controller-revision-hash"));
+        drop_keys(metadata, "annotations", |key| {
+            key == "kubectl.kubernetes.io/restartedAt" || key.starts_with("checksum/") || key.contains("checksum")
+        });
+        metadata.retain(|_, value| !value.as_object().is_some_and(Map::is_empty));
+    }
+    bare
+}
+
+fn drop_keys(metadata: &mut Map<String, Value>, name: &str, is_noise: impl Fn(&str) -> bool) {
+    if let Some(map) = metadata.get_mut(name).and_then(Value::as_object_mut) {
+        map.retain(|key, _| !is_noise(key));
+    }
+}
+
+fn observed(object: &Object) -> bool {
+    object.int("/status/observedGeneration").is_none_or(|seen| seen >= object.metadata.generation)
+}
+
+fn deployment<'s>(workload: &mut Workload<'s>, source: &Object, snapshot: &'s Snapshot) {
+    let Some(newest) = newest_replica_set(snapshot, source) else {
+        workload.current.clone_from(&workload.pods);
+        return;
+    };
+    workload.revision.clone_from(&newest.metadata.name);
+    workload.drifted = newest.template().map(bare_template) != source.template().map(bare_template);
+    let is_current = |pod: &&Pod| {
+        pod.metadata.controller().is_none_or(|by| by.uid == newest.metadata.uid || by.name == newest.metadata.name)
+    };
+    workload.current = workload.pods.iter().copied().filter(is_current).collect();
+}
+
+fn by_hash(workload: &mut Workload<'_>, hash: &str) {
+    hash.clone_into(&mut workload.revision);
+    let has_it = |pod: &&Pod| {
+        let label = pod.metadata.labels.get("controller-revision-hash");
+        // A StatefulSet's label is `name-hash` and so is `updateRevision`; without a label nothing is known.
+        hash.is_empty() || label.is_none_or(|label| label == hash)
+    };
+    workload.current = workload.pods.iter().copied().filter(has_it).collect();
+}
+
+/// Pods of the newest finished Job and of those after it: an older failure is over.
+fn cron_job<'s>(workload: &mut Workload<'s>, source: &Object, snapshot: &'s Snapshot) {
+    let jobs = judged_jobs(snapshot, source);
+    workload.revision = jobs.last().map(|job| job.metadata.name.clone()).unwrap_or_default();
+    let is_current =
+        |pod: &&Pod| pod.metadata.controller().is_none_or(|by| jobs.iter().any(|job| job.metadata.uid == by.uid));
+    workload.current = workload.pods.iter().copied().filter(is_current).collect();
+}
+
+/// The newest finished Job of a CronJob and all newer ones, oldest first.
+pub(crate) fn judged_jobs<'s>(snapshot: &'s Snapshot, cron_job: &Object) -> Vec<&'s Object> {
+    let mut jobs: Vec<&Object> = owned(snapshot, "Job", cron_job).collect();
+    jobs.sort_by_key(|job| (job.metadata.creation_timestamp, job.metadata.name.as_str()));
+    let from = jobs.iter().rposition(|job| job_end(job).is_some()).unwrap_or(0);
+    jobs.split_off(from)
+}
+
+/// `Complete` or `Failed` with its reason, `None` while a Job runs.
+pub(crate) fn job_end(job: &Object) -> Option<crate::model::kube::Condition> {
+    job.conditions().into_iter().find(|c| matches!(c.kind.as_str(), "Complete" | "Failed") && c.status == "True")
+}

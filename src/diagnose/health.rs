@@ -1,0 +1,210 @@
+//! Whether a workload has what it asks for.
+
+use super::current::{job_end, judged_jobs};
+use super::view::{Settled, View, Workload};
+use crate::model::kube::{ContainerStatus, Object, Pod};
+
+/// Pods that are wanted and that are ready now, of whatever revision.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub desired: usize,
+    pub ready: usize,
+}
+
+/// The state of a workload by its own status, before any rule has looked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Health {
+    Healthy,
+    /// A rollout or a start within its time.
+    InProgress,
+    /// It lacks pods, or a Job of it failed.
+    Failing,
+}
+
+pub(crate) fn counts(workload: &Workload<'_>) -> Counts {
+    let ready_pods = workload.pods.iter().filter(|pod| pod.is_ready()).count();
+    let size =
+        |object: &Object, pointer, default| usize::try_from(object.int(pointer).unwrap_or(default)).unwrap_or_default();
+    match workload.source {
+        Some(object) => match object.kind.as_str() {
+            "DaemonSet" => Counts {
+                desired: size(object, "/status/desiredNumberScheduled", 0),
+                ready: size(object, "/status/numberReady", 0),
+            },
+            "Job" => Counts { desired: size(object, "/spec/parallelism", 1), ready: ready_pods },
+            "CronJob" => Counts { desired: size(object, "/spec/jobTemplate/spec/parallelism", 1), ready: ready_pods },
+            _ => Counts { desired: size(object, "/spec/replicas", 1), ready: size(object, "/status/readyReplicas", 0) },
+        },
+        None => Counts {
+            desired: workload.pods.iter().filter(|pod| pod.status.phase != "Succeeded").count(),
+            ready: ready_pods,
+        },
+    }
+}
+
+pub(crate) fn of(view: &View<'_>, workload: &Workload<'_>) -> Health {
+    let Some(source) = workload.source else { return pods_only(view, workload) };
+    match source.kind.as_str() {
+        "CronJob" => cron_job(view, source),
+        "Job" => job(source),
+        "Deployment" => deployment(view, workload, source),
+        _ => replicas(view, workload, source),
+    }
+}
+
+fn job(job: &Object) -> Health {
+    if job.at("/spec/suspend").and_then(serde_json::Value::as_bool) == Some(true) {
+        return Health::Healthy;
+    }
+    match job_end(job) {
+        Some(end) if end.kind == "Complete" => Health::Healthy,
+        Some(_) => Health::Failing,
+        None => Health::InProgress,
+    }
+}
+
+fn cron_job(view: &View<'_>, cron_job: &Object) -> Health {
+    if cron_job.at("/spec/suspend").and_then(serde_json::Value::as_bool) == Some(true) {
+        return Health::Healthy;
+    }
+    let failed = judged_jobs(view.snapshot, cron_job).into_iter().any(|run| job(run) == Health::Failing);
+    if failed { Health::Failing } else { Health::Healthy }
+}
+
+fn deployment(view: &View<'_>, workload: &Workload<'_>, source: &Object) -> Health {
+    let Counts { desired, ready } = workload.counts;
+    // Scaled to zero by intent.
+    if desired == 0 {
+        return Health::Healthy;
+    }
+    let paused = source.at("/spec/paused").and_then(serde_json::Value::as_bool) == Some(true);
+    let updated = source.int("/status/updatedReplicas").unwrap_or_default();
+    let rolled_out = paused || usize::try_from(updated).unwrap_or_default() >= desired;
+    if ready >= desired && rolled_out && source.int("/status/unavailableReplicas").unwrap_or_default() == 0 {
+        return Health::Healthy;
+    }
+    if passed_deadline(source) {
+        return Health::Failing;
+    }
+    if is_rolling_out(view, source) || only_settling(view, workload) { Health::InProgress } else { Health::Failing }
+}
+
+/// Whether the pods that are not ready may still become so, or one became ready or was made a moment ago:
+/// an ordered StatefulSet makes the next one only then.
+fn only_settling(view: &View<'_>, workload: &Workload<'_>) -> bool {
+    let mut unready = workload.pods.iter().filter(|pod| !pod.is_ready()).peekable();
+    if unready.peek().is_some() {
+        return unready.all(|pod| is_settling(view, pod));
+    }
+    workload.pods.len() >= workload.counts.desired
+        || workload.pods.iter().any(|pod| {
+            let turned = pod.condition("Ready").and_then(|ready| ready.last_transition_time.0);
+            view.settled(turned.max(pod.metadata.creation_timestamp), 60) == Settled::No
+        })
+}
+
+/// Whether the rollout had the time that the Deployment itself allows.
+pub(crate) fn passed_deadline(deployment: &Object) -> bool {
+    let conditions = deployment.conditions();
+    conditions.iter().any(|c| c.kind == "Progressing" && c.status == "False" && c.reason == "ProgressDeadlineExceeded")
+}
+
+/// The Deployment controller saw the newest generation and its deadline is not over.
+pub(crate) fn is_rolling_out(view: &View<'_>, deployment: &Object) -> bool {
+    let deadline = deployment.int("/spec/progressDeadlineSeconds").unwrap_or(600);
+    deployment.conditions().iter().any(|c| {
+        c.kind == "Progressing"
+            && c.status == "True"
+            && matches!(c.reason.as_str(), "NewReplicaSetCreated" | "FoundNewReplicaSet" | "ReplicaSetUpdated")
+            && view.settled(c.last_update_time.0, deadline) != Settled::Yes
+    })
+}
+
+fn replicas(view: &View<'_>, workload: &Workload<'_>, source: &Object) -> Health {
+    let Counts { desired, ready } = workload.counts;
+    if ready >= desired {
+        return Health::Healthy;
+    }
+    // Without a Progressing condition a start gets as long as its pods need to settle.
+    let young = view.settled(source.metadata.creation_timestamp, 60) != Settled::Yes;
+    if young || only_settling(view, workload) { Health::InProgress } else { Health::Failing }
+}
+
+fn pods_only(view: &View<'_>, workload: &Workload<'_>) -> Health {
+    let mut worst = Health::Healthy;
+    for pod in &workload.pods {
+        if pod.status.phase == "Succeeded" || pod.is_ready() {
+            continue;
+        }
+        if !is_settling(view, pod) {
+            return Health::Failing;
+        }
+        worst = Health::InProgress;
+    }
+    worst
+}
+
+/// Whether a pod that is not ready may still become so without help (the settling times).
+pub(crate) fn is_settling(view: &View<'_>, pod: &Pod) -> bool {
+    settled(view, pod) == Settled::No
+}
+
+/// Whether the time that a pod has to become ready is over.
+pub(crate) fn settled(view: &View<'_>, pod: &Pod) -> Settled {
+    let created = pod.metadata.creation_timestamp;
+    if pod.is_ready() || pod.status.phase == "Succeeded" {
+        return Settled::No;
+    }
+    if let Some(deleted) = pod.metadata.deletion_timestamp {
+        // `deletionTimestamp` already has the grace period in it.
+        return view.settled(Some(deleted), 60);
+    }
+    if pod.status.phase == "Failed" {
+        return Settled::Yes;
+    }
+    if let Some(scheduled) = pod.condition("PodScheduled").filter(|c| c.status == "False") {
+        return view.settled(scheduled.last_transition_time.0.or(created), 60);
+    }
+    if pod.status.conditions.is_empty() {
+        return view.settled(created, 60);
+    }
+    let statuses: Vec<_> = pod.status.init_container_statuses.iter().chain(&pod.status.container_statuses).collect();
+    let waiting = |soft: bool| {
+        statuses.iter().filter_map(|s| s.state.waiting.as_ref()).any(|w| {
+            matches!(w.reason.as_str(), "ContainerCreating" | "PodInitializing") == soft && !w.reason.is_empty()
+        })
+    };
+    if waiting(false) {
+        return view.settled(created, 15);
+    }
+    if statuses.iter().any(|s| s.restart_count >= 2 && !s.ready && s.state.running.is_none()) {
+        return Settled::Yes;
+    }
+    if waiting(true) {
+        return view.settled(created, 120);
+    }
+    running_settled(view, pod)
+}
+
+/// Not Ready while running: what the probes allow, and a minute.
+fn running_settled(view: &View<'_>, pod: &Pod) -> Settled {
+    let mut answer = Settled::Yes;
+    // A container of a task that ended well is done, not late.
+    let is_task = matches!(pod.spec.restart_policy.as_str(), "Never" | "OnFailure");
+    let done =
+        |status: &&ContainerStatus| is_task && status.state.terminated.as_ref().is_some_and(|end| end.exit_code == 0);
+    let late: Vec<_> = pod.status.container_statuses.iter().filter(|s| !s.ready && !done(s)).collect();
+    if late.is_empty() && is_task {
+        return Settled::No;
+    }
+    for status in late {
+        let spec = pod.spec.containers.iter().find(|c| c.name == status.name);
+        let seconds = spec.map_or(60, |c| super::probe::settling_seconds(&[&c.startup_probe, &c.readiness_probe]));
+        let started = status.state.running.as_ref().and_then(|running| running.started_at.0);
+        match view.settled(started.or(pod.metadata.creation_timestamp), seconds) {
+            Settled::Yes => {}
+            other => answer = other,
+        }
+    }
+    answer
+}

@@ -1,0 +1,115 @@
+//! From a snapshot to findings, each a root with effects.
+//!
+//! Pure: no I/O, no clock, no randomness. Rules see one pod at a time and say what they see; what
+//! many pods say alike is one finding; what follows from it hangs below it.
+//! A new code is one row of `CODES` and one function in the file of its family.
+
+mod config;
+mod crash;
+mod current;
+mod diff;
+mod graph;
+mod health;
+mod history;
+mod image;
+mod log_lines;
+mod needs;
+mod not_ready;
+mod observe;
+mod owners;
+mod probe;
+mod scheduling;
+mod service;
+mod view;
+mod workload;
+
+pub use config::references;
+pub use needs::needs;
+pub use probe::{PROBES, handler_port, port_number, probe_of};
+pub use scheduling::{largest_allocatable, requested};
+pub use service::selector;
+
+use crate::model::code::CodeInfo;
+use crate::model::finding::{Finding, Severity};
+use crate::model::kube::Pod;
+use crate::model::object::ObjectRef;
+use crate::model::snapshot::Snapshot;
+use health::Health;
+use observe::Observation;
+use serde::Serialize;
+use std::collections::BTreeSet;
+use view::View;
+
+/// How the workloads of a snapshot are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// Top-level workloads and bare pods.
+    pub workloads: usize,
+    pub healthy: usize,
+    /// Rolling out or starting within their time.
+    pub in_progress: usize,
+    /// With a finding worse than info, or short of pods.
+    pub failing: usize,
+}
+
+/// What was found in a snapshot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Diagnosis {
+    /// Roots, worst first; info comes last.
+    pub findings: Vec<Finding>,
+    pub summary: Summary,
+}
+
+/// The rules that look at pods and objects, one per family.
+const RULES: [fn(&View<'_>) -> Vec<Observation>; 6] =
+    [scheduling::observe, image::observe, config::observe, crash::observe, probe::observe, service::observe];
+
+/// Finds the root causes in a snapshot: the same snapshot gives the same findings, in the same order,
+/// however its lists are ordered.
+pub fn diagnose(snapshot: &Snapshot) -> Diagnosis {
+    let view = View::new(snapshot);
+    let mut seen: Vec<Observation> = RULES.iter().flat_map(|rule| rule(&view)).collect();
+    seen.extend(not_ready::observe(&view, &seen));
+    let mut drafts = observe::collapse(&view, seen);
+    for draft in &mut drafts {
+        draft.finding.change = view.workload(&draft.workload).and_then(|workload| history::change(&view, workload));
+    }
+    let mut consequences = workload::consequences(&view);
+    consequences.extend(service::consequences(&view));
+    let findings = graph::roots(drafts, consequences);
+    let summary = summary(&view, &findings);
+    Diagnosis { findings, summary }
+}
+
+/// The top owner of a pod, or the pod itself.
+pub fn owner(snapshot: &Snapshot, pod: &Pod) -> ObjectRef {
+    owners::Owners::new(snapshot).of_pod(pod).top
+}
+
+/// Every row of the catalogue, by name.
+pub fn codes() -> Vec<&'static CodeInfo> {
+    let families =
+        [config::CODES, crash::CODES, image::CODES, probe::CODES, scheduling::CODES, service::CODES, workload::CODES];
+    let mut all: Vec<&'static CodeInfo> = families.concat();
+    all.sort_by_key(|code| code.name);
+    all
+}
+
+fn summary(view: &View<'_>, findings: &[Finding]) -> Summary {
+    let worse = findings.iter().filter(|finding| finding.severity != Severity::Info);
+    let failing: BTreeSet<&ObjectRef> = worse
+        .flat_map(|finding| std::iter::once(&finding.object).chain(finding.effects.iter().map(|effect| &effect.object)))
+        .collect();
+    let mut out = Summary { workloads: view.workloads.len(), ..Summary::default() };
+    for workload in &view.workloads {
+        if workload.health == Health::Failing || failing.contains(&workload.top) {
+            out.failing += 1;
+        } else if workload.health == Health::InProgress {
+            out.in_progress += 1;
+        } else {
+            out.healthy += 1;
+        }
+    }
+    out
+}

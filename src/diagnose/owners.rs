@@ -1,0 +1,68 @@
+//! Who owns a pod, up to the top.
+
+use crate::model::kube::{Meta, Object, Pod};
+use crate::model::object::ObjectRef;
+use crate::model::snapshot::Snapshot;
+use std::collections::BTreeMap;
+
+/// Kinds whose objects make pods, top level or not.
+pub(crate) const WORKLOADS: [&str; 7] =
+    ["CronJob", "DaemonSet", "Deployment", "Job", "ReplicaSet", "ReplicationController", "StatefulSet"];
+
+/// Owners are this many levels deep at most; a longer chain is a circle.
+const DEPTH: usize = 8;
+
+/// All objects that can own something, by uid.
+pub(crate) struct Owners<'s> {
+    snapshot: &'s Snapshot,
+    by_uid: BTreeMap<&'s str, &'s Object>,
+}
+
+/// The owners of one object.
+pub(crate) struct Chain<'s> {
+    /// The top owner, or the object itself.
+    pub top: ObjectRef,
+    /// Owners that were seen, nearest first.
+    pub links: Vec<&'s Object>,
+    /// Whether the top owner was seen and is a workload or the object itself: an edit can go there.
+    pub inspected: bool,
+}
+
+impl<'s> Owners<'s> {
+    pub(crate) fn new(snapshot: &'s Snapshot) -> Self {
+        let objects = snapshot.objects.values().flatten();
+        let by_uid = objects.filter(|o| !o.metadata.uid.is_empty()).map(|o| (o.metadata.uid.as_str(), o)).collect();
+        Self { snapshot, by_uid }
+    }
+
+    /// The owners of a pod. A mirror pod is "owned" by its Node, which says nothing about its spec.
+    pub(crate) fn of_pod(&self, pod: &'s Pod) -> Chain<'s> {
+        self.walk(&pod.metadata, pod.object())
+    }
+
+    /// The owners of a workload object.
+    pub(crate) fn of_object(&self, object: &'s Object) -> Chain<'s> {
+        let mut chain = self.walk(&object.metadata, object.object());
+        chain.links.insert(0, object);
+        chain
+    }
+
+    fn walk(&self, start: &'s Meta, itself: ObjectRef) -> Chain<'s> {
+        let mut chain = Chain { top: itself, links: Vec::new(), inspected: true };
+        let mut meta = start;
+        for _ in 0..DEPTH {
+            let Some(owner) = meta.controller().filter(|owner| owner.kind != "Node") else { break };
+            let object = self.by_uid.get(owner.uid.as_str()).copied().or_else(|| {
+                let named = self.snapshot.find(&owner.kind, &start.namespace, &owner.name)?;
+                (named.metadata.uid.is_empty() || owner.uid.is_empty()).then_some(named)
+            });
+            chain.top = ObjectRef::new(&owner.api_version, &owner.kind, &start.namespace, &owner.name);
+            chain.top.uid.clone_from(&owner.uid);
+            chain.inspected = WORKLOADS.contains(&owner.kind.as_str()) && object.is_some();
+            let Some(object) = object else { break };
+            chain.links.push(object);
+            meta = &object.metadata;
+        }
+        chain
+    }
+}
