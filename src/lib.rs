@@ -4,6 +4,7 @@ pub mod cluster;
 pub mod diagnose;
 pub mod doors;
 pub mod error;
+pub mod fix;
 pub mod model;
 pub mod redact;
 pub mod settings;

@@ -1,0 +1,70 @@
+//! From a finding to candidate edits of the live object.
+//!
+//! A rule decides by facts alone; what facts do not decide is refused by name, with what a person
+//! needs to choose. Nothing is guessed: `Review` is the default, `Safe` is earned.
+
+mod case;
+mod closeness;
+mod history;
+mod rules;
+
+use crate::model::code::FixClass;
+use crate::model::finding::{Finding, FixHint, Severity};
+use crate::model::intent::Intent;
+use crate::model::refusal::Refusal;
+use crate::model::snapshot::Snapshot;
+use case::Case;
+
+/// Refusal codes of this room.
+pub mod refusal {
+    /// A person chooses among the candidates in the details.
+    pub const NEEDS_CHOICE: &str = "needs-choice";
+    /// Logs, history or knowledge of the program decide.
+    pub const NEEDS_JUDGEMENT: &str = "needs-judgement";
+    /// Nothing in Git fixes it, or the object is made by another one that was not seen.
+    pub const NOT_IN_GIT: &str = "not-in-git";
+    /// The live object is no longer what the evidence was about.
+    pub const DRIFTED: &str = "drifted";
+    /// Another controller writes the field.
+    pub const OWNED_BY_CONTROLLER: &str = "owned-by-controller";
+    /// The field can't be changed: the object must be made anew.
+    pub const IMMUTABLE: &str = "immutable";
+    /// The edit would take a protection away.
+    pub const WEAKENS: &str = "weakens";
+}
+
+/// Candidate edits for a finding, best first.
+///
+/// # Errors
+/// A [`Refusal`] that names why no rule may decide, with candidates in its details when a person can.
+pub fn candidates(snapshot: &Snapshot, finding: &Finding) -> Result<Vec<Intent>, Refusal> {
+    let rule = rules::of(finding.code.name()).ok_or_else(|| {
+        Refusal::new(refusal::NEEDS_JUDGEMENT, format!("no rule decides {}", finding.code), "read its evidence")
+    })?;
+    if finding.severity == Severity::Info {
+        let message = format!("{} on {} is only worth knowing", finding.code, finding.object);
+        return Err(Refusal::new(refusal::NEEDS_JUDGEMENT, message, "read its evidence"));
+    }
+    let case = Case::new(snapshot, finding)?;
+    let intents = rule(&case)?;
+    intents.iter().try_for_each(|intent| case.check(intent))?;
+    Ok(intents)
+}
+
+/// What can be done about a finding, in a line: the subject of the first candidate, or why there is none.
+pub fn hint(snapshot: &Snapshot, finding: &Finding) -> FixHint {
+    match candidates(snapshot, finding) {
+        Ok(intents) => {
+            let subject = intents.first().map(|intent| intent.subject.clone()).unwrap_or_default();
+            FixHint { class: FixClass::Rule, summary: subject }
+        }
+        Err(refusal) => {
+            let class = match refusal.code {
+                refusal::NEEDS_CHOICE => FixClass::Ask,
+                refusal::NOT_IN_GIT | refusal::IMMUTABLE => FixClass::None,
+                _ => FixClass::Model,
+            };
+            FixHint { class, summary: refusal.message }
+        }
+    }
+}
