@@ -10,3 +10,4 @@ pub mod redact;
 pub mod settings;
 pub mod text;
 pub mod ui;
+pub mod yaml;
