@@ -7,6 +7,7 @@ pub mod error;
 pub mod fix;
 pub mod model;
 pub mod redact;
+pub mod render;
 pub mod settings;
 pub mod text;
 pub mod ui;

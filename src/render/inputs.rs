@@ -1,0 +1,311 @@
+//! Our own walk of everything that a renderer may read.
+//!
+//! Fields: <https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/>.
+
+use super::resolve::{Target, resolve};
+use super::roots::{Root, kustomization_file};
+use crate::model::proposal::Tool;
+use crate::model::refusal::Refusal;
+use crate::model::tree::Tree;
+use crate::yaml::parse;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How near a file is to the environment: the smaller, the nearer.
+/// The root's own files are 0; a component is one, a base two further than who names it.
+pub type Layer = usize;
+
+/// The inputs of one root.
+#[derive(Debug, Clone, Default)]
+pub struct Inputs {
+    /// Every regular file, links resolved, with its nearest layer.
+    pub files: BTreeMap<String, Layer>,
+    /// Links on the way to them, with their targets.
+    pub links: BTreeMap<String, String>,
+    /// The parsed kustomization files by path, nearest first.
+    pub kustomizations: Vec<(String, Value)>,
+    /// Folders that are bases or components of this root.
+    pub folders: BTreeSet<String>,
+}
+
+/// Folders inside folders, and files, that are read at most.
+const DEPTH: usize = 64;
+const FILES: usize = 4096;
+
+/// The files that rendering `root` reads.
+///
+/// # Errors
+/// As [`Inputs::of`].
+pub fn inputs(tree: &Tree, root: &Root) -> Result<BTreeSet<String>, Refusal> {
+    Ok(Inputs::of(tree, root)?.files.into_keys().collect())
+}
+
+impl Inputs {
+    /// Walks the inputs of `root`.
+    ///
+    /// # Errors
+    /// `path-escape`, `remote-source`, `plugin`, `render-limit`, `yaml-unsafe`, and `render-failed`
+    /// for a file that is not there.
+    pub fn of(tree: &Tree, root: &Root) -> Result<Self, Refusal> {
+        let mut walk = Walk { tree, inputs: Self::default(), stack: Vec::new() };
+        let (folder, target) = resolve(tree, "", &root.path, "--path", &mut walk.inputs.links)?;
+        if target != Target::Folder {
+            return Err(Refusal::new(
+                "render-failed",
+                format!("`{}` is not a folder of the repository", root.path),
+                "name a folder: --path DIR",
+            ));
+        }
+        match root.tool {
+            Tool::Plain | Tool::Helm => {
+                for path in super::plain::files(tree, &folder) {
+                    walk.add(path, 0)?;
+                }
+            }
+            Tool::Kustomize => walk.folder(&folder, 0)?,
+        }
+        Ok(walk.inputs)
+    }
+}
+
+struct Walk<'t> {
+    tree: &'t Tree,
+    inputs: Inputs,
+    /// Kustomization folders that are being walked.
+    stack: Vec<String>,
+}
+
+impl Walk<'_> {
+    fn add(&mut self, path: String, layer: Layer) -> Result<(), Refusal> {
+        if self.tree.file(&path).is_none() {
+            return Err(limit(format!("`{path}` is too large to be read")));
+        }
+        let known = self.inputs.files.entry(path).or_insert(layer);
+        *known = layer.min(*known);
+        if self.inputs.files.len() > FILES { Err(limit(format!("more than {FILES} files are read"))) } else { Ok(()) }
+    }
+
+    /// One folder with a kustomization.
+    fn folder(&mut self, folder: &str, layer: Layer) -> Result<(), Refusal> {
+        if self.stack.iter().any(|above| above == folder) {
+            let ring: Vec<String> = self.stack.iter().chain([&folder.to_owned()]).map(|f| format!("`{f}`")).collect();
+            return Err(Refusal::new(
+                "render-failed",
+                "kustomizations include each other in a circle",
+                "break the circle",
+            )
+            .with_details(vec![ring.join(" -> ")]));
+        }
+        if self.stack.len() >= DEPTH {
+            return Err(limit(format!("kustomizations are nested deeper than {DEPTH}")));
+        }
+        let file = kustomization_file(self.tree, folder).ok_or_else(|| {
+            Refusal::new(
+                "render-failed",
+                format!("`{folder}` has no kustomization file"),
+                "name another folder: --path DIR",
+            )
+        })?;
+        // A diamond is walked once: twice each level would be 2^64 walks.
+        if self.inputs.folders.contains(folder) && self.inputs.files.get(&file).is_some_and(|known| *known <= layer) {
+            return Ok(());
+        }
+        self.add(file.clone(), layer)?;
+        let text = self.tree.text(&file).unwrap_or_default();
+        let spec = parse::document(text).map_err(|error| unsafe_yaml(&file, &error))?;
+        let visited = self.inputs.kustomizations.iter().any(|(path, _)| *path == file);
+        self.stack.push(folder.to_owned());
+        self.inputs.folders.insert(folder.to_owned());
+        if !visited {
+            self.inputs.kustomizations.push((file.clone(), spec.clone()));
+        }
+        self.fields(folder, &file, &spec, layer)?;
+        self.stack.pop();
+        Ok(())
+    }
+
+    fn fields(&mut self, folder: &str, file: &str, spec: &Value, layer: Layer) -> Result<(), Refusal> {
+        for name in ["helmCharts", "helmChartInflationGenerator"] {
+            if spec.get(name).is_some_and(|value| !value.is_null()) {
+                return Err(Refusal::new(
+                    "unsupported-renderer",
+                    format!("`{file}` renders Helm charts (`{name}`)"),
+                    "name the folder whose manifests are in Git: --path DIR",
+                ));
+            }
+        }
+        let at = At { folder, file, layer };
+        for (name, further) in [("resources", 2), ("bases", 2), ("components", 1)] {
+            for entry in texts(&spec[name]) {
+                self.named(&At { layer: layer + further, ..at }, entry, layer)?;
+            }
+        }
+        for name in ["crds", "configurations"] {
+            for entry in texts(&spec[name]) {
+                self.file(&at, entry)?;
+            }
+        }
+        for entry in texts(&spec["patchesStrategicMerge"]).filter(|entry| !entry.contains('\n')) {
+            self.file(&at, entry)?;
+        }
+        for name in ["patches", "patchesJson6902", "replacements"] {
+            for entry in items(&spec[name]).filter_map(|entry| entry["path"].as_str()) {
+                self.file(&at, entry)?;
+            }
+        }
+        if let Some(path) = spec["openapi"]["path"].as_str() {
+            self.file(&at, path)?;
+        }
+        for name in ["configMapGenerator", "secretGenerator"] {
+            for entry in items(&spec[name]) {
+                for source in texts(&entry["files"]) {
+                    self.file(&at, source.split_once('=').map_or(source, |(_, path)| path))?;
+                }
+                for source in texts(&entry["envs"]).chain(entry["env"].as_str()) {
+                    self.file(&at, source)?;
+                }
+            }
+        }
+        for name in ["generators", "transformers", "validators"] {
+            for entry in texts(&spec[name]) {
+                self.plugin(&at, entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A resource, base or component: a file or a folder. Files belong to the naming layer.
+    fn named(&mut self, at: &At<'_>, entry: &str, own: Layer) -> Result<(), Refusal> {
+        let (path, target) = self.resolve(at, entry)?;
+        match target {
+            Target::Folder => self.folder(&path, at.layer),
+            _ => self.add(path, own),
+        }
+    }
+
+    fn file(&mut self, at: &At<'_>, entry: &str) -> Result<(), Refusal> {
+        let (path, target) = self.resolve(at, entry)?;
+        match target {
+            Target::Folder => {
+                Err(Refusal::new("render-failed", format!("`{}` names the folder `{entry}` as a file", at.file), ""))
+            }
+            _ => self.add(path, at.layer),
+        }
+    }
+
+    /// A built-in generator or transformer: inline, a file, or a folder. What runs programs is refused.
+    fn plugin(&mut self, at: &At<'_>, entry: &str) -> Result<(), Refusal> {
+        let text = if entry.contains('\n') {
+            entry.to_owned()
+        } else {
+            let (path, target) = self.resolve(at, entry)?;
+            if target == Target::Folder {
+                return self.folder(&path, at.layer + 2);
+            }
+            self.add(path.clone(), at.layer)?;
+            self.tree.text(&path).unwrap_or_default().to_owned()
+        };
+        for document in parse::all(&text).map_err(|error| unsafe_yaml(at.file, &error))? {
+            if document["apiVersion"] != "builtin"
+                || document["kind"].as_str().is_some_and(|kind| kind.contains("Helm"))
+            {
+                return Err(Refusal::new(
+                    "plugin",
+                    format!("`{}` runs a plugin: `{}`", at.file, document["kind"].as_str().unwrap_or("unknown")),
+                    "plugins are not run; name a folder that needs none: --path DIR",
+                ));
+            }
+            for (_, leaf) in crate::yaml::scalars::leaves(&document) {
+                let Some(source) = leaf.as_str().filter(|text| !text.contains('\n')) else { continue };
+                let path = source.split_once('=').map_or(source, |(_, path)| path);
+                if path.starts_with('/') && !document["kind"].as_str().is_some_and(|kind| kind.contains("Patch")) {
+                    self.file(at, path)?;
+                }
+                let mut links = BTreeMap::new();
+                if let Ok((path, Target::File)) = resolve(self.tree, at.folder, path, at.file, &mut links) {
+                    self.inputs.links.extend(links);
+                    self.add(path, at.layer)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn resolve(&mut self, at: &At<'_>, entry: &str) -> Result<(String, Target), Refusal> {
+        if is_url(entry) {
+            return Err(remote(at.file, entry));
+        }
+        let (path, target) = resolve(self.tree, at.folder, entry, at.file, &mut self.inputs.links)?;
+        if target != Target::Missing {
+            return Ok((path, target));
+        }
+        if looks_hosted(entry) {
+            return Err(remote(at.file, entry));
+        }
+        Err(Refusal::new(
+            "render-failed",
+            format!("`{}` names `{entry}`, which is not in the repository", at.file),
+            "add the file or take the entry out",
+        ))
+    }
+}
+
+/// Who names an input, and the layer that the input belongs to.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    folder: &'a str,
+    file: &'a str,
+    layer: Layer,
+}
+
+/// What kustomize would fetch, whatever the repository holds.
+fn is_url(entry: &str) -> bool {
+    entry.contains("://")
+        || entry.starts_with("git@")
+        || entry.starts_with("git::")
+        || entry.contains("?ref=")
+        || entry.contains("?version=")
+        || entry.contains(".git//")
+}
+
+/// `github.com/owner/repo` and the like: a host name in front.
+fn looks_hosted(entry: &str) -> bool {
+    let host = entry.split('/').next().unwrap_or_default();
+    entry.contains("//")
+        || entry.ends_with(".git")
+        || entry.contains('/') && host.contains('.') && !host.starts_with('.') && !host.ends_with(".yaml")
+}
+
+fn remote(file: &str, entry: &str) -> Refusal {
+    let shown = crate::redact::text(entry);
+    Refusal::new(
+        "remote-source",
+        format!("`{file}` reads `{shown}`, which is outside this repository"),
+        "nothing is fetched; vendor it, or name a folder that needs none: --path DIR",
+    )
+}
+
+fn limit(message: String) -> Refusal {
+    Refusal::new("render-limit", message, "name a smaller folder: --path DIR")
+}
+
+/// A file that is not read the same way by everyone.
+pub(super) fn unsafe_yaml(file: &str, error: &dyn std::fmt::Display) -> Refusal {
+    Refusal::new(
+        "yaml-unsafe",
+        format!("`{file}` can't be read safely: {error}"),
+        "make it plain YAML without templates, tabs and duplicate keys",
+    )
+}
+
+fn items(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn texts(value: &Value) -> impl Iterator<Item = &str> {
+    items(value).filter_map(Value::as_str)
+}
+
+#[cfg(test)]
+#[path = "inputs_tests.rs"]
+mod tests;
