@@ -9,6 +9,7 @@ pub mod model;
 pub mod redact;
 pub mod render;
 pub mod settings;
+pub mod source;
 pub mod text;
 pub mod ui;
 pub mod yaml;

@@ -11,3 +11,4 @@
 mod api_server;
 mod cluster;
 mod recorded;
+mod source;

@@ -1,0 +1,198 @@
+//! One place that could make a field: what to write there.
+
+use super::candidates::Target;
+use crate::model::path::Step;
+use crate::model::quantity::Quantity;
+use crate::yaml::scalars::Place;
+use crate::yaml::{YamlError, edit};
+use serde_json::Value;
+
+/// Where in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Spot {
+    Yaml(Place),
+    /// A `KEY=value` line, from 0.
+    Line(usize),
+    /// The whole file.
+    Whole,
+}
+
+/// How a place makes the field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// The value is the field.
+    Value,
+    /// `newTag` of an `images:` entry.
+    Tag,
+    /// `newName` of an `images:` entry.
+    Name,
+    /// `digest` of an `images:` entry.
+    Digest,
+    /// `KEY=value`, with its key.
+    Pair(String),
+}
+
+/// One place that could make the field.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    pub file: String,
+    pub spot: Spot,
+    pub way: Way,
+    /// The value that stands there.
+    pub old: Value,
+    /// The smaller, the nearer to the environment.
+    pub layer: usize,
+    /// Whether its document names the object; patches with a `target` need not.
+    pub related: bool,
+}
+
+/// `repo:tag@digest` in its parts.
+pub fn split_image(image: &str) -> (&str, Option<&str>, Option<&str>) {
+    let (rest, digest) = image.split_once('@').map_or((image, None), |(rest, digest)| (rest, Some(digest)));
+    match rest.rsplit_once(':') {
+        // A colon before a slash is a port of the registry.
+        Some((name, tag)) if !tag.contains('/') => (name, Some(tag), digest),
+        _ => (rest, None, digest),
+    }
+}
+
+impl Candidate {
+    /// What must stand here for the field to become `new`; `None` when this place can't do it.
+    pub fn wanted(&self, current: &Value, new: &Value) -> Option<Value> {
+        let (old_text, new_text) = (current.as_str().unwrap_or_default(), new.as_str().unwrap_or_default());
+        let (old, wanted) = (split_image(old_text), split_image(new_text));
+        match &self.way {
+            // A file whose number the renderer makes a text of, or the other way, keeps its type.
+            Way::Value => Some(match (&self.old, current, new) {
+                (Value::String(_), Value::Number(_), Value::Number(number)) => Value::from(number.to_string()),
+                (Value::Number(_), Value::String(_), Value::String(text)) => {
+                    text.parse::<i64>().map_or_else(|_| new.clone(), Value::from)
+                }
+                _ => new.clone(),
+            }),
+            Way::Tag if old.0 == wanted.0 && wanted.2.is_none() && old.2.is_none() => wanted.1.map(Value::from),
+            Way::Name if (old.1, old.2) == (wanted.1, wanted.2) => Some(Value::from(wanted.0)),
+            Way::Digest if old.0 == wanted.0 => wanted.2.map(Value::from),
+            Way::Pair(key) => {
+                new.as_str().filter(|text| !text.contains('\n')).map(|text| Value::from(format!("{key}={text}")))
+            }
+            Way::Tag | Way::Name | Way::Digest => None,
+        }
+    }
+
+    /// Whether it has a part in this change. A name that stays is left alone: other entries match it.
+    pub fn concerns(&self, current: &Value, new: &Value) -> bool {
+        let (old, new) = (current.as_str().unwrap_or_default(), new.as_str().unwrap_or_default());
+        let (old, new) = (split_image(old), split_image(new));
+        match self.way {
+            Way::Name => old.0 != new.0,
+            Way::Tag | Way::Digest => (old.1, old.2) != (new.1, new.2),
+            Way::Value | Way::Pair(_) => true,
+        }
+    }
+
+    /// A value of the same type that no other place has, and what of the field then shows it.
+    /// `None` for booleans and collections: they have no spare values.
+    pub fn sentinel(&self, target: &Target<'_>, number: usize) -> Option<(Value, Shown)> {
+        let text = format!("aifix-{number}");
+        let is_image = target.path.0.iter().rev().find_map(field) == Some("image");
+        Some(match &self.way {
+            Way::Tag => (Value::from(text.as_str()), Shown::Ends(format!(":{text}"))),
+            Way::Name => (Value::from(text.as_str()), Shown::Starts(text)),
+            Way::Digest => {
+                let digest = format!("sha256:{number:064x}");
+                (Value::from(digest.as_str()), Shown::Ends(format!("@{digest}")))
+            }
+            Way::Pair(key) => (Value::from(format!("{key}={text}")), Shown::Is(text)),
+            Way::Value => match &self.old {
+                Value::Number(_) => (Value::from(spare(number)), Shown::Is(spare(number).to_string())),
+                Value::String(old) if is_image => {
+                    let (name, ..) = split_image(old);
+                    (Value::from(format!("{name}:{text}")), Shown::Ends(format!(":{text}")))
+                }
+                Value::String(old) => {
+                    let new = spare_text(old, number, &text);
+                    (Value::from(new.as_str()), Shown::Is(new))
+                }
+                _ => return None,
+            },
+        })
+    }
+
+    /// The file with another value at this place.
+    ///
+    /// # Errors
+    /// As [`edit::apply`].
+    pub fn apply(&self, text: &str, new: &Value) -> Result<String, YamlError> {
+        match &self.spot {
+            Spot::Yaml(place) => edit::apply(text, place, &edit::Change::Set(new.clone())),
+            Spot::Whole => Ok(text_of(new)),
+            Spot::Line(number) => {
+                let changed = text.split_inclusive('\n').enumerate().map(|(n, line)| match n == *number {
+                    true => format!("{}{}", text_of(new), &line[line.trim_end_matches(['\r', '\n']).len()..]),
+                    false => line.to_owned(),
+                });
+                Ok(changed.collect())
+            }
+        }
+    }
+
+    /// `file:place`, as it is listed.
+    pub fn shown(&self) -> String {
+        match &self.spot {
+            Spot::Yaml(Place { path, inner: None, .. }) => format!("{}: {path}", self.file),
+            Spot::Yaml(Place { path, inner: Some(inner), .. }) => format!("{}: {path} > {inner}", self.file),
+            Spot::Line(number) => format!("{}:{}", self.file, number + 1),
+            Spot::Whole => self.file.clone(),
+        }
+    }
+}
+
+/// What of a field shows that a sentinel got there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    Is(String),
+    Starts(String),
+    Ends(String),
+}
+
+impl Shown {
+    /// Whether `value` shows it.
+    pub fn by(&self, value: &Value) -> bool {
+        let text = text_of(value);
+        match self {
+            Self::Is(wanted) => text == *wanted,
+            Self::Starts(wanted) => {
+                text == *wanted || text.starts_with(&format!("{wanted}:")) || text.starts_with(&format!("{wanted}@"))
+            }
+            Self::Ends(wanted) => text.ends_with(wanted),
+        }
+    }
+}
+
+/// A number that is a valid port and hardly anybody's value.
+fn spare(number: usize) -> u64 {
+    20_011 + number as u64
+}
+
+/// A text that is read as the old one is: a quantity stays one, digits stay digits.
+fn spare_text(old: &str, number: usize, text: &str) -> String {
+    let digits = old.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(old.len());
+    if digits > 0 && Quantity::parse(old).is_some() {
+        return format!("{}{}", spare(number), &old[digits..]);
+    }
+    let slash = if old.starts_with('/') { "/" } else { "" };
+    format!("{slash}{text}{}", if old.ends_with('\n') { "\n" } else { "" })
+}
+
+fn text_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The name of a field step.
+pub(super) fn field(step: &Step) -> Option<&str> {
+    match step {
+        Step::Field(name) => Some(name),
+        _ => None,
+    }
+}

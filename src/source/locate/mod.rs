@@ -1,0 +1,7 @@
+//! Which place in Git makes a field.
+
+pub mod candidate;
+pub mod candidates;
+pub mod choose;
+pub mod place;
+pub mod probe;

@@ -1,0 +1,127 @@
+//! From the live object to its line in Git, proved.
+//!
+//! Labels lead to a folder at best; nothing writes down which line made a field. So the renderer
+//! is the map: change one scalar in a scratch copy, render, compare. The story of [`locate()`]:
+//! trace the folder that reproduces the running object, find the place that makes the field,
+//! change it, render once more, and let it out only if nothing but the asked field changed.
+
+mod blast;
+mod draft;
+mod guards;
+pub mod locate;
+mod overlay;
+mod prove;
+mod trace;
+mod writers;
+
+pub use crate::render::{Stop, Tools};
+
+use crate::model::intent::Intent;
+use crate::model::proposal::{Edit, FileChange, Origin, Proof};
+use crate::model::refusal::Refusal;
+use crate::model::tree::Tree;
+use serde_json::Value;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A revision of the repository.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate<'a> {
+    /// The commit's id.
+    pub revision: &'a str,
+    pub tree: &'a Tree,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// The tip of the base branch: what is edited.
+    pub base: Candidate<'a>,
+    /// Further revisions that may be what runs; they only prove the mapping.
+    pub deployed: &'a [Candidate<'a>],
+    /// `--path`: the folder that a person named.
+    pub path: Option<&'a str>,
+    /// The whole live object in the API's shape, with managedFields when they are known.
+    pub live: &'a Value,
+    pub intent: &'a Intent,
+    /// `--choose N`, from 1: the answer to an earlier `ambiguous`.
+    pub choose: Option<usize>,
+    /// `--allow-shared`: files that other roots use may be edited.
+    pub allow_shared: bool,
+    /// The repository as it is shown, without credentials.
+    pub repo: &'a str,
+    /// The base branch.
+    pub branch: &'a str,
+    pub tools: &'a Tools,
+}
+
+/// A proved edit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Located {
+    pub origin: Origin,
+    pub edits: Vec<Edit>,
+    pub files: Vec<FileChange>,
+    pub proof: Proof,
+    /// Why a person must look, one line each; empty when nothing but the intent changes.
+    pub review: Vec<String>,
+}
+
+/// Finds the place in Git that makes the intent's fields, changes it and proves the change.
+///
+/// # Errors
+/// A [`Refusal`] with its code when no edit could be proved; an error when the machine failed.
+pub async fn locate(question: &Question<'_>) -> Result<Located, Stop> {
+    guards::refuse_object(&question.intent.object, question.live)?;
+    let budget = Budget::new();
+    let traced = trace::trace(question, &budget).await?;
+    trace::check_targets(question, &traced)?;
+    let mut draft = draft::Draft::new(question, &traced, &budget).await?;
+    for edit in &question.intent.edits {
+        draft.place(edit).await?;
+    }
+    prove::prove(question, draft).await
+}
+
+/// Renders that find the place at most, and the time for all.
+const PROBES: usize = 64;
+const TIME: Duration = Duration::from_secs(60);
+
+/// Counts renders.
+#[derive(Debug)]
+struct Budget {
+    renders: AtomicUsize,
+    probes: AtomicUsize,
+    started: Instant,
+}
+
+impl Budget {
+    fn new() -> Self {
+        Self { renders: AtomicUsize::new(0), probes: AtomicUsize::new(0), started: Instant::now() }
+    }
+
+    /// Counts a render that had to be made.
+    fn render(&self) {
+        self.renders.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a render that looks for the place.
+    fn probe(&self) -> Result<(), Refusal> {
+        self.render();
+        let probes = self.probes.fetch_add(1, Ordering::Relaxed) + 1;
+        if probes > PROBES || self.started.elapsed() > TIME {
+            let text = format!("the place was not found with {PROBES} renders within {} s", TIME.as_secs());
+            return Err(Refusal::new("probe-budget", text, "name a smaller folder: --path DIR"));
+        }
+        Ok(())
+    }
+
+    fn renders(&self) -> usize {
+        self.renders.load(Ordering::Relaxed)
+    }
+}
+
+/// `3f2a91c`: a commit as people read it.
+fn short(revision: &str) -> &str {
+    revision.get(..7).unwrap_or(revision)
+}

@@ -1,0 +1,107 @@
+//! Changes that must not reach other roots.
+
+use super::Stop;
+use super::blast::Blast;
+use super::draft::Draft;
+use super::guards::refuse_file;
+use super::locate::candidates::beside;
+use super::locate::place::{Speaker, patch, patch_name, patch_text};
+use crate::model::intent::FieldEdit;
+use crate::model::path::Path;
+use crate::model::proposal::{Edit, Tool};
+use crate::model::refusal::Refusal;
+use crate::render::Overlay;
+use crate::yaml::edit::{Change, apply};
+use crate::yaml::parse;
+use crate::yaml::scalars::Place;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+impl Draft<'_, '_> {
+    /// The field goes into a patch of the root itself, because the place that makes it is shared.
+    pub(super) async fn overlay(&mut self, edit: &FieldEdit, new: Option<&Value>) -> Result<(), Stop> {
+        let all = self.speakers(&edit.path);
+        let own = all.iter().find(|speaker| speaker.layer == 0 && !speaker.holds && new.is_some());
+        if let (Some(speaker), Some(new)) = (own, new) {
+            let text = self.text(&speaker.file).unwrap_or_default();
+            refuse_file(&speaker.file, &text)?;
+            if let Ok(changed) = apply(&text, &speaker.place, &Change::Add(new.clone())) {
+                let (file, place) = (speaker.file.clone(), speaker.place.clone());
+                self.keep(
+                    Edit { file, document: place.document, path: place.path, old: None, new: Some(new.clone()) },
+                    changed,
+                );
+                return Ok(());
+            }
+        }
+        let made = all.last().and_then(|base| self.new_patch(base, edit, new));
+        let Some((file, content, text, kustomization, changed, at)) = made else {
+            {
+                let others: Vec<String> = self.spared.iter().cloned().collect();
+                return Err(wide_blast(&others).into());
+            };
+        };
+        let entry = json!({ "path": file.rsplit('/').next() });
+        self.keep(Edit { file, document: 0, path: Path::default(), old: None, new: Some(content) }, text);
+        self.keep(Edit { file: kustomization, document: 0, path: at, old: None, new: Some(entry) }, changed);
+        Ok(())
+    }
+
+    /// A new patch file and its line in the kustomization.
+    fn new_patch(
+        &self,
+        base: &Speaker,
+        edit: &FieldEdit,
+        new: Option<&Value>,
+    ) -> Option<(String, Value, String, String, String, Path)> {
+        let inputs = self.traced.bench.inputs();
+        let (kustomization, _) = inputs.kustomizations.first().filter(|_| self.traced.root.tool == Tool::Kustomize)?;
+        let content = patch(&base.identity, &self.traced.object, &edit.path, new)?;
+        let text = patch_text(&content)?;
+        let place_of = |name: &str| beside(kustomization, name);
+        let taken = |name: &str| {
+            self.question.base.tree.entries.contains_key(&place_of(name)) || self.files.contains_key(&place_of(name))
+        };
+        let name = patch_name(&base.identity, &edit.path, taken);
+        let spec = self.text(kustomization)?;
+        let count = parse::document(&spec).ok()?["patches"].as_array().map_or(0, Vec::len);
+        let at = Path::of("patches").index(count);
+        let place = Place { document: 0, path: at.clone(), inner: None };
+        let changed = apply(&spec, &place, &Change::Add(json!({ "path": name }))).ok()?;
+        Some((place_of(&name), content, text, kustomization.clone(), changed, at))
+    }
+
+    /// Whether other roots would change with this file, and that is not wanted.
+    pub(super) async fn is_shared(&mut self, file: &str, changed: &str) -> Result<bool, Stop> {
+        let overlay = Overlay::from([(file.to_owned(), changed.as_bytes().to_vec())]);
+        let blast = self.siblings.blast(self.question, &self.traced.root, &overlay, self.budget).await?;
+        let shared = !blast.changed.is_empty() && !self.question.allow_shared;
+        self.spared.extend(blast.changed);
+        Ok(shared)
+    }
+
+    /// What the whole change does to the other roots; those that it was kept away from count as same.
+    ///
+    /// # Errors
+    /// `wide-blast` when one of them changes and that was not allowed.
+    pub(super) async fn final_blast(&mut self) -> Result<Blast, Stop> {
+        let overlay = self.overlay_with(BTreeMap::new());
+        let mut blast = self.siblings.blast(self.question, &self.traced.root, &overlay, self.budget).await?;
+        if !blast.changed.is_empty() && !self.question.allow_shared {
+            return Err(wide_blast(&blast.changed).into());
+        }
+        blast.same.extend(self.spared.iter().filter(|root| !blast.changed.contains(root)).cloned());
+        blast.same.sort();
+        blast.same.dedup();
+        Ok(blast)
+    }
+}
+
+fn wide_blast(others: &[String]) -> Refusal {
+    let others: Vec<String> = others.iter().map(|root| format!("`{root}`")).collect();
+    Refusal::new(
+        "wide-blast",
+        format!("this also changes {}", crate::text::and(&others)),
+        "accept it with --allow-shared, or set the field in a folder of its own",
+    )
+}
