@@ -8,6 +8,7 @@ pub mod fix;
 pub mod model;
 pub mod redact;
 pub mod render;
+pub mod repo;
 pub mod settings;
 pub mod source;
 pub mod text;

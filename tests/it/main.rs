@@ -11,4 +11,5 @@
 mod api_server;
 mod cluster;
 mod recorded;
+mod repo;
 mod source;
