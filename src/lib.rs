@@ -1,5 +1,6 @@
 //! aifix: from a failing workload to a proved fix in Git.
 
+pub mod audit;
 pub mod cluster;
 pub mod diagnose;
 pub mod doors;

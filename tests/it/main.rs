@@ -9,6 +9,7 @@
 )]
 
 mod api_server;
+mod audit;
 mod cluster;
 mod recorded;
 mod repo;
