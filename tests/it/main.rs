@@ -9,8 +9,12 @@
 )]
 
 mod api_server;
+mod architecture;
 mod audit;
 mod cluster;
+mod command_line;
+mod harness;
 mod recorded;
 mod repo;
+mod road;
 mod source;

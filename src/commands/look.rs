@@ -1,0 +1,132 @@
+//! From flags to a diagnosed snapshot.
+
+use super::Session;
+use crate::cluster;
+use crate::diagnose::{self, Diagnosis};
+use crate::error::Error;
+use crate::fix;
+use crate::model::finding::Severity;
+use crate::model::object::ObjectRef;
+use crate::model::report::{ContextReport, ReportedFinding, ScanReport, Summary};
+use crate::model::snapshot::Snapshot;
+use crate::settings::flags::LookArgs;
+use crate::settings::resolve;
+
+/// What was seen and what it means.
+pub(super) struct Seen {
+    pub(super) snapshot: Snapshot,
+    pub(super) diagnosis: Diagnosis,
+    /// Host and port of the API server, `None` for a recorded snapshot.
+    pub(super) server: Option<String>,
+}
+
+/// Takes a snapshot of a cluster, both waves, or reads a recorded one.
+pub(super) async fn take(args: &LookArgs, session: &Session) -> Result<(Snapshot, Option<String>), Error> {
+    if let Some(path) = &args.from {
+        let mut snapshot = cluster::files::load(path, args.at)?;
+        narrow(&mut snapshot, &args.namespaces);
+        return Ok((snapshot, None));
+    }
+    // The exec credential plugin may ask on the terminal: no spinner before it is through.
+    let cluster = cluster::connect(&options(args, session)).await?;
+    for notice in cluster.notices() {
+        session.ui.warn(notice);
+    }
+    let progress = session.ui.progress(&format!("Reading {}", cluster.scope()));
+    let mut snapshot = cluster.first_wave(&|words| progress.say(words)).await?;
+    let needs = diagnose::needs(&snapshot);
+    cluster.second_wave(&mut snapshot, &needs).await;
+    Ok((snapshot, Some(cluster.server().to_owned())))
+}
+
+/// Takes a snapshot and diagnoses it.
+pub(super) async fn look(args: &LookArgs, session: &Session) -> Result<Seen, Error> {
+    let (snapshot, server) = take(args, session).await?;
+    let mut diagnosis = diagnose::diagnose(&snapshot);
+    for finding in &mut diagnosis.findings {
+        // The code says what can be done at best; this says it of this very finding.
+        finding.fix = fix::hint(&snapshot, finding);
+    }
+    Ok(Seen { snapshot, diagnosis, server })
+}
+
+fn options(args: &LookArgs, session: &Session) -> cluster::Options {
+    cluster::Options {
+        kubeconfig: resolve::kubeconfig(args, &session.environment),
+        context: args.context.clone(),
+        namespaces: args.namespaces.clone(),
+        all_namespaces: args.all_namespaces,
+        selector: args.selector.clone(),
+        as_user: args.as_user.clone(),
+        as_groups: args.as_groups.clone(),
+        request_timeout: args.request_timeout,
+        read_secret_keys: false,
+        environment: session.environment.0.clone(),
+    }
+}
+
+/// Keeps only the asked namespaces of a recorded snapshot.
+fn narrow(snapshot: &mut Snapshot, namespaces: &[String]) {
+    if namespaces.is_empty() {
+        return;
+    }
+    let asked = |namespace: &String| namespace.is_empty() || namespaces.contains(namespace);
+    snapshot.pods.retain(|pod| asked(&pod.metadata.namespace));
+    snapshot.events.retain(|event| asked(&event.involved_object.namespace));
+    snapshot.config_maps.retain(|map| asked(&map.metadata.namespace));
+    snapshot.secrets.retain(|secret| asked(&secret.metadata.namespace));
+    for objects in snapshot.objects.values_mut() {
+        objects.retain(|object| asked(&object.metadata.namespace));
+    }
+    snapshot.logs.retain(|log| asked(&log.namespace));
+    snapshot.scope = crate::model::snapshot::Scope::Namespaces(namespaces.to_vec());
+}
+
+impl Seen {
+    /// The report of what was seen.
+    pub(super) fn report(&self) -> ScanReport {
+        let Self { snapshot, diagnosis, .. } = self;
+        let roots = diagnosis.findings.iter().filter(|finding| finding.severity != Severity::Info);
+        let context = ContextReport {
+            name: snapshot.context.clone(),
+            scope: snapshot.scope.to_string(),
+            taken_at: snapshot.now(),
+            summary: Summary {
+                workloads: diagnosis.summary.workloads,
+                healthy: diagnosis.summary.healthy,
+                in_progress: diagnosis.summary.in_progress,
+                failing: diagnosis.summary.failing,
+                roots: roots.clone().count(),
+                effects: roots.map(|finding| finding.effects.len()).sum(),
+                gaps: snapshot.gaps.len(),
+                requests: snapshot.requests,
+            },
+            gaps: snapshot.gaps.clone(),
+        };
+        let findings = diagnosis
+            .findings
+            .iter()
+            .map(|finding| ReportedFinding { context: snapshot.context.clone(), finding: finding.clone() })
+            .collect();
+        ScanReport { contexts: vec![context], findings }
+    }
+
+    /// Whether something essential was not seen.
+    pub(super) fn has_essential_gap(&self) -> bool {
+        self.snapshot.gaps.iter().any(|gap| gap.essential)
+    }
+}
+
+impl Seen {
+    /// The workload that a pod belongs to, when `kind` is Pod and it was seen.
+    pub(super) fn owner_of_pod(&self, kind: &str, name: &str) -> Option<ObjectRef> {
+        let pods = self.snapshot.pods.iter().filter(|_| kind == "Pod");
+        pods.into_iter().find(|pod| pod.metadata.name == name).map(|pod| diagnose::owner(&self.snapshot, pod))
+    }
+
+    /// Whether an object of this kind and name was seen.
+    pub(super) fn knows(&self, kind: &str, name: &str) -> bool {
+        let pod = kind == "Pod" && self.snapshot.pods.iter().any(|pod| pod.metadata.name == name);
+        pod || self.snapshot.kind(kind).iter().any(|object| object.metadata.name == name)
+    }
+}

@@ -1,0 +1,81 @@
+//! The command line: one command per file.
+
+mod audit;
+mod codes;
+mod look;
+mod propose;
+mod propose_push;
+mod scan;
+mod snapshot;
+mod target;
+
+use crate::error::Error;
+use crate::settings::environment::Environment;
+use crate::ui::{Colour, Ui};
+use clap::{Parser, Subcommand};
+
+/// Finds why Kubernetes workloads fail, and pushes the proved fix to Git
+///
+/// aifix only reads the cluster and never touches your working tree: a fix is a commit on a branch of its own.
+#[derive(Debug, Parser)]
+#[command(name = "aifix", version, max_term_width = 100, after_help = EXIT_CODES, propagate_version = false)]
+pub struct Cli {
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN", hide_possible_values = false)]
+    pub color: Colour,
+
+    /// Say nothing but warnings and errors on stderr
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be asked.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Scan(scan::ScanArgs),
+    Propose(Box<propose::ProposeArgs>),
+    Codes(codes::CodesArgs),
+    Snapshot(snapshot::SnapshotArgs),
+    Audit(audit::AuditArgs),
+}
+
+/// The exit-code table, as `--help` shows it.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+    0  done
+    1  scan found root causes worse than info
+    2  wrong usage or configuration
+    3  cluster or Git host unreachable
+    4  refused: no safe edit could be proved
+    5  denied: a policy, a missing approval, or a record that does not verify
+    6  something essential could not be looked at, and nothing else is wrong
+    7  declined, or a question with nobody to ask
+   70  a bug in aifix
+  130  interrupted
+  143  terminated";
+
+/// What every command is given.
+#[derive(Debug)]
+pub struct Session {
+    pub ui: Ui,
+    pub environment: Environment,
+    /// The words after the program's name.
+    pub typed: Vec<String>,
+}
+
+/// Runs one command to its exit code.
+///
+/// # Errors
+/// What the command could not do, with its kind and hints.
+pub async fn run(command: Command, session: &Session) -> Result<u8, Error> {
+    match command {
+        Command::Scan(args) => scan::run(&args, session).await,
+        Command::Propose(args) => propose::run(&args, session).await,
+        Command::Codes(args) => codes::run(&args, session),
+        Command::Snapshot(args) => snapshot::run(&args, session).await,
+        Command::Audit(args) => audit::run(&args, session),
+    }
+}

@@ -1,0 +1,388 @@
+//! `aifix propose`: a proved fix; with `--push`, a branch.
+
+use super::look::{self, Seen};
+use super::target::Target;
+use super::{Session, propose_push};
+use crate::error::{Error, Kind, exit};
+use crate::model::code::FixClass;
+use crate::model::finding::{Finding, Severity};
+use crate::model::intent::Intent;
+use crate::model::proposal::Outcome;
+use crate::model::tree::Tree;
+use crate::output::json::{self, Done};
+use crate::output::{patch, propose_text, scan_text};
+use crate::proposal::{self, BranchState, Ground};
+use crate::repo::{Branch, CommitId, Remote, Repo};
+use crate::settings::flags::{LookArgs, ProposalFormat};
+use crate::source::Tools;
+use crate::text::Sanitised;
+use crate::ui::Paint;
+use clap::{Args, ValueEnum};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Work out the fix of a failing object, prove it, and with --push put it on a branch
+///
+/// Without --push nothing is written anywhere: the finding, the edit, its proof and the next command are shown.
+/// The fix is decided by rule from the facts. It is committed on a branch of its own, based on the freshly fetched
+/// base branch; your working tree, index and branches are never touched.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  aifix propose                         the one fixable root cause
+  aifix propose deployment/web -n prod  this object
+  aifix propose deploy/web --push       ask, then push the branch
+  aifix propose --all --push --yes      in CI: every fix that facts decide")]
+pub struct ProposeArgs {
+    /// The failing object: KIND/NAME or KIND NAME [default: the one fixable root cause]
+    #[arg(value_name = "KIND/NAME", num_args = 0..=2)]
+    pub object: Vec<String>,
+
+    /// Push the branch, after a yes
+    #[arg(long)]
+    pub push: bool,
+
+    /// Answer yes: to fixes that facts decide, or with `review` also to those a person should look at
+    #[arg(long, value_enum, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "safe", requires = "push")]
+    pub yes: Option<Yes>,
+
+    /// Every fixable root cause, worst first, one branch each
+    #[arg(long, conflicts_with = "object")]
+    pub all: bool,
+
+    /// With --all: how many at most
+    #[arg(long, value_name = "N", default_value = "5", requires = "all")]
+    pub max: usize,
+
+    /// How to write the answer
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub output: ProposalFormat,
+
+    #[command(flatten)]
+    pub place: PlaceArgs,
+
+    #[command(flatten)]
+    pub look: LookArgs,
+}
+
+/// Where in Git the fix belongs.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Where the fix belongs")]
+pub struct PlaceArgs {
+    /// A clone of the repository [default: the one around the current folder]
+    #[arg(long, value_name = "PATH", default_value = ".", hide_default_value = true)]
+    pub repo: PathBuf,
+
+    /// The folder that is rendered, from the repository's root [default: searched]
+    #[arg(long, value_name = "DIR")]
+    pub path: Option<String>,
+
+    /// Branch that the fix is based on [default: the remote's default branch]
+    #[arg(long, value_name = "BRANCH")]
+    pub base: Option<String>,
+
+    /// Remote to fetch from and push to [default: origin, or the only one]
+    #[arg(long, value_name = "NAME")]
+    pub remote: Option<String>,
+
+    /// Which of several equal candidates
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub choose: Option<u16>,
+
+    /// Allow an edit that also changes other environments
+    #[arg(long)]
+    pub allow_shared: bool,
+
+    /// Take the change of the live object from a file instead of the rules (JSON; for tests and other programs)
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub intent: Option<PathBuf>,
+}
+
+/// What `--yes` answers for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Yes {
+    Safe,
+    Review,
+}
+
+pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Error> {
+    let target = Target::parse(&args.object)?;
+    if args.push && args.output != ProposalFormat::Text && args.yes.is_none() {
+        return Err(Error::usage("a question can't be asked while stdout is for another program")
+            .hint("add --yes, or leave --output away"));
+    }
+    let intent = args.place.intent.as_deref().map(read_intent).transpose()?;
+    let repo = Repo::discover(&args.place.repo, session.environment.0.clone())?;
+    let remote = repo.remote(args.place.remote.as_deref())?;
+    let seen = look::look(&args.look, session).await?;
+    let findings = pick(args, target.as_ref(), &seen, session).await?;
+    if findings.is_empty() {
+        return nothing_to_fix(args, &seen, session);
+    }
+    let place = Place::fetch(args, repo, remote, session).await?;
+    let mut results = Vec::new();
+    for finding in findings {
+        let progress = session.ui.progress(&format!("Proving a fix for {}", finding.object));
+        let outcome = proposal::find(&finding, &place.ground(args, &seen, intent.as_ref())).await?;
+        drop(progress);
+        show(&outcome, args, session)?;
+        let done = if args.push {
+            propose_push::decide(&outcome, args, &place, &seen, session).await?
+        } else {
+            next_step(&outcome, args, &place, &seen, session)?;
+            propose_push::Decision::Shown
+        };
+        results.push((outcome, done));
+    }
+    report(&results, args, session)?;
+    Ok(exit_code(&results))
+}
+
+/// The repository, its remote and the freshly fetched base.
+pub(super) struct Place {
+    pub(super) repo: Repo,
+    pub(super) remote: Remote,
+    pub(super) base_branch: Branch,
+    pub(super) base: CommitId,
+    base_id: String,
+    base_tree: Tree,
+    deployed: Vec<(String, Tree)>,
+    branches: BTreeMap<String, BranchState>,
+    identity: String,
+    shown: String,
+    tools: Tools,
+}
+
+impl Place {
+    async fn fetch(args: &ProposeArgs, repo: Repo, remote: Remote, session: &Session) -> Result<Self, Error> {
+        let ask = session.ui.can_ask();
+        let progress = (!ask).then(|| session.ui.progress(&format!("Fetching {}", remote.url)));
+        let base_branch = repo.base_branch(&remote, args.place.base.as_deref(), ask).await?;
+        let base = repo.fetch(&remote, &base_branch, ask).await?;
+        let mut branches = BTreeMap::new();
+        for (name, tip) in repo.branches(&remote, "aifix/").await? {
+            let state = if repo.contains(&base, &tip) { BranchState::Merged } else { BranchState::Open };
+            branches.insert(name, state);
+        }
+        drop(progress);
+        let base_tree = repo.tree(&base)?;
+        let mut deployed = Vec::new();
+        if let Some(head) = repo.head().filter(|head| *head != base) {
+            deployed.push((head.to_string(), repo.tree(&head)?));
+        }
+        Ok(Self {
+            base_id: base.to_string(),
+            identity: remote.url.identity(),
+            shown: remote.url.to_string(),
+            tools: Tools::new(session.environment.which("kustomize"), session.environment.which("kubectl")),
+            repo,
+            remote,
+            base_branch,
+            base,
+            base_tree,
+            deployed,
+            branches,
+        })
+    }
+
+    fn ground<'g>(&'g self, args: &'g ProposeArgs, seen: &'g Seen, intent: Option<&'g Intent>) -> Ground<'g> {
+        Ground {
+            snapshot: &seen.snapshot,
+            base: &self.base_id,
+            base_tree: &self.base_tree,
+            deployed: &self.deployed,
+            repo_identity: &self.identity,
+            repo: &self.shown,
+            base_branch: self.base_branch.as_str(),
+            branches: &self.branches,
+            path: args.place.path.as_deref(),
+            choose: args.place.choose.map(usize::from),
+            allow_shared: args.place.allow_shared,
+            tools: &self.tools,
+            intent,
+        }
+    }
+}
+
+fn read_intent(file: &std::path::Path) -> Result<Intent, Error> {
+    let shown = file.display();
+    let bytes = crate::doors::files::read_bounded(file, 1 << 20)
+        .map_err(|error| Error::usage(format!("could not read `{shown}`")).caused_by(&error))?;
+    serde_json::from_slice(&bytes).map_err(|error| Error::usage(format!("`{shown}` is no intent")).caused_by(&error))
+}
+
+/// The findings to fix: the named object's, all fixable ones, or the only fixable one.
+async fn pick(
+    args: &ProposeArgs,
+    target: Option<&Target>,
+    seen: &Seen,
+    session: &Session,
+) -> Result<Vec<Finding>, Error> {
+    let failing: Vec<&Finding> =
+        seen.diagnosis.findings.iter().filter(|finding| finding.severity != Severity::Info).collect();
+    if let Some(target) = target {
+        let owner = seen.owner_of_pod(&target.kind, &target.name);
+        let about: Vec<Finding> =
+            failing.iter().filter(|finding| target.is_about(finding, owner.as_ref())).map(|f| (*f).clone()).collect();
+        if about.is_empty() {
+            return no_finding(target, &failing, seen);
+        }
+        return Ok(about);
+    }
+    let fixable: Vec<&Finding> =
+        failing.iter().copied().filter(|finding| finding.fix.class == FixClass::Rule).collect();
+    if args.all {
+        return Ok(fixable.into_iter().take(args.max).cloned().collect());
+    }
+    match fixable.as_slice() {
+        [one] => Ok(vec![(*one).clone()]),
+        [] if failing.is_empty() => Ok(Vec::new()),
+        [] => match failing.as_slice() {
+            [one] => Ok(vec![(*one).clone()]),
+            several => choose(several, "None of these is fixed by rule. Which one", session).await,
+        },
+        several => choose(several, "Which one", session).await,
+    }
+}
+
+fn no_finding(target: &Target, failing: &[&Finding], seen: &Seen) -> Result<Vec<Finding>, Error> {
+    if seen.knows(&target.kind, &target.name) {
+        return Ok(Vec::new());
+    }
+    let error = Error::usage(format!("{}/{} was not seen in {}", target.kind, target.name, seen.snapshot.scope));
+    let names: Vec<String> = failing.iter().map(|finding| finding.object.to_string()).collect();
+    Err(if names.is_empty() {
+        error.hint("look at another namespace with -n, or list what fails: aifix scan")
+    } else {
+        error.hint(format!("failing here: {}", names.join(", ")))
+    })
+}
+
+async fn choose(several: &[&Finding], question: &str, session: &Session) -> Result<Vec<Finding>, Error> {
+    let lines: Vec<String> =
+        several.iter().map(|finding| format!("{}  {}: {}", finding.object, finding.code, finding.summary)).collect();
+    if !session.ui.can_ask() {
+        return Err(Error::usage(format!("{} root causes could be meant", several.len()))
+            .hint(format!("name one:\n{}", lines.join("\n")))
+            .hint("or fix several: aifix propose --all"));
+    }
+    match session.ui.choose(question, &lines).await {
+        Some(at) => Ok(several.get(at).map(|finding| (*finding).clone()).into_iter().collect()),
+        None => Err(Error::new(Kind::Declined, "none was chosen")),
+    }
+}
+
+fn nothing_to_fix(args: &ProposeArgs, seen: &Seen, session: &Session) -> Result<u8, Error> {
+    match args.output {
+        ProposalFormat::Json => session.ui.print(&json::proposals(&[])?)?,
+        ProposalFormat::Patch => {}
+        ProposalFormat::Text => {
+            let mut page = session.ui.page();
+            let view = scan_text::View { width: session.ui.width(), all: false, next: false };
+            scan_text::write(&mut page, &seen.report(), view);
+            page.end().line("Nothing to fix.");
+            session.ui.print(page.as_str())?;
+        }
+    }
+    Ok(if seen.has_essential_gap() { exit::GAP } else { exit::DONE })
+}
+
+fn show(outcome: &Outcome, args: &ProposeArgs, session: &Session) -> Result<(), Error> {
+    if args.output != ProposalFormat::Text {
+        return Ok(());
+    }
+    let mut page = session.ui.page();
+    match outcome {
+        Outcome::Proposed(proposal) => propose_text::proposed(&mut page, proposal, session.ui.width()),
+        Outcome::Refused { finding, refusal } => propose_text::refused(&mut page, finding, refusal, session.ui.width()),
+    }
+    session.ui.print(page.as_str())
+}
+
+/// Without `--push`: whom a push would talk to, and the command that pushes.
+fn next_step(
+    outcome: &Outcome,
+    args: &ProposeArgs,
+    place: &Place,
+    seen: &Seen,
+    session: &Session,
+) -> Result<(), Error> {
+    let Outcome::Proposed(proposal) = outcome else { return Ok(()) };
+    if args.output != ProposalFormat::Text {
+        return Ok(());
+    }
+    let mut page = session.ui.page();
+    let cluster =
+        seen.server.as_deref().map(|server| format!("{} (read), ", Sanitised::line(server))).unwrap_or_default();
+    page.wrapped(
+        session.ui.width(),
+        "contacts  ",
+        "          ",
+        &format!("{cluster}{} (fetched; --push pushes there)", Sanitised::line(&place.remote.push_url.to_string())),
+    );
+    let mut words = session.typed.clone();
+    if args.object.is_empty() && !args.all {
+        words.push(proposal.finding.object.to_string());
+    }
+    words.push("--push".to_owned());
+    let command = words.iter().fold("aifix".to_owned(), |line, word| format!("{line} {}", shell_word(word)));
+    page.end().put(Paint::Plain, "Nothing was written. Next: ").foreign(Paint::Bold, &command).end();
+    session.ui.print(page.as_str())
+}
+
+/// A word as a POSIX shell takes it.
+fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+fn report(results: &[(Outcome, propose_push::Decision)], args: &ProposeArgs, session: &Session) -> Result<(), Error> {
+    match args.output {
+        ProposalFormat::Text => Ok(()),
+        ProposalFormat::Json => {
+            let rows: Vec<(Outcome, Done)> =
+                results.iter().map(|(outcome, decision)| (outcome.clone(), decision.done())).collect();
+            session.ui.print(&json::proposals(&rows)?)
+        }
+        ProposalFormat::Patch => {
+            for (outcome, _) in results {
+                match outcome {
+                    Outcome::Proposed(proposal) => session.ui.print(&patch::text(proposal))?,
+                    Outcome::Refused { finding, refusal } => session.ui.warn(format_args!(
+                        "no safe fix for {}: {}",
+                        Sanitised::line(&finding.object.to_string()),
+                        Sanitised::line(&refusal.message)
+                    )),
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+/// With one outcome its own code; with several, done when at least one was proposed and none was declined.
+fn exit_code(results: &[(Outcome, propose_push::Decision)]) -> u8 {
+    let declined = results.iter().any(|(_, decision)| matches!(decision, propose_push::Decision::Declined { .. }));
+    let proposed = results.iter().any(|(outcome, _)| matches!(outcome, Outcome::Proposed(_)));
+    match (declined, proposed) {
+        (true, _) => exit::DECLINED,
+        (false, true) => exit::DONE,
+        (false, false) => exit::REFUSED,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_name_stays_one_shell_word() {
+        assert_eq!(shell_word("Deployment/web"), "Deployment/web");
+        assert_eq!(shell_word("Deployment/a'; rm -rf ~"), r"'Deployment/a'\''; rm -rf ~'");
+        assert_eq!(shell_word(""), "''");
+    }
+}

@@ -1,0 +1,80 @@
+//! `aifix scan`: what fails here, and why.
+
+use super::{Session, look};
+use crate::error::{Error, exit};
+use crate::model::finding::Severity;
+use crate::output::{json, scan_text};
+use crate::settings::flags::{LookArgs, ReportFormat};
+use clap::{Args, ValueEnum};
+
+/// Find the failing workloads of a namespace, and why they fail
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  aifix scan                      the current context's namespace
+  aifix scan -n prod -n billing   two namespaces
+  aifix scan -A -o json           the whole cluster, for another program
+  aifix scan --from snapshot.json a recorded snapshot")]
+pub struct ScanArgs {
+    #[command(flatten)]
+    pub look: LookArgs,
+
+    /// How to write the answer
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub output: ReportFormat,
+
+    /// Also show what is merely worth knowing, every effect and all evidence
+    #[arg(long)]
+    pub all: bool,
+
+    /// The least severity that makes the exit code 1
+    #[arg(long, value_enum, default_value = "warning", value_name = "SEVERITY")]
+    pub fail_on: FailOn,
+
+    /// Also exit 6 when something contextual (nodes, volumes, quotas) could not be looked at
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// From which severity on a scan fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    Warning,
+    Error,
+    Critical,
+}
+
+impl FailOn {
+    fn includes(self, severity: Severity) -> bool {
+        let bar = match self {
+            Self::Warning => Severity::Warning,
+            Self::Error => Severity::Error,
+            Self::Critical => Severity::Critical,
+        };
+        severity <= bar
+    }
+}
+
+pub(super) async fn run(args: &ScanArgs, session: &Session) -> Result<u8, Error> {
+    let seen = look::look(&args.look, session).await?;
+    let report = seen.report();
+    let text = match args.output {
+        ReportFormat::Json => json::scan(&report)?,
+        ReportFormat::Text => {
+            let mut page = session.ui.page();
+            let view = scan_text::View { width: session.ui.width(), all: args.all, next: args.look.from.is_none() };
+            scan_text::write(&mut page, &report, view);
+            page.as_str().to_owned()
+        }
+    };
+    session.ui.print(&text)?;
+    let fails = seen.diagnosis.findings.iter().any(|finding| args.fail_on.includes(finding.severity));
+    let gap = seen.has_essential_gap() || (args.strict && !seen.snapshot.gaps.is_empty());
+    Ok(if fails {
+        exit::FOUND
+    } else if gap {
+        exit::GAP
+    } else {
+        exit::DONE
+    })
+}

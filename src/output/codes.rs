@@ -1,0 +1,49 @@
+//! The failure codes as text.
+
+use crate::model::code::{CodeInfo, FixClass};
+use crate::ui::{Page, Paint};
+
+/// One line per code.
+pub fn list(page: &mut Page, codes: &[&CodeInfo]) {
+    let width = codes.iter().map(|code| code.name.len()).max().unwrap_or(0);
+    let mut family = "";
+    let mut codes = codes.to_vec();
+    codes.sort_by_key(|code| (code.family, code.name));
+    for code in codes {
+        if code.family != family {
+            if !family.is_empty() {
+                page.end();
+            }
+            family = code.family;
+            page.put(Paint::Bold, family).end();
+        }
+        page.line(format_args!("  {:width$}  {}", code.name, code.title));
+    }
+    page.end().line("One of them: aifix codes CODE");
+}
+
+/// Everything about one code.
+pub fn one(page: &mut Page, code: &CodeInfo, width: usize) {
+    page.put(Paint::Bold, code.name).line(format_args!(": {}", code.title));
+    for (label, words) in
+        [("Meaning", code.meaning), ("Signals", code.signals), ("Causes", code.causes), ("Fix", code.fix)]
+    {
+        page.end();
+        page.put(Paint::Bold, label);
+        if label == "Fix" {
+            page.put(Paint::Plain, format_args!(" ({})", class(code.class)));
+        }
+        page.end();
+        page.wrapped(width, "  ", "  ", words);
+    }
+}
+
+/// Words for a fix class.
+pub fn class(class: FixClass) -> &'static str {
+    match class {
+        FixClass::Rule => "by rule",
+        FixClass::Ask => "a person chooses",
+        FixClass::Model => "needs judgement",
+        FixClass::None => "not in Git",
+    }
+}

@@ -1,0 +1,197 @@
+//! JSON: the contract that others build on.
+
+use super::patch;
+use crate::error::Error;
+use crate::model::code::CodeInfo;
+use crate::model::proposal::{Outcome, Proposal};
+use crate::model::record::Entry;
+use crate::model::report::ScanReport;
+use crate::redact;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// Version of every document.
+pub const API_VERSION: &str = "aifix.dev/v1alpha1";
+
+/// `ScanReport`.
+///
+/// # Errors
+/// Only a bug: the report can't be serialised.
+pub fn scan(report: &ScanReport) -> Result<String, Error> {
+    document("ScanReport", &to_value(report)?)
+}
+
+/// `CodeList`.
+///
+/// # Errors
+/// Only a bug: the list can't be serialised.
+pub fn codes(codes: &[&CodeInfo]) -> Result<String, Error> {
+    let rows: Result<Vec<Value>, Error> = codes
+        .iter()
+        .map(|code| {
+            let mut row = to_value(code)?;
+            row["fix"] = json!({"class": code.class, "summary": code.fix});
+            Ok(row)
+        })
+        .collect();
+    document("CodeList", &json!({"codes": rows?}))
+}
+
+/// What was done with a proposal after it was shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Done {
+    pub commit: Option<String>,
+    pub pushed: bool,
+    pub record: Option<String>,
+}
+
+/// `ProposalReport`.
+///
+/// # Errors
+/// Only a bug: a proposal can't be serialised.
+pub fn proposals(outcomes: &[(Outcome, Done)]) -> Result<String, Error> {
+    let rows: Result<Vec<Value>, Error> = outcomes
+        .iter()
+        .map(|(outcome, done)| match outcome {
+            Outcome::Proposed(proposal) => proposed(proposal, done),
+            Outcome::Refused { finding, refusal } => {
+                Ok(json!({"finding": to_value(finding)?, "pushed": false, "record": done.record, "refusal": to_value(refusal)?}))
+            }
+        })
+        .collect();
+    document("ProposalReport", &json!({"proposals": rows?}))
+}
+
+fn proposed(proposal: &Proposal, done: &Done) -> Result<Value, Error> {
+    Ok(json!({
+        "finding": to_value(&proposal.finding)?,
+        "intent": intent(proposal)?,
+        "origin": to_value(&proposal.origin)?,
+        "edits": to_value(&proposal.edits)?,
+        "diff": patch::text(proposal),
+        "proof": to_value(&proposal.proof)?,
+        "verdicts": [],
+        "disposition": to_value(&proposal.disposition)?,
+        "branch": proposal.branch,
+        "commit": done.commit,
+        "pushed": done.pushed,
+        "record": done.record,
+        "notProved": proposal.proof.not_proved,
+    }))
+}
+
+/// An intent with its paths both as text and as steps.
+fn intent(proposal: &Proposal) -> Result<Value, Error> {
+    let intent = &proposal.intent;
+    let edits: Vec<Value> = intent
+        .edits
+        .iter()
+        .map(|edit| {
+            let shown = |value: &Option<Value>| value.as_ref().map(|value| redact::field(&edit.path, value));
+            json!({
+                "path": edit.path.to_string(),
+                "steps": edit.path,
+                "op": edit.op,
+                "old": shown(&edit.old),
+                "new": shown(&edit.new),
+            })
+        })
+        .collect();
+    Ok(json!({
+        "object": to_value(&intent.object)?,
+        "edits": edits,
+        "subject": intent.subject,
+        "why": intent.why,
+        "evidence": intent.evidence,
+        "author": to_value(&intent.author)?,
+        "review": intent.review,
+    }))
+}
+
+/// Records as a list of series of entries.
+///
+/// # Errors
+/// Only a bug: an entry can't be serialised.
+pub fn records(records: &[Vec<Entry>]) -> Result<String, Error> {
+    let rows: Result<Vec<Value>, Error> = records.iter().map(|entries| aifix(entries)).collect();
+    document("AIFixList", &json!({"items": rows?}))
+}
+
+/// One `AIFix` record.
+///
+/// # Errors
+/// Only a bug: an entry can't be serialised.
+pub fn record(entries: &[Entry]) -> Result<String, Error> {
+    let value = aifix(entries)?;
+    render(&value)
+}
+
+fn aifix(entries: &[Entry]) -> Result<Value, Error> {
+    let first = entries.first();
+    let last = entries.last();
+    let body = |name: &str| first.and_then(|entry| entry.body.get(name)).cloned().unwrap_or(Value::Null);
+    let pushed = entries.iter().find_map(|entry| entry.body.get("commit"));
+    Ok(json!({
+        "apiVersion": API_VERSION,
+        "kind": "AIFix",
+        "metadata": {"name": first.map(|entry| &entry.record), "creationTimestamp": first.map(|entry| &entry.at)},
+        "spec": {
+            "failure": body("failure"),
+            "context": body("context"),
+            "prompt": body("prompt"),
+            "proposedFix": body("proposedFix"),
+            "policyReport": body("policyReport"),
+        },
+        "status": {
+            "phase": last.map(|entry| entry.phase.name()),
+            "commit": pushed,
+            "entries": to_value(&entries)?,
+        },
+    }))
+}
+
+fn document(kind: &str, content: &Value) -> Result<String, Error> {
+    let mut whole = json!({"apiVersion": API_VERSION, "kind": kind});
+    if let (Some(whole), Some(content)) = (whole.as_object_mut(), content.as_object()) {
+        whole.extend(content.clone());
+    }
+    render(&whole)
+}
+
+fn to_value<T: Serialize>(value: &T) -> Result<Value, Error> {
+    serde_json::to_value(value).map_err(|error| Error::bug("a report could not be written as JSON").caused_by(&error))
+}
+
+/// Redacts, prints, and escapes what a terminal or a reader's eye would act on.
+fn render(value: &Value) -> Result<String, Error> {
+    let text = serde_json::to_string_pretty(&redact::value(value))
+        .map_err(|error| Error::bug("a report could not be written as JSON").caused_by(&error))?;
+    let mut out = String::with_capacity(text.len() + 1);
+    for c in text.chars() {
+        // Invisible characters stand inside strings only, where JSON allows the escape.
+        if c != '\n' && (c.is_control() || crate::text::is_invisible(c)) {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out.push('\n');
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_characters_are_escaped_and_the_json_says_the_same() {
+        let value = json!({"name": "a\u{202e}b\u{1b}[2J\u{9b}\u{e0041}"});
+        let text = render(&value).unwrap();
+        assert!(text.is_ascii(), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
+}

@@ -1,0 +1,9 @@
+//! How answers are written, one format per file.
+
+pub mod codes;
+pub mod diff;
+pub mod json;
+pub mod patch;
+pub mod propose_text;
+pub mod records;
+pub mod scan_text;

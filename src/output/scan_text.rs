@@ -1,0 +1,243 @@
+//! A scan as text: the first line answers, worst first.
+
+use super::codes;
+use crate::model::finding::{Change, Effect, Evidence, Finding, Severity, Source};
+use crate::model::report::{ContextReport, ScanReport};
+use crate::model::snapshot::Gap;
+use crate::redact;
+use crate::text::{self, Sanitised};
+use crate::ui::{Page, Paint};
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// What is shown.
+#[derive(Debug, Clone, Copy)]
+pub struct View {
+    /// Columns, 0 for no wrapping.
+    pub width: usize,
+    /// Also info findings, all effects and all evidence.
+    pub all: bool,
+    /// The command that fixes is worth naming: the snapshot is of a cluster, or was given with `--from`.
+    pub next: bool,
+}
+
+/// Effects, changed fields and pieces of evidence shown of one finding without `--all`.
+const FEW: usize = 4;
+
+/// Writes the report.
+pub fn write(page: &mut Page, report: &ScanReport, view: View) {
+    for context in &report.contexts {
+        headline(page, context);
+    }
+    let shown = |finding: &&Finding| view.all || finding.severity != Severity::Info;
+    let findings: Vec<&Finding> = report.findings.iter().map(|reported| &reported.finding).filter(shown).collect();
+    let now = report.contexts.iter().find_map(|context| context.taken_at);
+    let namespaces = namespaced(report);
+    for finding in &findings {
+        page.end();
+        one(page, finding, &Frame { view, now, namespaces });
+    }
+    for context in &report.contexts {
+        gaps(page, &context.gaps, view);
+    }
+    let hidden = report.findings.len() - findings.len();
+    if hidden > 0 {
+        page.end().line(format_args!("{} worth knowing: aifix scan --all", text::count(hidden, "thing")));
+    }
+    if view.next {
+        next(page, &findings, namespaces);
+    }
+}
+
+/// Whether names need their namespace to be told apart.
+fn namespaced(report: &ScanReport) -> bool {
+    let mut names = report.findings.iter().map(|reported| reported.finding.object.namespace());
+    let first = names.next();
+    names.any(|name| Some(name) != first) || report.contexts.iter().any(|context| context.scope.contains(' '))
+}
+
+/// One line that answers: does something fail here?
+fn headline(page: &mut Page, context: &ContextReport) {
+    let summary = &context.summary;
+    let essential = context.gaps.iter().any(|gap| gap.essential);
+    let workloads = text::count(summary.workloads, "workload");
+    let (paint, answer) = if summary.roots > 0 {
+        let cause = text::count(summary.roots, "root cause");
+        let fails = match summary.failing {
+            0 => "no workload fails".to_owned(),
+            1 => format!("1 of {workloads} fails"),
+            n => format!("{n} of {workloads} fail"),
+        };
+        (Paint::Red, format!("{cause}; {fails}"))
+    } else if essential {
+        (Paint::Yellow, "nothing failing was seen, but not everything could be looked at".to_owned())
+    } else if summary.workloads == 0 {
+        (Paint::Yellow, "no workloads here".to_owned())
+    } else if summary.in_progress > 0 {
+        let still = if summary.in_progress == 1 { "is" } else { "are" };
+        (Paint::Yellow, format!("nothing fails; {} of {workloads} {still} still rolling out", summary.in_progress))
+    } else if summary.workloads == 1 {
+        (Paint::Green, "the only workload is healthy".to_owned())
+    } else {
+        (Paint::Green, format!("all {workloads} are healthy"))
+    };
+    page.foreign(Paint::Bold, &context.scope).put(Paint::Plain, ": ").put(paint, answer);
+    page.end().put(Paint::Dim, format_args!("context {}", Sanitised::line(&context.name)));
+    if let Some(at) = context.taken_at {
+        page.put(Paint::Dim, format_args!(", {}", at.strftime("%Y-%m-%d %H:%M:%S UTC")));
+    }
+    page.end();
+}
+
+/// What every finding of a report is shown with.
+struct Frame {
+    view: View,
+    now: Option<Timestamp>,
+    namespaces: bool,
+}
+
+fn one(page: &mut Page, finding: &Finding, frame: &Frame) {
+    title(page, finding, frame.namespaces);
+    let width = frame.view.width;
+    page.wrapped(width, "  ", "  ", Sanitised::line(&finding.summary).as_str());
+    pods(page, finding, width);
+    if let (Some(since), Some(now)) = (finding.since, frame.now) {
+        page.line(format_args!("  since     {} ago", text::span(since, now)));
+    }
+    evidence(page, &finding.evidence, frame);
+    if let Some(change) = &finding.change {
+        changed(page, change, frame);
+    }
+    effects(page, finding, frame);
+    let fix = format!("{}: {}", codes::class(finding.fix.class), Sanitised::line(&finding.fix.summary));
+    page.wrapped(width, "  fix       ", "            ", &fix);
+}
+
+/// `critical  Deployment/web  oom-killed`.
+pub fn title(page: &mut Page, finding: &Finding, namespaces: bool) {
+    let (paint, word) = match finding.severity {
+        Severity::Critical => (Paint::Red, "critical"),
+        Severity::Error => (Paint::Red, "error"),
+        Severity::Warning => (Paint::Yellow, "warning"),
+        Severity::Info => (Paint::Cyan, "info"),
+    };
+    let object = match &finding.object.namespace {
+        Some(namespace) if namespaces => format!("{}/{} in {namespace}", finding.object.kind, finding.object.name),
+        _ => finding.object.to_string(),
+    };
+    page.put(paint, word).put(Paint::Plain, "  ").foreign(Paint::Bold, &object);
+    page.put(Paint::Plain, "  ").put(Paint::Cyan, finding.code).end();
+}
+
+fn pods(page: &mut Page, finding: &Finding, width: usize) {
+    let pods = &finding.pods;
+    if pods.failing == 0 {
+        return;
+    }
+    let mut words = format!("{} of {} failing", pods.failing, pods.desired.max(pods.failing));
+    if finding.severity == Severity::Warning {
+        words.push_str(", the old revision serves");
+    }
+    if !pods.names.is_empty() {
+        let names: Vec<Sanitised> = pods.names.iter().map(|name| Sanitised::line(name)).collect();
+        words.push_str(&format!(": {}", text::and(&names)));
+    }
+    page.wrapped(width, "  pods      ", "            ", &words);
+}
+
+fn evidence(page: &mut Page, evidence: &[Evidence], frame: &Frame) {
+    let few = if frame.view.all { evidence.len() } else { FEW };
+    for (at, item) in evidence.iter().take(few).enumerate() {
+        let source = match item.source {
+            Source::Status => "status",
+            Source::Spec => "spec",
+            Source::Event => "event",
+            Source::Log => "log",
+            Source::History => "history",
+        };
+        let age = match (item.at, frame.now) {
+            (Some(at), Some(now)) => format!(" ({} ago)", text::span(at, now)),
+            _ => String::new(),
+        };
+        let text = text::clip(Sanitised::line(&item.text).as_str(), 400);
+        let first = format!("  {} {:>2}. {source}: ", if at == 0 { "evidence" } else { "        " }, item.id);
+        page.wrapped(frame.view.width, &first, "               ", &format!("{text}{age}"));
+    }
+    more(page, evidence.len().saturating_sub(few), "piece of evidence", "pieces of evidence");
+}
+
+fn changed(page: &mut Page, change: &Change, frame: &Frame) {
+    let from = if change.good { "which has ready pods" } else { "the one before" };
+    let age = match (change.at, frame.now) {
+        (Some(at), Some(now)) => format!(", {} ago", text::span(at, now)),
+        _ => String::new(),
+    };
+    let by = change.manager.as_deref().map(|m| format!(", by {}", Sanitised::line(m))).unwrap_or_default();
+    let words = format!("in revision {} against {} ({from}){by}{age}:", change.to, change.from);
+    page.wrapped(frame.view.width, "  changed   ", "            ", &words);
+    let few = if frame.view.all { change.fields.len() } else { FEW };
+    for field in change.fields.iter().take(few) {
+        let shown = |value: &Option<Value>| {
+            value
+                .as_ref()
+                .map_or_else(|| "absent".to_owned(), |v| text::clip(&redact::field(&field.path, v).to_string(), 80))
+        };
+        let words = format!("{}: {} -> {}", short(&field.path.to_string()), shown(&field.old), shown(&field.new));
+        page.wrapped(frame.view.width, "            ", "              ", Sanitised::line(&words).as_str());
+    }
+    more(page, change.fields.len().saturating_sub(few), "field", "fields");
+}
+
+/// A path without the long prefix that all pod templates share.
+fn short(path: &str) -> &str {
+    path.strip_prefix("spec.template.spec.").unwrap_or(path)
+}
+
+fn effects(page: &mut Page, finding: &Finding, frame: &Frame) {
+    // What follows for the object itself is said by its pods' line.
+    let elsewhere = |effect: &&Effect| frame.view.all || !effect.object.same_object(&finding.object);
+    let effects: Vec<&Effect> = finding.effects.iter().filter(elsewhere).collect();
+    let few = if frame.view.all { effects.len() } else { FEW };
+    for (at, effect) in effects.iter().take(few).enumerate() {
+        let first = if at == 0 { "  effects   " } else { "            " };
+        let words = format!("{}: {} ({})", effect.object, effect.summary, effect.code);
+        page.wrapped(frame.view.width, first, "              ", Sanitised::line(&words).as_str());
+    }
+    more(page, effects.len().saturating_sub(few), "effect", "effects");
+}
+
+fn more(page: &mut Page, n: usize, one: &str, many: &str) {
+    if n > 0 {
+        let noun = if n == 1 { one } else { many };
+        page.put(Paint::Dim, format_args!("            and {n} more {noun}: aifix scan --all")).end();
+    }
+}
+
+/// What was not looked at; it is never left out.
+fn gaps(page: &mut Page, gaps: &[Gap], view: View) {
+    if gaps.is_empty() {
+        return;
+    }
+    page.end().put(Paint::Yellow, "Not looked at").end();
+    for gap in gaps {
+        let mark = if gap.essential { "essential: " } else { "" };
+        let codes = match gap.codes.as_slice() {
+            [] => String::new(),
+            codes => format!("; could hide {}", text::and(&codes[..codes.len().min(6)])),
+        };
+        let words = format!("{mark}{}: {}{codes}", gap.what, gap.why);
+        page.wrapped(view.width, "  ", "    ", Sanitised::line(&words).as_str());
+    }
+}
+
+fn next(page: &mut Page, findings: &[&Finding], namespaces: bool) {
+    let fixable = findings.iter().find(|finding| finding.fix.class == crate::model::code::FixClass::Rule);
+    if let Some(finding) = fixable {
+        let namespace = match &finding.object.namespace {
+            Some(namespace) if namespaces => format!(" -n {namespace}"),
+            _ => String::new(),
+        };
+        let words = format!("Next: aifix propose {}{namespace}", finding.object);
+        page.end().foreign(Paint::Bold, &words).end();
+    }
+}

@@ -1,0 +1,178 @@
+//! Candidate after candidate, until one is proved.
+
+pub mod branch;
+pub mod message;
+pub mod record;
+
+use crate::error::Error;
+use crate::fix;
+use crate::model::finding::Finding;
+use crate::model::intent::{Disposition, Intent};
+use crate::model::object::ObjectRef;
+use crate::model::proposal::{Outcome, Proposal};
+use crate::model::refusal::Refusal;
+use crate::model::snapshot::Snapshot;
+use crate::model::tree::Tree;
+use crate::source::{self, Candidate, Located, Question, Stop};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What proposals of one run stand on.
+pub struct Ground<'g> {
+    pub snapshot: &'g Snapshot,
+    /// The freshly fetched tip of the base branch, and its tree.
+    pub base: &'g str,
+    pub base_tree: &'g Tree,
+    /// Further revisions that may be the deployed one, such as the checkout's HEAD.
+    pub deployed: &'g [(String, Tree)],
+    /// Identity of the repository; hashed into the branch name.
+    pub repo_identity: &'g str,
+    /// The repository as people read it, without credentials.
+    pub repo: &'g str,
+    pub base_branch: &'g str,
+    /// `aifix/...` branches of the remote by name.
+    pub branches: &'g BTreeMap<String, BranchState>,
+    pub path: Option<&'g str>,
+    pub choose: Option<usize>,
+    pub allow_shared: bool,
+    pub tools: &'g source::Tools,
+    /// An intent given by the user instead of the rules'.
+    pub intent: Option<&'g Intent>,
+}
+
+/// What is known of a branch on the remote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BranchState {
+    /// Its commit is in the base branch.
+    Merged,
+    /// It is not, as far as can be seen.
+    Open,
+}
+
+/// Tries each candidate fix of a finding; the first that can be proved is the proposal,
+/// else the refusal of the best candidate says what stood in the way.
+///
+/// # Errors
+/// When a tool or the repository fails; a refusal is an [`Outcome`].
+pub async fn find(finding: &Finding, ground: &Ground<'_>) -> Result<Outcome, Error> {
+    let refused = |refusal| Outcome::Refused { finding: Box::new(finding.clone()), refusal };
+    let intents = match ground.intent {
+        Some(intent) => vec![intent.clone()],
+        None => match fix::candidates(ground.snapshot, finding) {
+            Ok(intents) => intents,
+            Err(refusal) => return Ok(refused(refusal)),
+        },
+    };
+    let mut stood: Vec<Refusal> = Vec::new();
+    for intent in intents {
+        match prove(finding, intent, ground).await? {
+            Ok(proposal) => return Ok(Outcome::Proposed(Box::new(proposal))),
+            Err(refusal) => stood.push(refusal),
+        }
+    }
+    Ok(refused(first_of(stood)))
+}
+
+/// The first refusal, with those of later candidates as details.
+fn first_of(refusals: Vec<Refusal>) -> Refusal {
+    let mut refusals = refusals.into_iter();
+    let Some(mut first) = refusals.next() else {
+        return Refusal::new(
+            "needs-judgement",
+            "no rule decides a fix from the facts",
+            "read the evidence: aifix scan --all",
+        );
+    };
+    for other in refusals {
+        if !first.details.iter().any(|detail| detail.contains(&other.message)) && other != first {
+            first.details.push(format!("another candidate: {} ({})", other.message, other.code));
+        }
+    }
+    first
+}
+
+async fn prove(finding: &Finding, intent: Intent, ground: &Ground<'_>) -> Result<Result<Proposal, Refusal>, Error> {
+    let live = match live(&intent.object, ground.snapshot) {
+        Ok(live) => live,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let deployed: Vec<Candidate<'_>> =
+        ground.deployed.iter().map(|(revision, tree)| Candidate { revision, tree }).collect();
+    let question = Question {
+        base: Candidate { revision: ground.base, tree: ground.base_tree },
+        deployed: &deployed,
+        path: ground.path,
+        live: &live,
+        intent: &intent,
+        choose: ground.choose,
+        allow_shared: ground.allow_shared,
+        repo: ground.repo,
+        branch: ground.base_branch,
+        tools: ground.tools,
+    };
+    let located = match source::locate(&question).await {
+        Ok(located) => located,
+        Err(Stop::Refused(refusal)) => return Ok(Err(refusal)),
+        Err(Stop::Failed(error)) => return Err(error),
+    };
+    // After the proof: a fix that is in the base already is "already fixed", whatever branch is left over.
+    if let Some(refusal) = still_open(&intent.object, ground.branches) {
+        return Ok(Err(refusal));
+    }
+    Ok(Ok(proposal(finding, intent, located, ground)))
+}
+
+fn proposal(finding: &Finding, mut intent: Intent, located: Located, ground: &Ground<'_>) -> Proposal {
+    if !located.review.is_empty() {
+        intent.disposition = Disposition::Review;
+        intent.review.extend(located.review);
+    }
+    let name = branch::name(
+        finding,
+        &intent.object,
+        &located.edits,
+        &branch::Place { repo: ground.repo_identity, base: ground.base_branch, root: &located.origin.path },
+    );
+    let branch = branch::free(&name, |taken| ground.branches.get(taken) == Some(&BranchState::Merged));
+    Proposal {
+        finding: finding.clone(),
+        disposition: intent.disposition,
+        intent,
+        origin: located.origin,
+        edits: located.edits,
+        files: located.files,
+        proof: located.proof,
+        branch,
+    }
+}
+
+/// The live object that an intent changes, and whether its controller has seen its last change.
+fn live(object: &ObjectRef, snapshot: &Snapshot) -> Result<Value, Refusal> {
+    let Some(live) = snapshot.resolve(object) else {
+        return Err(Refusal::new(
+            "not-seen",
+            format!("{} was not seen", object.qualified()),
+            "the right to list this kind is missing, or it is gone: run the scan again",
+        ));
+    };
+    let observed = live.int("/status/observedGeneration");
+    if observed.is_some_and(|observed| observed < live.metadata.generation) {
+        return Err(Refusal::new(
+            "rollout-in-progress",
+            format!("{} was changed and its controller has not acted on it yet", object.qualified()),
+            "wait for the rollout, then run this again",
+        ));
+    }
+    Ok(live.to_value())
+}
+
+/// An open branch of ours for the same object: it gets no second one.
+fn still_open(object: &ObjectRef, branches: &BTreeMap<String, BranchState>) -> Option<Refusal> {
+    let prefix = branch::prefix(object);
+    let (name, _) = branches.iter().find(|(name, state)| name.starts_with(&prefix) && **state == BranchState::Open)?;
+    Some(Refusal::new(
+        "already-proposed",
+        format!("branch {name} is open for {}", object.qualified()),
+        "merge it or delete it, then run this again",
+    ))
+}

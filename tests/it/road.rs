@@ -1,0 +1,315 @@
+//! The road from a recorded failure to a pushed branch, and every way it can end.
+
+use crate::harness::{Ran, Sandbox, recorded};
+use rexpect::session::{PtySession, spawn_command};
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// The manifest of the recorded `oom-killed`, as a person keeps it.
+const WEB: &str = "\
+# The shop's front end.
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+  namespace: cat-oom-killed
+spec:
+  replicas: 1
+  selector:
+    matchLabels: {app: web}
+  template:
+    metadata:
+      labels: {app: web}
+    spec:
+      terminationGracePeriodSeconds: 2
+      containers:
+      - name: app
+        image: busybox:1.36
+        imagePullPolicy: IfNotPresent
+        command: [\"sh\", \"-c\", \"echo starting; tail /dev/zero\"]
+        resources:
+          limits:
+            memory: 32Mi   # small nodes
+";
+
+const OOM: &str = "oom-killed";
+
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.repository(&[("k8s/web.yaml", WEB), ("README.md", "x\n")]);
+    sandbox
+}
+
+fn propose(sandbox: &Sandbox, more: &[&str]) -> Ran {
+    let from = recorded(OOM);
+    let mut args = vec!["propose", "deployment/web", "--from", &from];
+    args.extend(more);
+    sandbox.aifix_in("work", &args)
+}
+
+/// Names and bytes of every file below a folder; what aifix may add is left out.
+fn bytes(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+            if name.starts_with(".git/objects")
+                || name.starts_with(".git/refs/aifix")
+                || name.starts_with(".git/refs/remotes/origin/aifix")
+                || name.starts_with(".git/logs/refs/remotes/origin/aifix")
+            {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(PathBuf::from(name), fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+fn remote_branches(sandbox: &Sandbox) -> Vec<String> {
+    let out = sandbox.git("remote.git", &["for-each-ref", "--format=%(refname:short)", "refs/heads"]);
+    out.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn without_push_everything_is_shown_and_nothing_is_written() {
+    let sandbox = sandbox();
+    let before = bytes(&sandbox.path("work"));
+    let ran = propose(&sandbox, &[]).exits(0);
+    assert_eq!(bytes(&sandbox.path("work")), before);
+    assert_eq!(remote_branches(&sandbox), ["main"]);
+    assert!(!sandbox.path("state").exists());
+    for part in [
+        "oom-killed",
+        "killed at its memory limit of 32Mi",
+        "-            memory: 32Mi   # small nodes",
+        "+            memory: 64Mi   # small nodes",
+        "\"32Mi\" -> \"64Mi\"",
+        "k8s of",
+        "Nothing was written. Next: aifix propose deployment/web --from",
+        "--push",
+    ] {
+        assert!(ran.out.contains(part), "{part:?} is not in:\n{}", ran.out);
+    }
+}
+
+#[test]
+fn a_push_lands_one_commit_with_one_changed_line_and_a_record() {
+    let sandbox = sandbox();
+    let before = bytes(&sandbox.path("work"));
+    let ran = propose(&sandbox, &["--push", "--yes=review"]).exits(0);
+    assert_eq!(bytes(&sandbox.path("work")), before, "the user's repository stays byte-identical");
+    let branches = remote_branches(&sandbox);
+    let [branch, main] = branches.as_slice() else { panic!("{branches:?}") };
+    assert_eq!(main, "main");
+    assert!(branch.starts_with("aifix/cat-oom-killed/deployment-web/oom-killed-"), "{branch}");
+    assert!(ran.out.contains(branch.as_str()), "{}", ran.out);
+    let stat = sandbox.git("remote.git", &["diff", "--numstat", "main", branch]);
+    assert_eq!(stat, "1\t1\tk8s/web.yaml");
+    let file = sandbox.git("remote.git", &["show", &format!("{branch}:k8s/web.yaml")]);
+    assert_eq!(file.trim_end(), WEB.replace("32Mi", "64Mi").trim_end());
+
+    let message = sandbox.git("remote.git", &["log", "-1", "--format=%B", branch]);
+    let subject = message.lines().next().unwrap();
+    assert!(
+        subject.len() <= 72 && subject.starts_with("Deployment cat-oom-killed/web: raise the memory limit"),
+        "{subject}"
+    );
+    let trailers = sandbox.git("remote.git", &["log", "-1", "--format=%(trailers:only,unfold)", branch]);
+    assert!(
+        trailers.contains("Aifix-Object: Deployment cat-oom-killed/web")
+            && trailers.contains("Aifix-Finding: oom-killed"),
+        "{trailers}"
+    );
+    let hash = trailers.lines().find_map(|line| line.strip_prefix("Aifix-Record: ")).unwrap();
+
+    let list = sandbox.aifix(&["audit", "list", "-o", "json"]).exits(0).json();
+    let record = list["items"][0]["metadata"]["name"].as_str().unwrap();
+    assert_eq!(list["items"][0]["status"]["phase"], "pushed");
+    let shown = sandbox.aifix(&["audit", "show", record, "-o", "json"]).exits(0).json();
+    assert_eq!(shown["status"]["entries"][0]["hash"], hash, "the trailer is the hash of the entry `proposed`");
+    assert_eq!(shown["status"]["commit"], sandbox.git("remote.git", &["rev-parse", branch]).as_str());
+    sandbox.aifix(&["audit", "verify"]).exits(0);
+}
+
+#[test]
+fn a_second_run_finds_the_open_branch_and_makes_no_other() {
+    let sandbox = sandbox();
+    propose(&sandbox, &["--push", "--yes=review"]).exits(0);
+    let branches = remote_branches(&sandbox);
+    let ran = propose(&sandbox, &["--push", "--yes=review"]).exits(4);
+    assert!(
+        ran.out.contains("already-proposed") && ran.out.contains("is open for Deployment cat-oom-killed/web"),
+        "{}",
+        ran.out
+    );
+    assert_eq!(remote_branches(&sandbox), branches);
+}
+
+#[test]
+fn after_the_merge_the_next_run_says_fixed_but_not_deployed() {
+    let sandbox = sandbox();
+    propose(&sandbox, &["--push", "--yes=review"]).exits(0);
+    let branch = remote_branches(&sandbox).remove(0);
+    sandbox.git("remote.git", &["update-ref", "refs/heads/main", &branch]);
+    let ran = propose(&sandbox, &[]).exits(4);
+    assert!(ran.out.contains("already-fixed"), "{}", ran.out);
+}
+
+#[test]
+fn the_patch_applies_and_the_json_says_the_same() {
+    let sandbox = sandbox();
+    let patch = propose(&sandbox, &["-o", "patch"]).exits(0);
+    sandbox.write("fix.patch", &patch.out);
+    sandbox.git("work", &["apply", sandbox.path("fix.patch").to_str().unwrap()]);
+    assert_eq!(fs::read_to_string(sandbox.path("work/k8s/web.yaml")).unwrap(), WEB.replace("32Mi", "64Mi"));
+    sandbox.git("work", &["checkout", "-q", "."]);
+    let report = propose(&sandbox, &["-o", "json"]).exits(0).json();
+    let proposal = &report["proposals"][0];
+    assert_eq!(proposal["diff"], patch.out.as_str());
+    assert_eq!(report["apiVersion"], "aifix.dev/v1alpha1");
+    assert_eq!(report["kind"], "ProposalReport");
+    assert_eq!(proposal["edits"][0]["file"], "k8s/web.yaml");
+    assert_eq!(proposal["intent"]["edits"][0]["new"], "64Mi");
+    assert_eq!(proposal["pushed"], false);
+}
+
+#[test]
+fn without_a_terminal_nobody_is_asked_and_nothing_is_pushed() {
+    let sandbox = sandbox();
+    let ran = propose(&sandbox, &["--push"]).exits(7);
+    assert!(ran.err.contains("not a terminal") && ran.err.contains("--yes"), "{}", ran.err);
+    assert_eq!(remote_branches(&sandbox), ["main"]);
+    let list = sandbox.aifix(&["audit", "list", "-o", "json"]).json();
+    assert_eq!(list["items"][0]["status"]["phase"], "declined");
+}
+
+#[test]
+fn yes_alone_does_not_answer_for_what_a_person_should_look_at() {
+    let sandbox = sandbox();
+    let ran = propose(&sandbox, &["--push", "--yes"]).exits(7);
+    assert!(ran.err.contains("--yes=review"), "{}", ran.err);
+    assert_eq!(remote_branches(&sandbox), ["main"]);
+}
+
+fn on_a_terminal(sandbox: &Sandbox) -> PtySession {
+    let mut command = sandbox.command(env!("CARGO_BIN_EXE_aifix"));
+    command.args(["propose", "deployment/web", "--push", "--from", &recorded(OOM)]).current_dir(sandbox.path("work"));
+    command.env("TERM", "xterm").stdin(std::process::Stdio::inherit());
+    let mut session = spawn_command(command, Some(30_000)).unwrap();
+    session.exp_string("[y/N]").unwrap();
+    session
+}
+
+fn exit_code(session: &PtySession) -> i32 {
+    match session.process().wait().unwrap() {
+        rexpect::process::WaitStatus::Exited(_, code) => code,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_yes_on_the_terminal_pushes() {
+    let sandbox = sandbox();
+    let mut session = on_a_terminal(&sandbox);
+    session.send_line("y").unwrap();
+    session.exp_string("pushed").unwrap();
+    session.exp_eof().unwrap();
+    assert_eq!(exit_code(&session), 0);
+    assert_eq!(remote_branches(&sandbox).len(), 2);
+}
+
+#[test]
+fn no_enter_escape_and_control_keys_all_mean_no() {
+    for keys in ["n\r", "\r", "\u{1b}", "\u{3}", "\u{4}", "yex\r"] {
+        let sandbox = sandbox();
+        let mut session = on_a_terminal(&sandbox);
+        session.send(keys).unwrap();
+        session.flush().unwrap();
+        let rest = session.exp_eof().unwrap();
+        assert_eq!(exit_code(&session), 7, "{keys:?}: {rest}");
+        assert_eq!(remote_branches(&sandbox), ["main"], "{keys:?}");
+        let list = sandbox.aifix(&["audit", "list", "-o", "json"]).json();
+        assert_eq!(list["items"][0]["status"]["phase"], "declined", "{keys:?}");
+    }
+}
+
+#[test]
+fn a_remote_that_rejects_is_quoted_and_the_record_says_failed() {
+    let sandbox = sandbox();
+    let hook = sandbox
+        .write("remote.git/hooks/pre-receive", "#!/bin/sh\necho 'branch names need a ticket \u{1b}[2J' >&2\nexit 1\n");
+    fs::set_permissions(hook, fs::Permissions::from_mode(0o755)).unwrap();
+    let ran = propose(&sandbox, &["--push", "--yes=review"]).exits(4);
+    assert!(ran.err.contains("branch names need a ticket") && !ran.err.contains('\u{1b}'), "{}", ran.err);
+    assert_eq!(remote_branches(&sandbox), ["main"]);
+    let list = sandbox.aifix(&["audit", "list", "-o", "json"]).json();
+    assert_eq!(list["items"][0]["status"]["phase"], "failed");
+}
+
+#[test]
+fn no_record_no_push() {
+    let sandbox = sandbox();
+    // A file stands where the folder of the records should be.
+    sandbox.write("state", "x");
+    let ran = propose(&sandbox, &["--push", "--yes=review"]).exits(2);
+    assert!(ran.err.contains("state"), "{}", ran.err);
+    assert_eq!(remote_branches(&sandbox), ["main"]);
+}
+
+#[test]
+fn outside_of_a_repository_and_without_a_remote_the_way_out_is_named() {
+    let sandbox = Sandbox::new();
+    let from = recorded(OOM);
+    let ran = sandbox.aifix(&["propose", "--from", &from]).exits(2);
+    assert!(ran.err.contains("hint:") && ran.err.contains("--repo"), "{}", ran.err);
+    sandbox.git("", &["init", "-q", "lonely"]);
+    let ran = sandbox.aifix_in("lonely", &["propose", "--from", &from]).exits(2);
+    assert!(ran.err.contains("remote"), "{}", ran.err);
+}
+
+#[test]
+fn a_remote_that_does_not_answer_is_unreachable_and_one_that_is_not_there_is_a_wrong_address() {
+    let sandbox = sandbox();
+    sandbox.git("work", &["remote", "set-url", "origin", "http://ada:hunter2@127.0.0.1:1/x.git"]);
+    let ran = propose(&sandbox, &[]).exits(3);
+    assert!(ran.err.contains("hint:") && !ran.err.contains("hunter2"), "{}", ran.err);
+    sandbox.git("work", &["remote", "set-url", "origin", "/nowhere.git"]);
+    let ran = propose(&sandbox, &[]).exits(2);
+    assert!(ran.err.contains("git remote get-url origin"), "{}", ran.err);
+}
+
+#[test]
+fn a_manifest_that_is_not_what_runs_is_not_edited() {
+    let sandbox = Sandbox::new();
+    sandbox.repository(&[("k8s/web.yaml", &WEB.replace("busybox:1.36", "busybox:1.35"))]);
+    let ran = propose(&sandbox, &[]).exits(4);
+    assert!(ran.out.contains("not-explained") && ran.out.contains("image"), "{}", ran.out);
+}
+
+#[test]
+fn an_unknown_object_is_a_usage_error_that_lists_what_fails() {
+    let sandbox = sandbox();
+    let from = recorded(OOM);
+    let ran = sandbox.aifix_in("work", &["propose", "deployment/wbe", "--from", &from]).exits(2);
+    assert!(ran.err.contains("failing here: Deployment/web"), "{}", ran.err);
+}
+
+#[test]
+fn every_fixable_root_gets_a_branch_of_its_own() {
+    let sandbox = sandbox();
+    let from = recorded(OOM);
+    let ran = sandbox
+        .aifix_in("work", &["propose", "--all", "--push", "--yes=review", "--from", &from, "-o", "json"])
+        .exits(0);
+    assert_eq!(ran.json()["proposals"].as_array().unwrap().len(), 1);
+    assert_eq!(remote_branches(&sandbox).len(), 2);
+}
