@@ -1,0 +1,17 @@
+//! The whole road on a real Kubernetes: real faults, real Git, and the audit log as witness.
+//!
+//! `tests/run --lab` brings the laboratory up and runs this; see `tests/lab/up`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a test panics when it fails, and drives kubectl and git itself"
+)]
+
+mod audit_log;
+mod faults;
+mod kit;
+mod overlay;
+mod rights;
