@@ -40,6 +40,10 @@ pub enum Command {
     Codes(codes::CodesArgs),
     Snapshot(snapshot::SnapshotArgs),
     Audit(audit::AuditArgs),
+    /// Panics: the tests look at what a user sees then.
+    #[cfg(debug_assertions)]
+    #[command(name = "__panic", hide = true)]
+    Panic,
 }
 
 /// The exit-code table, as `--help` shows it.
@@ -77,5 +81,8 @@ pub async fn run(command: Command, session: &Session) -> Result<u8, Error> {
         Command::Codes(args) => codes::run(&args, session),
         Command::Snapshot(args) => snapshot::run(&args, session).await,
         Command::Audit(args) => audit::run(&args, session),
+        #[cfg(debug_assertions)]
+        #[expect(clippy::panic, reason = "it is what is asked for")]
+        Command::Panic => panic!("asked for"),
     }
 }

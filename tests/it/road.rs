@@ -313,3 +313,118 @@ fn every_fixable_root_gets_a_branch_of_its_own() {
     assert_eq!(ran.json()["proposals"].as_array().unwrap().len(), 1);
     assert_eq!(remote_branches(&sandbox).len(), 2);
 }
+
+/// One file with the objects of two recordings: two root causes that a rule fixes.
+fn two_roots(sandbox: &Sandbox) -> String {
+    let mut items = Vec::new();
+    for name in [OOM, "service-selector-mismatch"] {
+        let text = fs::read_to_string(Path::new(&recorded(name)).join("objects.json")).unwrap();
+        let list: serde_json::Value = serde_json::from_str(&text).unwrap();
+        items.extend(list["items"].as_array().unwrap().clone());
+    }
+    let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": items});
+    sandbox.write("two.json", &list.to_string()).to_str().unwrap().to_owned()
+}
+
+#[test]
+fn several_roots_and_nobody_to_ask_is_a_usage_error_that_lists_them() {
+    let sandbox = sandbox();
+    let from = two_roots(&sandbox);
+    let at = "2026-11-22T16:51:27Z";
+    let ran = sandbox.aifix_in("work", &["propose", "--from", &from, "--at", at]).exits(2);
+    for part in ["2 root causes could be meant", "Deployment/web  oom-killed", "Service/web  service-selector-mismatch", "--all"] {
+        assert!(ran.err.contains(part), "{part:?}: {}", ran.err);
+    }
+    let ran = sandbox.aifix_in("work", &["propose", "--from", &from, "--at", at, "--all", "-o", "json"]).exits(0);
+    let report = ran.json();
+    assert_eq!(report["proposals"].as_array().unwrap().len(), 2, "{report:#}");
+    let ran = sandbox.aifix_in("work", &["propose", "--from", &from, "--at", at, "--all", "--max", "1", "-o", "json"]).exits(0);
+    assert_eq!(ran.json()["proposals"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_changed_record_does_not_verify() {
+    let sandbox = sandbox();
+    propose(&sandbox, &["--push", "--yes=review"]).exits(0);
+    sandbox.aifix(&["audit", "verify"]).exits(0);
+    let state = sandbox.path("state");
+    let store = fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.extension().is_some_and(|e| e == "db" || e == "sqlite"));
+    let store = store.unwrap_or_else(|| panic!("no store in {}", state.display()));
+    let mut content = fs::read(&store).unwrap();
+    let at = content.windows(10).position(|window| window == b"oom-killed").unwrap();
+    content[at] = b'O';
+    fs::write(&store, content).unwrap();
+    let ran = sandbox.aifix(&["audit", "verify"]).exits(5);
+    assert!(ran.err.contains("do not hold") && ran.err.contains("hint:"), "{}", ran.err);
+}
+
+/// Starts a push that stands still in the remote's hook, sends it a signal, and answers its exit code.
+fn signal_during_push(sandbox: &Sandbox, signal: &str) -> i32 {
+    let hook = sandbox.write("remote.git/hooks/pre-receive", "#!/bin/sh\ntouch started\nsleep 20\n");
+    fs::set_permissions(hook, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = sandbox.command(env!("CARGO_BIN_EXE_aifix"));
+    command.args(["propose", "deployment/web", "--push", "--yes=review", "--from", &recorded(OOM)]).current_dir(sandbox.path("work"));
+    let mut child = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !sandbox.path("remote.git/started").exists() {
+        assert!(std::time::Instant::now() < deadline, "waited for the remote's hook to start");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let killed = sandbox.command("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    child.wait().unwrap().code().unwrap_or(-1)
+}
+
+#[test]
+fn a_signal_during_the_push_leaves_nothing_half_done_and_the_next_run_pushes() {
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        let sandbox = sandbox();
+        let before = bytes(&sandbox.path("work"));
+        assert_eq!(signal_during_push(&sandbox, signal), code);
+        assert_eq!(remote_branches(&sandbox), ["main"], "{signal}");
+        assert_eq!(bytes(&sandbox.path("work")), before, "{signal}");
+        sandbox.aifix(&["audit", "verify"]).exits(0);
+        fs::remove_file(sandbox.path("remote.git/hooks/pre-receive")).unwrap();
+        propose(&sandbox, &["--push", "--yes=review"]).exits(0);
+        assert_eq!(remote_branches(&sandbox).len(), 2, "{signal}");
+    }
+}
+
+#[test]
+fn a_killed_process_leaves_a_chain_that_holds_and_no_branch() {
+    let sandbox = sandbox();
+    signal_during_push(&sandbox, "-KILL");
+    assert_eq!(remote_branches(&sandbox).len() % 2, 1, "the branch is whole or absent, and here its hook had not answered");
+    sandbox.aifix(&["audit", "verify"]).exits(0);
+    let list = sandbox.aifix(&["audit", "list", "-o", "json"]).json();
+    assert_eq!(list["items"][0]["status"]["phase"], "proposed");
+}
+
+const OVERLAY: &str = "resources:\n- ../../base\n";
+
+#[test]
+fn without_a_renderer_the_way_to_get_one_is_named() {
+    let sandbox = Sandbox::new();
+    sandbox.repository(&[
+        ("base/web.yaml", WEB),
+        ("base/kustomization.yaml", "resources:\n- web.yaml\n"),
+        ("overlays/prod/kustomization.yaml", OVERLAY),
+    ]);
+    let bin = sandbox.path("bin");
+    fs::create_dir(&bin).unwrap();
+    let git = sandbox.git("", &["--exec-path"]);
+    std::os::unix::fs::symlink(Path::new(&git).join("git"), bin.join("git")).unwrap();
+    let mut command = sandbox.command(env!("CARGO_BIN_EXE_aifix"));
+    command.env("PATH", &bin).args(["propose", "deployment/web", "--path", "overlays/prod", "--from", &recorded(OOM)]);
+    let output = command.current_dir(sandbox.path("work")).output().unwrap();
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(4), "{out}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(out.contains("tool-missing") && out.contains("kustomize"), "{out}");
+}
+
+#[test]
+fn a_panic_is_a_bug_with_its_own_exit_code() {
+    let ran = Sandbox::new().aifix(&["__panic"]).exits(70);
+    assert!(ran.err.contains("bug") && ran.err.contains("please report"), "{}", ran.err);
+    assert!(!ran.err.contains("RUST_BACKTRACE"), "{}", ran.err);
+}
