@@ -1,6 +1,7 @@
 //! Other roots that a changed file reaches.
 
 use super::{Budget, Question, Stop};
+use crate::model::proposal::Tool;
 use crate::render::compare::{Noise, diff};
 use crate::render::{Inputs, Overlay, Rendered, Root, Workbench, roots};
 
@@ -67,6 +68,12 @@ fn refused_is_none(rendered: Result<Rendered, Stop>) -> Result<Option<Rendered>,
     }
 }
 
+/// A plain folder below another one is read with it, not beside it.
+fn is_part(root: &Root, own: &Root) -> bool {
+    let below = own.path.is_empty() || root.path.starts_with(&format!("{}/", own.path));
+    (root.tool, own.tool) == (Tool::Plain, Tool::Plain) && below
+}
+
 fn others<'t>(question: &Question<'t>, own: &Root) -> Vec<Sibling<'t>> {
     let tree = question.base.tree;
     let all: Vec<(Root, Inputs)> =
@@ -74,7 +81,7 @@ fn others<'t>(question: &Question<'t>, own: &Root) -> Vec<Sibling<'t>> {
     let is_base =
         |root: &Root| all.iter().any(|(other, inputs)| other.path != root.path && inputs.folders.contains(&root.path));
     all.iter()
-        .filter(|(root, _)| root.path != own.path && !is_base(root))
+        .filter(|(root, _)| root.path != own.path && !is_base(root) && !is_part(root, own))
         .filter_map(|(root, _)| {
             let bench = Workbench::new(tree, root, question.tools).ok()?;
             Some(Sibling { root: root.clone(), bench, base: None })

@@ -125,3 +125,16 @@ impl Budget {
 fn short(revision: &str) -> &str {
     revision.get(..7).unwrap_or(revision)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_search_ends_after_its_last_probe() {
+        let budget = Budget::new();
+        assert!((0..PROBES).all(|_| budget.probe().is_ok()));
+        assert_eq!(budget.probe().map_err(|refusal| refusal.code), Err("probe-budget"));
+        assert_eq!(budget.renders(), PROBES + 1);
+    }
+}

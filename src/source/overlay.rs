@@ -75,8 +75,8 @@ impl Draft<'_, '_> {
     pub(super) async fn is_shared(&mut self, file: &str, changed: &str) -> Result<bool, Stop> {
         let overlay = Overlay::from([(file.to_owned(), changed.as_bytes().to_vec())]);
         let blast = self.siblings.blast(self.question, &self.traced.root, &overlay, self.budget).await?;
-        let shared = !blast.changed.is_empty() && !self.question.allow_shared;
-        self.spared.extend(blast.changed);
+        let shared = !(blast.changed.is_empty() && blast.unknown.is_empty()) && !self.question.allow_shared;
+        self.spared.extend(blast.changed.into_iter().chain(blast.unknown));
         Ok(shared)
     }
 
@@ -87,10 +87,11 @@ impl Draft<'_, '_> {
     pub(super) async fn final_blast(&mut self) -> Result<Blast, Stop> {
         let overlay = self.overlay_with(BTreeMap::new());
         let mut blast = self.siblings.blast(self.question, &self.traced.root, &overlay, self.budget).await?;
-        if !blast.changed.is_empty() && !self.question.allow_shared {
-            return Err(wide_blast(&blast.changed).into());
+        let reached = [blast.changed.as_slice(), &blast.unknown].concat();
+        if !reached.is_empty() && !self.question.allow_shared {
+            return Err(wide_blast(&reached).into());
         }
-        blast.same.extend(self.spared.iter().filter(|root| !blast.changed.contains(root)).cloned());
+        blast.same.extend(self.spared.iter().filter(|root| !reached.contains(root)).cloned());
         blast.same.sort();
         blast.same.dedup();
         Ok(blast)

@@ -4,10 +4,12 @@
 //! `live.yaml`, `intent.yaml`, and `expected.diff` or `expected.refusal`.
 //! `AIFIX_BLESS=1` writes the expectation; read the difference before you commit it.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use aifix::doors::{files, process};
 use aifix::model::intent::{Author, Disposition, FieldEdit, Intent, Op};
 use aifix::model::object::ObjectRef;
-use aifix::model::path::Path;
+use aifix::model::path::{Path, Step};
 use aifix::model::proposal::Delta;
 use aifix::model::refusal::Refusal;
 use aifix::model::tree::{Entry, Tree};
@@ -216,10 +218,10 @@ struct Tally {
 }
 
 /// Sets every scalar and adds to every map; the edit checks its meaning itself, the lines are checked here.
-fn edit_everywhere(path: &str, text: &str, tally: &mut Tally) {
+fn edit_everywhere(path: &str, text: &str, most: usize, tally: &mut Tally) {
     let Ok(scalars) = scalars::of(text) else { return };
     tally.files += 1;
-    for scalar in scalars.iter().take(200) {
+    for scalar in scalars.iter().step_by(scalars.len().div_ceil(most).max(1)) {
         let new = match &scalar.value {
             Value::Number(_) => Value::from(20_011),
             Value::Bool(old) => Value::from(!old),
@@ -235,7 +237,8 @@ fn edit_everywhere(path: &str, text: &str, tally: &mut Tally) {
             }
             Err(_) => tally.refused += 1,
         }
-        let (Some(parent), None) = (scalar.place.path.parent(), &scalar.place.inner) else { continue };
+        let in_map = matches!(scalar.place.path.0.last(), Some(Step::Field(_))) && scalar.place.inner.is_none();
+        let Some(parent) = scalar.place.path.parent().filter(|_| in_map) else { continue };
         let place = scalars::Place { path: parent.field("aifixNew"), ..scalar.place.clone() };
         let value = serde_json::json!({"a": {"b": ["on", 1]}});
         match edit::apply(text, &place, &edit::Change::Add(value)) {
@@ -252,7 +255,10 @@ fn edit_everywhere(path: &str, text: &str, tally: &mut Tally) {
 
 #[test]
 fn every_scalar_of_the_layouts_can_be_edited_alone() {
-    let folder = process::variable("AIFIX_CORPUS").map_or_else(repos, PathBuf::from);
+    // Another folder of manifests can be tried by hand, more thoroughly.
+    let corpus = process::variable("AIFIX_CORPUS").map(PathBuf::from);
+    let most = if corpus.is_some() { 20 } else { 6 };
+    let folder = corpus.unwrap_or_else(repos);
     let mut tally = Tally::default();
     for (path, entry) in tree(&folder).entries {
         let Entry::File(bytes) = entry else { continue };
@@ -263,9 +269,10 @@ fn every_scalar_of_the_layouts_can_be_edited_alone() {
         let Ok(ranges) = split::documents(text) else { continue };
         let whole: String = ranges.into_iter().map(|range| &text[range]).collect();
         assert!(whole == text || whole.is_empty(), "{path}");
-        edit_everywhere(&path, text, &mut tally);
+        edit_everywhere(&path, text, most, &mut tally);
     }
-    assert!(tally.files > 100 && tally.edited > 20 * tally.refused, "{tally:?}");
+    assert!(tally.files > 20 && tally.edited > 20 * tally.refused, "{tally:?}");
+    println!("{tally:?}");
 }
 
 const LIVE: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: p}\ndata: {LEVEL: info}\n";
