@@ -33,6 +33,8 @@ pub(super) struct Draft<'d, 't> {
     pub(super) done: Vec<FieldEdit>,
     /// Other roots that the first place would have changed.
     pub(super) spared: BTreeSet<String>,
+    /// Those of which it is not known: they do not render.
+    pub(super) unrendered: BTreeSet<String>,
     pub(super) siblings: Siblings<'t>,
 }
 
@@ -55,6 +57,7 @@ impl<'d, 't> Draft<'d, 't> {
             edits: Vec::new(),
             done: Vec::new(),
             spared: BTreeSet::new(),
+            unrendered: BTreeSet::new(),
             siblings: Siblings::default(),
         };
         let object = &traced.object;

@@ -37,7 +37,7 @@ impl Draft<'_, '_> {
         let made = all.last().and_then(|base| self.new_patch(base, edit, new));
         let Some((file, content, text, kustomization, changed, at)) = made else {
             {
-                let others: Vec<String> = self.spared.iter().cloned().collect();
+                let others: Vec<String> = self.spared.iter().chain(&self.unrendered).cloned().collect();
                 return Err(wide_blast(&others).into());
             };
         };
@@ -75,9 +75,10 @@ impl Draft<'_, '_> {
     pub(super) async fn is_shared(&mut self, file: &str, changed: &str) -> Result<bool, Stop> {
         let overlay = Overlay::from([(file.to_owned(), changed.as_bytes().to_vec())]);
         let blast = self.siblings.blast(self.question, &self.traced.root, &overlay, self.budget).await?;
-        let shared = !(blast.changed.is_empty() && blast.unknown.is_empty()) && !self.question.allow_shared;
-        self.spared.extend(blast.changed.into_iter().chain(blast.unknown));
-        Ok(shared)
+        let reached = !blast.changed.is_empty() || !blast.unknown.is_empty();
+        self.spared.extend(blast.changed);
+        self.unrendered.extend(blast.unknown);
+        Ok(reached && !self.question.allow_shared)
     }
 
     /// What the whole change does to the other roots; those that it was kept away from count as same.
