@@ -332,13 +332,20 @@ fn several_roots_and_nobody_to_ask_is_a_usage_error_that_lists_them() {
     let from = two_roots(&sandbox);
     let at = "2026-11-22T16:51:27Z";
     let ran = sandbox.aifix_in("work", &["propose", "--from", &from, "--at", at]).exits(2);
-    for part in ["2 root causes could be meant", "Deployment/web  oom-killed", "Service/web  service-selector-mismatch", "--all"] {
+    for part in [
+        "2 root causes could be meant",
+        "Deployment/web  oom-killed",
+        "Service/web  service-selector-mismatch",
+        "--all",
+    ] {
         assert!(ran.err.contains(part), "{part:?}: {}", ran.err);
     }
     let ran = sandbox.aifix_in("work", &["propose", "--from", &from, "--at", at, "--all", "-o", "json"]).exits(0);
     let report = ran.json();
     assert_eq!(report["proposals"].as_array().unwrap().len(), 2, "{report:#}");
-    let ran = sandbox.aifix_in("work", &["propose", "--from", &from, "--at", at, "--all", "--max", "1", "-o", "json"]).exits(0);
+    let ran = sandbox
+        .aifix_in("work", &["propose", "--from", &from, "--at", at, "--all", "--max", "1", "-o", "json"])
+        .exits(0);
     assert_eq!(ran.json()["proposals"].as_array().unwrap().len(), 1);
 }
 
@@ -348,7 +355,10 @@ fn a_changed_record_does_not_verify() {
     propose(&sandbox, &["--push", "--yes=review"]).exits(0);
     sandbox.aifix(&["audit", "verify"]).exits(0);
     let state = sandbox.path("state");
-    let store = fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.extension().is_some_and(|e| e == "db" || e == "sqlite"));
+    let store = fs::read_dir(&state)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|e| e == "db" || e == "sqlite"));
     let store = store.unwrap_or_else(|| panic!("no store in {}", state.display()));
     let mut content = fs::read(&store).unwrap();
     let at = content.windows(10).position(|window| window == b"oom-killed").unwrap();
@@ -363,7 +373,9 @@ fn signal_during_push(sandbox: &Sandbox, signal: &str) -> i32 {
     let hook = sandbox.write("remote.git/hooks/pre-receive", "#!/bin/sh\ntouch started\nsleep 20\n");
     fs::set_permissions(hook, fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = sandbox.command(env!("CARGO_BIN_EXE_aifix"));
-    command.args(["propose", "deployment/web", "--push", "--yes=review", "--from", &recorded(OOM)]).current_dir(sandbox.path("work"));
+    command
+        .args(["propose", "deployment/web", "--push", "--yes=review", "--from", &recorded(OOM)])
+        .current_dir(sandbox.path("work"));
     let mut child = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
     while !sandbox.path("remote.git/started").exists() {
@@ -394,7 +406,11 @@ fn a_signal_during_the_push_leaves_nothing_half_done_and_the_next_run_pushes() {
 fn a_killed_process_leaves_a_chain_that_holds_and_no_branch() {
     let sandbox = sandbox();
     signal_during_push(&sandbox, "-KILL");
-    assert_eq!(remote_branches(&sandbox).len() % 2, 1, "the branch is whole or absent, and here its hook had not answered");
+    assert_eq!(
+        remote_branches(&sandbox).len() % 2,
+        1,
+        "the branch is whole or absent, and here its hook had not answered"
+    );
     sandbox.aifix(&["audit", "verify"]).exits(0);
     let list = sandbox.aifix(&["audit", "list", "-o", "json"]).json();
     assert_eq!(list["items"][0]["status"]["phase"], "proposed");

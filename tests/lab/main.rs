@@ -11,6 +11,7 @@
 )]
 
 mod audit_log;
+mod credentials;
 mod faults;
 mod kit;
 mod overlay;
