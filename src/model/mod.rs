@@ -16,3 +16,4 @@ pub mod refusal;
 pub mod report;
 pub mod snapshot;
 pub mod tree;
+pub mod verdict;
