@@ -20,7 +20,7 @@
 //! | 5 | [`proposal`]: tries candidate after candidate |
 //! | 4 | [`source`]: live object to Git, proved; [`fix`]: finding to intents, by rule |
 //! | 3 | [`diagnose`]: pure rules over a snapshot; [`render`]: tree to objects |
-//! | 2 | [`cluster`]: the only reader of the cluster; [`repo`]: the only toucher of Git; [`yaml`]; [`audit`] |
+//! | 2 | [`cluster`]: the only reader of the cluster; [`repo`]: the only toucher of Git; [`policy`]: Rego in a child process; [`yaml`]; [`audit`] |
 //! | 1 | [`doors`]: child processes, files; [`settings`]; [`ui`]: the only writer to the terminal |
 //! | 0 | [`model`], [`error`], [`text`], [`redact`] |
 //!
@@ -37,6 +37,7 @@ pub mod error;
 pub mod fix;
 pub mod model;
 pub mod output;
+pub mod policy;
 pub mod proposal;
 pub mod redact;
 pub mod render;

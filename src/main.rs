@@ -2,18 +2,24 @@
 
 use aifix::commands::{Cli, Session};
 use aifix::error::{Error, exit};
+use aifix::policy;
 use aifix::settings::environment::{self, Environment};
-use aifix::ui::Ui;
+use aifix::ui::{Colour, Ui};
 use clap::Parser;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
+    let typed = environment::typed();
+    if typed.first().is_some_and(|word| word == policy::SUBCOMMAND) {
+        // Before any thread is started: it limits this process for good.
+        return policy_child();
+    }
     let cli = Cli::parse();
     let ui = Ui::new(cli.color, cli.quiet);
     // Both kube and reqwest take the process's TLS provider; it may be installed once.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let session = Session { ui, environment: Environment::read(), typed: environment::typed() };
+    let session = Session { ui, environment: Environment::read(), typed };
     std::panic::set_hook(Box::new(|_| {}));
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(cli, &session)));
     let result = outcome.unwrap_or_else(|panic| Err(bug(panic.as_ref())));
@@ -21,6 +27,17 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             session.ui.error(&error);
+            ExitCode::from(error.kind.exit_code())
+        }
+    }
+}
+
+/// We are the child that evaluates policies for another aifix.
+fn policy_child() -> ExitCode {
+    match policy::child::run(std::io::stdin().lock(), aifix::ui::pipe()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            Ui::new(Colour::Never, false).error(&error);
             ExitCode::from(error.kind.exit_code())
         }
     }

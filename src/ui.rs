@@ -111,6 +111,11 @@ impl Page {
     }
 }
 
+/// stdout for the policy child, whose stdout is a pipe to ourselves.
+pub fn pipe() -> impl Write {
+    io::stdout()
+}
+
 /// stdout is data, stderr is talk.
 #[derive(Debug)]
 pub struct Ui {

@@ -14,6 +14,7 @@ mod audit;
 mod cluster;
 mod command_line;
 mod harness;
+mod policy;
 mod recorded;
 mod repo;
 mod road;

@@ -1,0 +1,49 @@
+# METADATA
+# title: Namespaces, labels and kinds named critical need a person's approval
+# description: >-
+#   Some objects hold up all others. Which ones is written in the data file, and a folder given with
+#   --policy adds to it.
+# custom:
+#   severity: warning
+#   term: namespace, label, kind
+package aifix.critical_objects
+
+import data.aifix.kubernetes
+
+needs_approval contains verdict if {
+	some change in changed
+	namespace := object.get(change.object, "namespace", "")
+	namespace in data.aifix.critical.namespaces
+	verdict := kubernetes.verdict(change, "metadata.namespace", sprintf("the namespace %s is named critical", [namespace]))
+}
+
+needs_approval contains verdict if {
+	some change in changed
+	change.object.kind == "Namespace"
+	change.object.name in data.aifix.critical.namespaces
+	verdict := kubernetes.verdict(change, "metadata.name", sprintf("the namespace %s is named critical", [change.object.name]))
+}
+
+needs_approval contains verdict if {
+	some change in changed
+	change.object.kind in data.aifix.critical.kinds
+	verdict := kubernetes.verdict(change, "kind", sprintf("the kind %s is named critical", [change.object.kind]))
+}
+
+# The label counts on either side: taking it away needs the approval too.
+needs_approval contains verdict if {
+	some change in changed
+	some side in ["before", "after"]
+	labels := kubernetes.map_at(kubernetes.map_at(change[side], "metadata"), "labels")
+	some key, value in labels
+	some critical in [key, sprintf("%s=%v", [key, value])]
+	critical in data.aifix.critical.labels
+	verdict := kubernetes.verdict(change, "metadata.labels", sprintf("the label %s is named critical", [critical]))
+}
+
+# A manifest that is only looked at changes nothing.
+changed contains change if {
+	not kubernetes.is_check
+	some change in input.changes
+	change.before != change.after
+}

@@ -1,0 +1,42 @@
+package aifix.critical_objects_test
+
+import data.aifix.critical_objects
+import data.aifix.support_test as support
+
+critical := {"namespaces": ["payments"], "labels": ["tier=gold", "pci"], "kinds": ["StorageClass"]}
+
+approvals(resource) := support.messages(verdicts) if {
+	change := support.change(resource, object.union(resource, {"spec": {"x": 1}}))
+	verdicts := critical_objects.needs_approval with input as change with data.aifix.critical as critical
+}
+
+resource(kind, namespace, labels) := {"kind": kind, "metadata": {"name": "x", "namespace": namespace, "labels": labels}}
+
+test_a_critical_namespace_needs_approval if {
+	approvals(resource("Deployment", "payments", {})) == {"the namespace payments is named critical"}
+	approvals({"kind": "Namespace", "metadata": {"name": "payments"}}) == {"the namespace payments is named critical"}
+}
+
+test_a_critical_kind_needs_approval if {
+	approvals(resource("StorageClass", "", {})) == {"the kind StorageClass is named critical"}
+}
+
+test_a_critical_label_needs_approval if {
+	approvals(resource("Deployment", "shop", {"tier": "gold"})) == {"the label tier=gold is named critical"}
+	approvals(resource("Deployment", "shop", {"pci": "yes"})) == {"the label pci is named critical"}
+}
+
+test_anything_else_does_not if {
+	approvals(resource("Deployment", "shop", {"tier": "iron"})) == set()
+}
+
+test_a_manifest_that_is_looked_at_needs_none if {
+	looked_at := support.check(resource("Deployment", "payments", {}))
+	count(critical_objects.needs_approval) == 0 with input as looked_at with data.aifix.critical as critical
+}
+
+test_the_written_names_are_read if {
+	before := resource("Deployment", "kube-system", {})
+	change := support.change(before, object.union(before, {"spec": {"x": 1}}))
+	count(critical_objects.needs_approval) == 1 with input as change
+}

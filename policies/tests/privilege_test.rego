@@ -1,0 +1,48 @@
+package aifix.privilege_test
+
+import data.aifix.privilege
+import data.aifix.support_test as support
+
+denied(before, after) := paths if {
+	verdicts := privilege.deny with input as support.change(support.with_context(before), support.with_context(after))
+	prefix := "spec.template.spec.containers[app].securityContext."
+	paths := {trim_prefix(path, prefix) | some path in support.paths(verdicts)}
+}
+
+test_each_gain_is_denied if {
+	denied({}, {"privileged": true}) == {"privileged"}
+	denied({}, {"allowPrivilegeEscalation": true}) == {"allowPrivilegeEscalation"}
+	denied({"allowPrivilegeEscalation": false}, {}) == {"allowPrivilegeEscalation"}
+	denied({"runAsNonRoot": true}, {}) == {"runAsNonRoot"}
+	denied({"runAsNonRoot": true}, {"runAsNonRoot": false}) == {"runAsNonRoot"}
+	denied({"readOnlyRootFilesystem": true}, {"readOnlyRootFilesystem": false}) == {"readOnlyRootFilesystem"}
+	denied({"runAsUser": 1000}, {"runAsUser": 0}) == {"runAsUser"}
+	denied({}, {"runAsUser": 0}) == {"runAsUser"}
+	denied({}, {"seccompProfile": {"type": "Unconfined"}}) == {"seccompProfile"}
+	denied({}, {"procMount": "Unmasked"}) == {"procMount"}
+}
+
+test_capabilities_that_are_gained_are_denied if {
+	denied({}, {"capabilities": {"add": ["NET_ADMIN"]}}) == {"capabilities.add"}
+	denied({"capabilities": {"drop": ["ALL"]}}, {}) == {"capabilities.drop"}
+	denied({"capabilities": {"drop": ["CHOWN"]}}, {"capabilities": {"drop": ["KILL"]}}) == {"capabilities.drop"}
+}
+
+test_what_stays_or_is_given_up_is_fine if {
+	denied({"privileged": true}, {"privileged": true}) == set()
+	denied({"privileged": true}, {"privileged": false}) == set()
+	denied({"runAsNonRoot": true}, {"runAsNonRoot": true, "runAsUser": 1000}) == set()
+	denied({"capabilities": {"add": ["CAP_CHOWN"]}}, {"capabilities": {"add": ["CHOWN"], "drop": ["ALL"]}}) == set()
+	denied({"capabilities": {"drop": ["CHOWN"]}}, {"capabilities": {"drop": ["ALL"]}}) == set()
+}
+
+test_the_pod_speaks_for_its_containers if {
+	before := support.deployment({"securityContext": {"runAsNonRoot": true}, "containers": [{"name": "app"}]})
+	after := support.deployment({"securityContext": {"runAsNonRoot": false}, "containers": [{"name": "app"}]})
+	count(privilege.deny) == 1 with input as support.change(before, after)
+}
+
+test_a_new_privileged_object_is_denied if {
+	count(privilege.deny) == 1 with input as support.check(support.with_context({"privileged": true}))
+	count(privilege.deny) == 0 with input as support.check(support.with_context({"runAsNonRoot": true}))
+}
