@@ -246,6 +246,11 @@ impl Ui {
         (1..=items.len()).contains(&number).then(|| number - 1)
     }
 
+    /// Asks for a line of text; `None` at Esc, Ctrl-C, Ctrl-D and the end of input.
+    pub async fn ask_text(&self, question: &str) -> Option<String> {
+        self.ask(format!("{} ", Sanitised::line(question))).await
+    }
+
     async fn ask(&self, prompt: String) -> Option<String> {
         if !self.can_ask() {
             return None;
@@ -320,7 +325,7 @@ mod prompt {
                 // Ctrl-C, Ctrl-D, Esc.
                 3 | 4 | 27 => return None,
                 8 | 127 if answer.pop().is_some() => echo.write_all(b"\x08 \x08"),
-                key @ 32..=126 if answer.len() < 20 => {
+                key @ 32..=126 if answer.len() < 300 => {
                     answer.push(char::from(key));
                     echo.write_all(&[key])
                 }

@@ -3,6 +3,7 @@
 mod audit;
 mod codes;
 mod look;
+mod policy;
 mod propose;
 mod propose_push;
 mod scan;
@@ -10,9 +11,10 @@ mod snapshot;
 mod target;
 
 use crate::error::Error;
-use crate::settings::environment::Environment;
+use crate::settings::environment::{self, Environment};
 use crate::ui::{Colour, Ui};
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 
 /// Finds why Kubernetes workloads fail, and pushes the proved fix to Git
 ///
@@ -39,6 +41,7 @@ pub enum Command {
     Propose(Box<propose::ProposeArgs>),
     Codes(codes::CodesArgs),
     Snapshot(snapshot::SnapshotArgs),
+    Policy(policy::PolicyArgs),
     Audit(audit::AuditArgs),
     /// Panics: the tests look at what a user sees then.
     #[cfg(debug_assertions)]
@@ -70,6 +73,11 @@ pub struct Session {
     pub typed: Vec<String>,
 }
 
+/// Our own binary, which evaluates policies in a child process.
+fn program() -> Result<PathBuf, Error> {
+    environment::program().map_err(|error| Error::bug("our own binary was not found").caused_by(&error))
+}
+
 /// Runs one command to its exit code.
 ///
 /// # Errors
@@ -80,6 +88,7 @@ pub async fn run(command: Command, session: &Session) -> Result<u8, Error> {
         Command::Propose(args) => propose::run(&args, session).await,
         Command::Codes(args) => codes::run(&args, session),
         Command::Snapshot(args) => snapshot::run(&args, session).await,
+        Command::Policy(args) => policy::run(&args, session).await,
         Command::Audit(args) => audit::run(&args, session),
         #[cfg(debug_assertions)]
         #[expect(clippy::panic, reason = "it is what is asked for")]

@@ -1,6 +1,7 @@
 //! `aifix propose`: a proved fix; with `--push`, a branch.
 
 use super::look::{self, Seen};
+use super::policy::PolicySource;
 use super::target::Target;
 use super::{Session, propose_push};
 use crate::error::{Error, Kind, exit};
@@ -11,6 +12,7 @@ use crate::model::proposal::Outcome;
 use crate::model::tree::Tree;
 use crate::output::json::{self, Done};
 use crate::output::{patch, propose_text, scan_text};
+use crate::policy::Set;
 use crate::proposal::{self, BranchState, Ground};
 use crate::repo::{Branch, CommitId, Remote, Repo};
 use crate::settings::flags::{LookArgs, ProposalFormat};
@@ -93,6 +95,9 @@ pub struct PlaceArgs {
     #[arg(long)]
     pub allow_shared: bool,
 
+    #[command(flatten)]
+    pub policies: PolicySource,
+
     /// Take the change of the live object from a file instead of the rules (JSON; for tests and other programs)
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub intent: Option<PathBuf>,
@@ -151,10 +156,13 @@ pub(super) struct Place {
     identity: String,
     shown: String,
     tools: Tools,
+    policies: Set,
+    program: PathBuf,
 }
 
 impl Place {
     async fn fetch(args: &ProposeArgs, repo: Repo, remote: Remote, session: &Session) -> Result<Self, Error> {
+        let policies = Set::load(true, &args.place.policies.policies)?;
         let ask = session.ui.can_ask();
         let progress = (!ask).then(|| session.ui.progress(&format!("Fetching {}", remote.url)));
         let base_branch = repo.base_branch(&remote, args.place.base.as_deref(), ask).await?;
@@ -175,6 +183,8 @@ impl Place {
             identity: remote.url.identity(),
             shown: remote.url.to_string(),
             tools: Tools::new(session.environment.which("kustomize"), session.environment.which("kubectl")),
+            policies,
+            program: super::program()?,
             repo,
             remote,
             base_branch,
@@ -199,6 +209,8 @@ impl Place {
             choose: args.place.choose.map(usize::from),
             allow_shared: args.place.allow_shared,
             tools: &self.tools,
+            policies: &self.policies,
+            program: &self.program,
             intent,
         }
     }
@@ -368,10 +380,15 @@ fn report(results: &[(Outcome, propose_push::Decision)], args: &ProposeArgs, ses
 fn exit_code(results: &[(Outcome, propose_push::Decision)]) -> u8 {
     let declined = results.iter().any(|(_, decision)| matches!(decision, propose_push::Decision::Declined { .. }));
     let proposed = results.iter().any(|(outcome, _)| matches!(outcome, Outcome::Proposed(_)));
-    match (declined, proposed) {
-        (true, _) => exit::DECLINED,
-        (false, true) => exit::DONE,
-        (false, false) => exit::REFUSED,
+    let denied = results.iter().any(|(outcome, _)| match outcome {
+        Outcome::Refused { refusal, .. } => refusal.code == proposal::POLICY_DENIED,
+        Outcome::Proposed(_) => false,
+    });
+    match (declined, proposed, denied) {
+        (true, ..) => exit::DECLINED,
+        (false, true, _) => exit::DONE,
+        (false, false, true) => exit::DENIED,
+        (false, false, false) => exit::REFUSED,
     }
 }
 

@@ -8,6 +8,7 @@ use crate::error::{Error, Kind};
 use crate::model::intent::Disposition;
 use crate::model::proposal::{Outcome, Proposal};
 use crate::model::record::{Entry, Phase};
+use crate::model::verdict::Decision as Says;
 use crate::output::json::Done;
 use crate::output::patch;
 use crate::proposal::message;
@@ -131,8 +132,34 @@ fn append(store: &mut Store, record: Option<&str>, phase: Phase, body: Value) ->
     store.append(record, phase, &environment::now().to_string(), body)
 }
 
+/// A person types the object's name; `--yes` never does.
+async fn approval(proposal: &Proposal, session: &Session) -> Result<(), Error> {
+    let object = &proposal.intent.object;
+    let asking: Vec<&str> = proposal
+        .evaluation
+        .verdicts
+        .iter()
+        .filter(|verdict| verdict.decision == Says::NeedsApproval)
+        .map(|verdict| verdict.message.as_str())
+        .collect();
+    if !session.ui.can_ask() {
+        return Err(Error::new(Kind::Denied, format!("the fix of {} needs a person's approval", object.qualified()))
+            .because(asking.join("; "))
+            .hint("run it on a terminal, where the approval is typed; --yes never gives it"));
+    }
+    let question = format!("{} needs approval. Type its name ({}) to push:", object.qualified(), object.name);
+    let typed = session.ui.ask_text(&question).await;
+    if typed.is_some_and(|typed| typed.trim() == object.name) {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Declined, "the approval was not typed"))
+}
+
 /// Whether it may be pushed: `--yes` for what facts decide, `--yes=review` for the rest, else a person.
 async fn answer(proposal: &Proposal, args: &ProposeArgs, place: &Place, session: &Session) -> Result<(), Error> {
+    if proposal.evaluation.decision() == Says::NeedsApproval {
+        return approval(proposal, session).await;
+    }
     match (args.yes, proposal.disposition) {
         (Some(Yes::Review), _) | (Some(Yes::Safe), Disposition::Safe) => return Ok(()),
         (Some(Yes::Safe), Disposition::Review) if !session.ui.can_ask() => {

@@ -5,6 +5,7 @@ use super::intent::{Disposition, Intent};
 use super::object::ObjectRef;
 use super::path::Path;
 use super::refusal::Refusal;
+use super::verdict::Evaluation;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -119,6 +120,16 @@ pub struct FileChange {
     pub after: Vec<u8>,
 }
 
+/// One object of the rendered output that differs. `Null` before: it is new; after: it is gone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObjectChange {
+    pub object: ObjectRef,
+    pub before: Value,
+    pub after: Value,
+    /// The object that the fix is about; any other is a named companion.
+    pub intended: bool,
+}
+
 /// A proved change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Proposal {
@@ -127,7 +138,10 @@ pub struct Proposal {
     pub origin: Origin,
     pub edits: Vec<Edit>,
     pub files: Vec<FileChange>,
+    pub objects: Vec<ObjectChange>,
     pub proof: Proof,
+    /// What the policies say of it; never a denial.
+    pub evaluation: Evaluation,
     pub disposition: Disposition,
     /// `aifix/<namespace>/<kind>-<name>/<code>-<8 hex>`.
     pub branch: String,

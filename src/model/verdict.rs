@@ -69,3 +69,31 @@ pub struct Verdict {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<Location>,
 }
+
+/// One policy and what it decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyRun {
+    pub name: String,
+    /// Of the file's bytes.
+    pub sha256: String,
+    /// The strictest of its verdicts.
+    pub decision: Decision,
+}
+
+/// What all policies said.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Evaluation {
+    /// The strictest first.
+    pub verdicts: Vec<Verdict>,
+    /// In the order of the set; libraries are not among them.
+    pub policies: Vec<PolicyRun>,
+}
+
+impl Evaluation {
+    /// The strictest of all verdicts.
+    pub fn decision(&self) -> Decision {
+        self.verdicts.iter().map(|verdict| verdict.decision).max().unwrap_or(Decision::Allow)
+    }
+}

@@ -6,6 +6,7 @@ use crate::model::code::CodeInfo;
 use crate::model::proposal::{Outcome, Proposal};
 use crate::model::record::Entry;
 use crate::model::report::ScanReport;
+use crate::model::verdict::Evaluation;
 use crate::redact;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -71,7 +72,8 @@ fn proposed(proposal: &Proposal, done: &Done) -> Result<Value, Error> {
         "edits": to_value(&proposal.edits)?,
         "diff": patch::text(proposal),
         "proof": to_value(&proposal.proof)?,
-        "verdicts": [],
+        "verdicts": to_value(&proposal.evaluation.verdicts)?,
+        "policies": to_value(&proposal.evaluation.policies)?,
         "disposition": to_value(&proposal.disposition)?,
         "branch": proposal.branch,
         "commit": done.commit,
@@ -107,6 +109,19 @@ fn intent(proposal: &Proposal) -> Result<Value, Error> {
         "author": to_value(&intent.author)?,
         "review": intent.review,
     }))
+}
+
+/// `PolicyReport`: what policies say of manifests.
+///
+/// # Errors
+/// Only a bug: the report can't be serialised.
+pub fn verdicts(evaluation: &Evaluation, objects: usize) -> Result<String, Error> {
+    let decision = to_value(&evaluation.decision())?;
+    let (verdicts, policies) = (to_value(&evaluation.verdicts)?, to_value(&evaluation.policies)?);
+    document(
+        "PolicyReport",
+        &json!({"objects": objects, "decision": decision, "verdicts": verdicts, "policies": policies}),
+    )
 }
 
 /// Records as a list of series of entries.

@@ -7,3 +7,4 @@ pub mod patch;
 pub mod propose_text;
 pub mod records;
 pub mod scan_text;
+pub mod verdicts;

@@ -1,6 +1,6 @@
 //! A proposal as text: finding, fix, diff, proof, next command.
 
-use super::{diff, scan_text};
+use super::{diff, scan_text, verdicts};
 use crate::model::finding::{Finding, Source};
 use crate::model::intent::Disposition;
 use crate::model::proposal::{Delta, Origin, Proof, Proposal, Trust};
@@ -26,6 +26,8 @@ pub fn proposed(page: &mut Page, proposal: &Proposal, width: usize) {
     deltas(page, "renders", &proposal.proof.delta, width);
     deltas(page, "with it", &proposal.proof.companions, width);
     proof(page, &proposal.proof, width);
+    verdicts::summary(page, &proposal.evaluation);
+    verdicts::write(page, &proposal.evaluation, width);
     for words in &proposal.proof.not_proved {
         row(page, "unproved", words, width);
     }

@@ -29,42 +29,13 @@ pub use protocol::TestResult;
 pub use run::{Limits, SUBCOMMAND};
 pub use set::{File, Set};
 
-use crate::model::verdict::{Decision, Verdict};
+use crate::model::verdict::{Decision, Evaluation, PolicyRun, Verdict};
 use crate::redact;
 use protocol::{Step, Task};
 use run::{Answer, Death, ask};
-use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
-
-/// One policy and what it decided.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PolicyRun {
-    pub name: String,
-    /// Of the file's bytes.
-    pub sha256: String,
-    /// The strictest of its verdicts.
-    pub decision: Decision,
-}
-
-/// What all policies said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Evaluation {
-    /// The strictest first.
-    pub verdicts: Vec<Verdict>,
-    /// In the order of the set; libraries are not among them.
-    pub policies: Vec<PolicyRun>,
-}
-
-impl Evaluation {
-    /// The strictest of all verdicts.
-    pub fn decision(&self) -> Decision {
-        self.verdicts.iter().map(|verdict| verdict.decision).max().unwrap_or(Decision::Allow)
-    }
-}
 
 /// Asks every policy of the set about `input` ([`Input::to_value`]).
 /// `program` is our own binary, or one that answers to [`SUBCOMMAND`] as it does.

@@ -13,9 +13,15 @@ use crate::model::proposal::{Outcome, Proposal};
 use crate::model::refusal::Refusal;
 use crate::model::snapshot::Snapshot;
 use crate::model::tree::Tree;
+use crate::model::verdict::{Decision, Evaluation, Verdict};
+use crate::policy::{self, Change, Input, Limits};
 use crate::source::{self, Candidate, Located, Question, Stop};
+use crate::text;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The code of a refusal by policy.
+pub const POLICY_DENIED: &str = "policy-denied";
 
 /// What proposals of one run stand on.
 pub struct Ground<'g> {
@@ -36,6 +42,9 @@ pub struct Ground<'g> {
     pub choose: Option<usize>,
     pub allow_shared: bool,
     pub tools: &'g source::Tools,
+    /// The policies that a proposal must pass, and our own binary that evaluates them.
+    pub policies: &'g policy::Set,
+    pub program: &'g std::path::Path,
     /// An intent given by the user instead of the rules'.
     pub intent: Option<&'g Intent>,
 }
@@ -119,7 +128,52 @@ async fn prove(finding: &Finding, intent: Intent, ground: &Ground<'_>) -> Result
     if let Some(refusal) = still_open(&intent.object, ground.branches) {
         return Ok(Err(refusal));
     }
-    Ok(Ok(proposal(finding, intent, located, ground)))
+    let mut proposal = proposal(finding, intent, located, ground);
+    proposal.evaluation = evaluate(&proposal, ground).await;
+    Ok(match proposal.evaluation.decision() {
+        Decision::Deny => Err(denied(&proposal.evaluation)),
+        Decision::NeedsApproval => {
+            proposal.disposition = Disposition::Review;
+            Ok(proposal)
+        }
+        Decision::Warn | Decision::Allow => Ok(proposal),
+    })
+}
+
+/// What the policies say of a proved change.
+async fn evaluate(proposal: &Proposal, ground: &Ground<'_>) -> Evaluation {
+    let changes = proposal
+        .objects
+        .iter()
+        .map(|change| {
+            let companion = !change.intended;
+            Change::new(change.object.clone(), &change.before, &change.after, change.intended, companion)
+        })
+        .collect();
+    let Proposal { intent, finding, origin, disposition, .. } = proposal;
+    let input = Input::of(changes, intent, finding, origin, *disposition);
+    policy::evaluate(ground.policies, &input.to_value(), &Limits::default(), ground.program).await
+}
+
+/// The denial as a refusal; every denying verdict is a detail, with the line of the policy that said it.
+fn denied(evaluation: &Evaluation) -> Refusal {
+    let denials: Vec<&Verdict> =
+        evaluation.verdicts.iter().filter(|verdict| verdict.decision == Decision::Deny).collect();
+    let names: BTreeSet<&str> = denials.iter().map(|verdict| verdict.policy.as_str()).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    let details = denials
+        .iter()
+        .map(|verdict| match &verdict.location {
+            Some(location) => format!("{} ({location}: {})", verdict.message, location.source.trim()),
+            None => verdict.message.clone(),
+        })
+        .collect();
+    Refusal::new(
+        POLICY_DENIED,
+        format!("denied by policy {}", text::and(&names)),
+        "change the policy, or fix it by hand",
+    )
+    .with_details(details)
 }
 
 fn proposal(finding: &Finding, mut intent: Intent, located: Located, ground: &Ground<'_>) -> Proposal {
@@ -141,7 +195,9 @@ fn proposal(finding: &Finding, mut intent: Intent, located: Located, ground: &Gr
         origin: located.origin,
         edits: located.edits,
         files: located.files,
+        objects: located.objects,
         proof: located.proof,
+        evaluation: Evaluation::default(),
         branch,
     }
 }

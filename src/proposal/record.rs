@@ -31,7 +31,7 @@ pub fn proposed(proposal: &Proposal, patch: &str, circumstances: &Circumstances<
             "disposition": proposal.disposition,
             "branch": proposal.branch,
         },
-        "policyReport": [],
+        "policyReport": proposal.evaluation,
     })
 }
 

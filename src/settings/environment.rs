@@ -43,6 +43,14 @@ pub fn typed() -> Vec<String> {
     std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
+/// Where our own binary is.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn program() -> std::io::Result<PathBuf> {
+    std::env::current_exe()
+}
+
 /// The local clock, for records only: ages are measured with the API server's.
 pub fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()

@@ -17,7 +17,7 @@ mod writers;
 pub use crate::render::{Stop, Tools};
 
 use crate::model::intent::Intent;
-use crate::model::proposal::{Edit, FileChange, Origin, Proof};
+use crate::model::proposal::{Edit, FileChange, ObjectChange, Origin, Proof};
 use crate::model::refusal::Refusal;
 use crate::model::tree::Tree;
 use serde_json::Value;
@@ -62,6 +62,8 @@ pub struct Located {
     pub origin: Origin,
     pub edits: Vec<Edit>,
     pub files: Vec<FileChange>,
+    /// Every object of the render that differs, whole.
+    pub objects: Vec<ObjectChange>,
     pub proof: Proof,
     /// Why a person must look, one line each; empty when nothing but the intent changes.
     pub review: Vec<String>,

@@ -3,9 +3,11 @@
 use super::draft::Draft;
 use super::locate::choose::judge;
 use super::{Located, Question, Stop};
-use crate::model::proposal::{Delta, FileChange, Origin, Proof};
+use crate::model::object::ObjectRef;
+use crate::model::proposal::{Delta, FileChange, ObjectChange, Origin, Proof};
 use crate::model::refusal::Refusal;
-use crate::render::compare::diff;
+use crate::render::compare::{diff, reference};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Side effects that are listed at most.
@@ -57,11 +59,32 @@ pub(super) async fn prove(question: &Question<'_>, mut draft: Draft<'_, '_>) -> 
         before: tree.file(path).map(<[u8]>::to_vec),
         after: text.clone().into_bytes(),
     });
-    Ok(Located { origin, files: files.collect(), edits: draft.edits, proof, review })
+    let objects = changed_objects(&proof, &traced.reference, &traced.base, &after);
+    Ok(Located { origin, files: files.collect(), objects, edits: draft.edits, proof, review })
+}
+
+/// Both sides of every object that the proof names.
+fn changed_objects(proof: &Proof, intended: &ObjectRef, before: &[Value], after: &[Value]) -> Vec<ObjectChange> {
+    let side = |objects: &[Value], wanted: &ObjectRef| {
+        let is_it = |value: &&Value| reference(value).is_some_and(|found| found.same_object(wanted));
+        objects.iter().find(is_it).cloned().unwrap_or_default()
+    };
+    let mut out: Vec<ObjectChange> = Vec::new();
+    for Delta { object, .. } in proof.delta.iter().chain(&proof.companions) {
+        if !out.iter().any(|change| change.object.same_object(object)) {
+            out.push(ObjectChange {
+                object: object.clone(),
+                before: side(before, object),
+                after: side(after, object),
+                intended: object.same_object(intended),
+            });
+        }
+    }
+    out
 }
 
 fn line(delta: &Delta) -> String {
-    let value = |value: &Option<serde_json::Value>| match value {
+    let value = |value: &Option<Value>| match value {
         Some(_) if delta.path.0.is_empty() => "the object".to_owned(),
         Some(_) if delta.object.kind == "Secret" => crate::redact::MASK.to_owned(),
         Some(value) => super::trace::shown_at(&delta.path, value),

@@ -15,6 +15,7 @@ mod cluster;
 mod command_line;
 mod harness;
 mod policy;
+mod policy_command;
 mod recorded;
 mod repo;
 mod road;

@@ -5,8 +5,9 @@
     reason = "a test ends where something is not as it should be"
 )]
 
+use aifix::model::verdict::Evaluation;
 use aifix::model::verdict::{Decision, Verdict};
-use aifix::policy::{self, Evaluation, Input, Limits, Set};
+use aifix::policy::{self, Input, Limits, Set};
 use serde_json::{Value, json};
 use std::future::Future;
 use std::path::Path;

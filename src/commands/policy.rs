@@ -1,0 +1,155 @@
+//! `aifix policy`: what the policies are, and what they say.
+
+use super::Session;
+use crate::doors::files;
+use crate::error::{Error, Kind, exit};
+use crate::model::verdict::Decision;
+use crate::output::{json, verdicts};
+use crate::policy::{self, Limits, Set};
+use crate::settings::flags::ReportFormat;
+use crate::text;
+use crate::ui::Paint;
+use crate::yaml;
+use clap::{Args, Subcommand};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// List the policies, test them, or check manifests with them
+#[derive(Debug, Args)]
+pub struct PolicyArgs {
+    #[command(subcommand)]
+    pub command: PolicyCommand,
+}
+
+/// What can be asked of the policies.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// List the policies and what each is for
+    List {
+        #[command(flatten)]
+        policies: PolicySource,
+    },
+    /// Check manifests as they stand
+    ///
+    /// Exits 5 when a policy denies one.
+    Check {
+        /// Files, or folders whose YAML and JSON files are read
+        #[arg(value_name = "FILE|FOLDER", required = true)]
+        manifests: Vec<PathBuf>,
+        #[command(flatten)]
+        policies: PolicySource,
+        /// How to write the answer
+        #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+        output: ReportFormat,
+    },
+    /// Run the policies' own tests
+    ///
+    /// Without folders: those of the policies that aifix brings. Exits 5 when one fails.
+    Test {
+        /// Folders with policies and their `_test.rego` files
+        #[arg(value_name = "DIR")]
+        folders: Vec<PathBuf>,
+    },
+}
+
+/// Which policies are asked.
+#[derive(Debug, Args)]
+pub struct PolicySource {
+    /// A further folder or file of Rego policies; may be repeated. They can only add denials
+    #[arg(long = "policy", value_name = "DIR|FILE")]
+    pub policies: Vec<PathBuf>,
+}
+
+pub(super) async fn run(args: &PolicyArgs, session: &Session) -> Result<u8, Error> {
+    match &args.command {
+        PolicyCommand::List { policies } => list(&Set::load(true, &policies.policies)?, session),
+        PolicyCommand::Check { manifests, policies, output } => {
+            check(manifests, &Set::load(true, &policies.policies)?, *output, session).await
+        }
+        PolicyCommand::Test { folders } => test(&Set::load(folders.is_empty(), folders)?, session).await,
+    }
+}
+
+fn list(set: &Set, session: &Session) -> Result<u8, Error> {
+    let mut page = session.ui.page();
+    for file in set.policies() {
+        let about = file.metadata();
+        if file.name.starts_with("lib/") {
+            continue;
+        }
+        page.foreign(Paint::Bold, &file.name);
+        if !about.severity.is_empty() {
+            page.put(Paint::Plain, "  ").foreign(Paint::Cyan, &about.severity);
+        }
+        page.put(Paint::Dim, "  ").foreign(Paint::Dim, &file.path).end();
+        if !about.title.is_empty() {
+            page.wrapped(session.ui.width(), "  ", "  ", text::Sanitised::line(&about.title).as_str());
+        }
+    }
+    session.ui.print(page.as_str())?;
+    Ok(exit::DONE)
+}
+
+/// Checking many manifests takes longer than one proposal: the deadline grows with them.
+fn limits(objects: usize) -> Limits {
+    let seconds = 5 + u64::try_from(objects / 50).unwrap_or(60).min(60);
+    Limits { deadline: Duration::from_secs(seconds), ..Limits::default() }
+}
+
+async fn check(paths: &[PathBuf], set: &Set, output: ReportFormat, session: &Session) -> Result<u8, Error> {
+    let mut objects = Vec::new();
+    for path in paths {
+        read(path, &mut objects)?;
+    }
+    if objects.is_empty() {
+        return Err(Error::usage("there is no Kubernetes object in what was named")
+            .hint("name YAML or JSON files, or a folder of them"));
+    }
+    let evaluation = policy::check(&objects, set, &limits(objects.len()), &super::program()?).await;
+    let text = match output {
+        ReportFormat::Json => json::verdicts(&evaluation, objects.len())?,
+        ReportFormat::Text => {
+            let mut page = session.ui.page();
+            verdicts::headline(&mut page, &evaluation, objects.len());
+            verdicts::write(&mut page, &evaluation, session.ui.width());
+            page.as_str().to_owned()
+        }
+    };
+    session.ui.print(&text)?;
+    Ok(if evaluation.decision() == Decision::Deny { exit::DENIED } else { exit::DONE })
+}
+
+/// Kubernetes objects of a file, or of every manifest of a folder.
+fn read(path: &Path, into: &mut Vec<Value>) -> Result<(), Error> {
+    let shown = path.display().to_string();
+    let unread = |error: &std::io::Error| Error::usage(format!("could not read `{shown}`")).caused_by(error);
+    if files::is_dir(path) {
+        for name in files::list(path).map_err(|error| unread(&error))? {
+            let below = path.join(&name);
+            let is_manifest = [".yaml", ".yml", ".json"].iter().any(|ending| name.ends_with(ending));
+            if is_manifest || (files::is_dir(&below) && !name.starts_with('.')) {
+                read(&below, into)?;
+            }
+        }
+        return Ok(());
+    }
+    let bytes = files::read_bounded(path, 16 << 20).map_err(|error| unread(&error))?;
+    let text = String::from_utf8(bytes).map_err(|_| Error::usage(format!("`{shown}` is not UTF-8")))?;
+    let documents =
+        yaml::parse::all(&text).map_err(|error| Error::usage(format!("`{shown}` is no manifest")).because(error))?;
+    into.extend(documents.into_iter().filter(|document| document.get("kind").is_some()));
+    Ok(())
+}
+
+async fn test(set: &Set, session: &Session) -> Result<u8, Error> {
+    let results = policy::test(set, &Limits::default(), &super::program()?).await;
+    if results.is_empty() {
+        return Err(Error::new(Kind::Usage, "there is no test")
+            .hint("tests are rules named `test_...` in files named `..._test.rego`"));
+    }
+    let mut page = session.ui.page();
+    verdicts::tests(&mut page, &results, session.ui.width());
+    session.ui.print(page.as_str())?;
+    Ok(if results.iter().all(|result| result.passed) { exit::DONE } else { exit::DENIED })
+}
