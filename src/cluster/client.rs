@@ -4,6 +4,7 @@ use super::failure::{Failure, from_body, from_kube};
 use crate::model::snapshot::Requests;
 use jiff::Timestamp;
 use kube::client::Body;
+use serde_json::Value;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -33,7 +34,7 @@ const GONE_AFTER: usize = 4;
 /// How often a request that was turned away with 429 is sent again.
 const RETRIES: usize = 4;
 
-/// The only way to the API server. It sends GET and nothing else.
+/// The only way to the API server. It sends GET, and a review of our own rights, which nothing stores.
 pub(super) struct Api {
     client: kube::Client,
     deadline: Duration,
@@ -60,6 +61,18 @@ impl Api {
     /// The server's clock at its first answer.
     pub(super) fn clock(&self) -> Option<Timestamp> {
         self.clock.get().copied()
+    }
+
+    /// Asks the server about ourselves: a `selfsubject*reviews` object is sent and answered, never stored.
+    pub(super) async fn review(&self, path: &str, review: &Value, count: Count) -> Result<Vec<u8>, Failure> {
+        let body = Body::from(review.to_string().into_bytes());
+        let request = http::Request::post(path)
+            .header(http::header::ACCEPT, JSON)
+            .header(http::header::CONTENT_TYPE, JSON)
+            .body(body)
+            .map_err(|error| Failure::Garbled(error.to_string()))?;
+        let sent = tokio::time::timeout(self.deadline, self.send(request, count)).await;
+        sent.unwrap_or(Err((Failure::Timeout(self.deadline), None))).map_err(|(failure, _)| failure)
     }
 
     /// Sends one GET and reads its answer, both within the deadline.
@@ -100,6 +113,10 @@ impl Api {
     async fn once(&self, path: &str, accept: &str, count: Count) -> Result<Vec<u8>, (Failure, Option<Duration>)> {
         let request = http::Request::get(path).header(http::header::ACCEPT, accept).body(Body::empty());
         let request = request.map_err(|error| (Failure::Garbled(error.to_string()), None))?;
+        self.send(request, count).await
+    }
+
+    async fn send(&self, request: http::Request<Body>, count: Count) -> Result<Vec<u8>, (Failure, Option<Duration>)> {
         self.count(count);
         let answer = self.client.send(request).await.map_err(|error| (from_kube(&error), None))?;
         let date = answer.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());

@@ -16,8 +16,10 @@ mod lists;
 mod logs;
 mod page;
 mod proxy;
+mod rights;
 
 pub use connect::connect;
+pub use rights::Right;
 
 use crate::model::snapshot::{Requests, Scope};
 use std::collections::BTreeMap;

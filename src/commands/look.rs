@@ -1,6 +1,7 @@
 //! From flags to a diagnosed snapshot.
 
 use super::Session;
+use super::target::Target;
 use crate::cluster;
 use crate::diagnose::{self, Diagnosis};
 use crate::error::Error;
@@ -50,7 +51,7 @@ pub(super) async fn look(args: &LookArgs, session: &Session) -> Result<Seen, Err
     Ok(Seen { snapshot, diagnosis, server })
 }
 
-fn options(args: &LookArgs, session: &Session) -> cluster::Options {
+pub(super) fn options(args: &LookArgs, session: &Session) -> cluster::Options {
     cluster::Options {
         kubeconfig: resolve::kubeconfig(args, &session.environment),
         context: args.context.clone(),
@@ -122,6 +123,18 @@ impl Seen {
     pub(super) fn owner_of_pod(&self, kind: &str, name: &str) -> Option<ObjectRef> {
         let pods = self.snapshot.pods.iter().filter(|_| kind == "Pod");
         pods.into_iter().find(|pod| pod.metadata.name == name).map(|pod| diagnose::owner(&self.snapshot, pod))
+    }
+
+    /// The error for an object that is not there, with what is.
+    pub(super) fn not_seen(&self, target: &Target) -> Error {
+        let error = Error::usage(format!("{}/{} was not seen in {}", target.kind, target.name, self.snapshot.scope));
+        let failing = self.diagnosis.findings.iter().filter(|finding| finding.severity != Severity::Info);
+        let names: Vec<String> = failing.map(|finding| finding.object.to_string()).collect();
+        if names.is_empty() {
+            error.hint("look at another namespace with -n, or list what fails: aifix scan")
+        } else {
+            error.hint(format!("failing here: {}", names.join(", ")))
+        }
     }
 
     /// Whether an object of this kind and name was seen.

@@ -2,6 +2,8 @@
 
 mod audit;
 mod codes;
+mod doctor;
+mod explain;
 mod look;
 mod policy;
 mod propose;
@@ -38,10 +40,12 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Scan(scan::ScanArgs),
+    Explain(explain::ExplainArgs),
     Propose(Box<propose::ProposeArgs>),
     Codes(codes::CodesArgs),
     Snapshot(snapshot::SnapshotArgs),
     Policy(policy::PolicyArgs),
+    Doctor(doctor::DoctorArgs),
     Audit(audit::AuditArgs),
     /// Panics: the tests look at what a user sees then.
     #[cfg(debug_assertions)]
@@ -85,9 +89,11 @@ fn program() -> Result<PathBuf, Error> {
 pub async fn run(command: Command, session: &Session) -> Result<u8, Error> {
     match command {
         Command::Scan(args) => scan::run(&args, session).await,
+        Command::Explain(args) => explain::run(&args, session).await,
         Command::Propose(args) => propose::run(&args, session).await,
         Command::Codes(args) => codes::run(&args, session),
         Command::Snapshot(args) => snapshot::run(&args, session).await,
+        Command::Doctor(args) => doctor::run(&args, session).await,
         Command::Policy(args) => policy::run(&args, session).await,
         Command::Audit(args) => audit::run(&args, session),
         #[cfg(debug_assertions)]

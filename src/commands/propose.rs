@@ -237,7 +237,7 @@ async fn pick(
         let about: Vec<Finding> =
             failing.iter().filter(|finding| target.is_about(finding, owner.as_ref())).map(|f| (*f).clone()).collect();
         if about.is_empty() {
-            return no_finding(target, &failing, seen);
+            return no_finding(target, seen);
         }
         return Ok(about);
     }
@@ -257,17 +257,11 @@ async fn pick(
     }
 }
 
-fn no_finding(target: &Target, failing: &[&Finding], seen: &Seen) -> Result<Vec<Finding>, Error> {
+fn no_finding(target: &Target, seen: &Seen) -> Result<Vec<Finding>, Error> {
     if seen.knows(&target.kind, &target.name) {
         return Ok(Vec::new());
     }
-    let error = Error::usage(format!("{}/{} was not seen in {}", target.kind, target.name, seen.snapshot.scope));
-    let names: Vec<String> = failing.iter().map(|finding| finding.object.to_string()).collect();
-    Err(if names.is_empty() {
-        error.hint("look at another namespace with -n, or list what fails: aifix scan")
-    } else {
-        error.hint(format!("failing here: {}", names.join(", ")))
-    })
+    Err(seen.not_seen(target))
 }
 
 async fn choose(several: &[&Finding], question: &str, session: &Session) -> Result<Vec<Finding>, Error> {

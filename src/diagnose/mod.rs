@@ -4,6 +4,7 @@
 //! many pods say alike is one finding; what follows from it hangs below it.
 //! A new code is one row of `CODES` and one function in the file of its family.
 
+mod checks;
 mod config;
 mod crash;
 mod current;
@@ -23,6 +24,7 @@ mod service;
 mod view;
 mod workload;
 
+pub use checks::{Check, checks};
 pub use config::references;
 pub use needs::needs;
 pub use probe::{PROBES, handler_port, port_number, probe_of};

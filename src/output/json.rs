@@ -1,9 +1,13 @@
 //! JSON: the contract that others build on.
 
+use super::doctor_text::Checkup;
 use super::patch;
+use crate::diagnose::Check;
 use crate::error::Error;
 use crate::model::code::CodeInfo;
-use crate::model::proposal::{Outcome, Proposal};
+use crate::model::finding::{Finding, Severity};
+use crate::model::object::ObjectRef;
+use crate::model::proposal::{Outcome, Proposal, Signal};
 use crate::model::record::Entry;
 use crate::model::report::ScanReport;
 use crate::model::verdict::Evaluation;
@@ -109,6 +113,36 @@ fn intent(proposal: &Proposal) -> Result<Value, Error> {
         "author": to_value(&intent.author)?,
         "review": intent.review,
     }))
+}
+
+/// `Explanation`: the roots behind one object, or what was looked at when it is healthy.
+///
+/// # Errors
+/// Only a bug: a finding can't be serialised.
+pub fn explanation(
+    object: &ObjectRef,
+    roots: &[&Finding],
+    checks: &[Check],
+    trail: &[Signal],
+) -> Result<String, Error> {
+    document(
+        "Explanation",
+        &json!({
+            "object": to_value(object)?,
+            "failing": roots.iter().any(|finding| finding.severity != Severity::Info),
+            "roots": to_value(&roots)?,
+            "checks": to_value(&checks)?,
+            "trail": to_value(&trail)?,
+        }),
+    )
+}
+
+/// `Checkup`: what works here.
+///
+/// # Errors
+/// Only a bug: the list can't be serialised.
+pub fn doctor(checkups: &[Checkup]) -> Result<String, Error> {
+    document("Checkup", &json!({"checkups": to_value(&checkups)?}))
 }
 
 /// `PolicyReport`: what policies say of manifests.

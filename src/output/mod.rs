@@ -2,6 +2,8 @@
 
 pub mod codes;
 pub mod diff;
+pub mod doctor_text;
+pub mod explain_text;
 pub mod json;
 pub mod patch;
 pub mod propose_text;

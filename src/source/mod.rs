@@ -6,6 +6,7 @@
 //! change it, render once more, and let it out only if nothing but the asked field changed.
 
 mod blast;
+mod claims;
 mod draft;
 mod guards;
 pub mod locate;
@@ -15,6 +16,7 @@ mod trace;
 mod writers;
 
 pub use crate::render::{Stop, Tools};
+pub use claims::claims;
 
 use crate::model::intent::Intent;
 use crate::model::proposal::{Edit, FileChange, ObjectChange, Origin, Proof};

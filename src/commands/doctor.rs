@@ -1,0 +1,201 @@
+//! `aifix doctor`: what works here, and what to type where not.
+
+use super::{Session, look};
+use crate::audit::Store;
+use crate::cluster::{self, Right};
+use crate::doors::process::{Run, run as run_child};
+use crate::error::{Error, exit};
+use crate::output::doctor_text::{self, Checkup, State};
+use crate::output::json;
+use crate::policy::Set;
+use crate::repo::Repo;
+use crate::settings::flags::{LookArgs, ReportFormat};
+use crate::settings::resolve;
+use crate::text;
+use clap::Args;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Look at cluster, rights, renderers, Git, policies and records: what works, and what to type
+///
+/// Nothing is written. Exits 2 when something is broken.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// How to write the answer
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub output: ReportFormat,
+
+    /// A clone of the repository [default: the one around the current folder]
+    #[arg(long, value_name = "PATH", default_value = ".", hide_default_value = true)]
+    pub repo: PathBuf,
+
+    #[command(flatten)]
+    pub look: LookArgs,
+}
+
+pub(super) async fn run(args: &DoctorArgs, session: &Session) -> Result<u8, Error> {
+    let progress = session.ui.progress("Looking");
+    let mut all = cluster(args, session).await;
+    all.push(renderer("kustomize", &["version"], session).await);
+    all.extend(git(args, session).await);
+    all.push(policies());
+    all.push(records(session));
+    drop(progress);
+    let text = match args.output {
+        ReportFormat::Json => json::doctor(&all)?,
+        ReportFormat::Text => {
+            let mut page = session.ui.page();
+            doctor_text::write(&mut page, &all, session.ui.width());
+            page.as_str().to_owned()
+        }
+    };
+    session.ui.print(&text)?;
+    Ok(if all.iter().any(|checkup| checkup.state == State::Broken) { exit::USAGE } else { exit::DONE })
+}
+
+fn works(area: &'static str, summary: impl Into<String>) -> Checkup {
+    Checkup { area, state: State::Works, summary: summary.into(), hints: Vec::new() }
+}
+
+fn limited(area: &'static str, summary: impl Into<String>, hint: impl Into<String>) -> Checkup {
+    Checkup { area, state: State::Limited, summary: summary.into(), hints: vec![hint.into()] }
+}
+
+fn broken(area: &'static str, error: &Error) -> Checkup {
+    Checkup { area, state: State::Broken, summary: error.to_string(), hints: error.hints.clone() }
+}
+
+/// The cluster answers, and tells what we may read.
+async fn cluster(args: &DoctorArgs, session: &Session) -> Vec<Checkup> {
+    let cluster = match cluster::connect(&look::options(&args.look, session)).await {
+        Ok(cluster) => cluster,
+        Err(error) => return vec![broken("cluster", &error)],
+    };
+    let mut out = Vec::new();
+    for notice in cluster.notices() {
+        out.push(limited("cluster", notice.clone(), "set certificate-authority in the kubeconfig"));
+    }
+    match cluster.rights().await {
+        Err(error) => out.push(broken("cluster", &error)),
+        Ok(rights) => {
+            out.push(works(
+                "cluster",
+                format!("context {} at {}, {}", cluster.context(), cluster.server(), cluster.scope()),
+            ));
+            out.push(match rights {
+                None => limited(
+                    "rights",
+                    "the API server does not tell all of them",
+                    "aifix scan says what it could not read",
+                ),
+                Some(rights) => of_rights(&rights),
+            });
+        }
+    }
+    out
+}
+
+fn of_rights(rights: &[Right]) -> Checkup {
+    let missing = |essential: bool| -> Vec<&str> {
+        let names =
+            rights.iter().filter(|right| !right.allowed && right.essential == essential).map(|right| right.plural);
+        names.collect::<BTreeSet<_>>().into_iter().collect()
+    };
+    let (essential, other) = (missing(true), missing(false));
+    let hint = "ask for the verbs get and list on them in a Role; Secrets are never needed";
+    if !essential.is_empty() {
+        let summary = format!("{} may not be listed: no workload can be judged without them", text::and(&essential));
+        return Checkup { area: "rights", state: State::Broken, summary, hints: vec![hint.to_owned()] };
+    }
+    if other.is_empty() {
+        return works("rights", format!("get and list on {}", text::count(rights.len(), "kind")));
+    }
+    limited("rights", format!("{} may not be listed; some failures stay unseen", text::and(&other)), hint)
+}
+
+/// A renderer by its own words.
+async fn renderer(name: &'static str, version: &[&str], session: &Session) -> Checkup {
+    let found = session.environment.which(name).map(|path| (path, version.to_vec()));
+    let found = found.or_else(|| session.environment.which("kubectl").map(|path| (path, vec!["kustomize", "--help"])));
+    let Some((path, args)) = found else {
+        return limited(
+            "renderer",
+            "neither kustomize nor kubectl is on PATH: only plain manifests can be fixed",
+            "install kustomize: https://kubectl.docs.kubernetes.io/installation/kustomize/",
+        );
+    };
+    match run_child(Run::new(&path).args(args)).await {
+        Ok(done) if done.code == 0 => {
+            let first = String::from_utf8_lossy(&done.stdout).lines().next().unwrap_or_default().to_owned();
+            let is_kubectl = path.ends_with("kubectl");
+            works("renderer", if is_kubectl { "kubectl kustomize".to_owned() } else { format!("kustomize {first}") })
+        }
+        Ok(done) => {
+            limited("renderer", format!("{} ends with code {}", path.display(), done.code), "install kustomize anew")
+        }
+        Err(error) => limited("renderer", error.to_string(), "install kustomize anew"),
+    }
+}
+
+async fn git(args: &DoctorArgs, session: &Session) -> Vec<Checkup> {
+    let repo = match Repo::discover(&args.repo, session.environment.0.clone()) {
+        Ok(repo) => repo,
+        Err(error) => {
+            return vec![limited(
+                "git",
+                error.to_string(),
+                error.hints.first().cloned().unwrap_or_else(|| "run it inside a clone of the manifests".to_owned()),
+            )];
+        }
+    };
+    let mut out = Vec::new();
+    let shown = repo.root().map_or_else(|| "a bare repository".to_owned(), |root| root.display().to_string());
+    match repo.remote(None) {
+        Err(error) => out.push(limited("git", error.to_string(), error.hints.join("; "))),
+        Ok(remote) => match repo.base_branch(&remote, None, false).await {
+            Ok(branch) => out.push(works("git", format!("{shown}, {} ({}), branch {branch}", remote.name, remote.url))),
+            Err(error) => out.push(broken("git", &error)),
+        },
+    }
+    out.push(match repo.identity() {
+        Some(who) => works("identity", who),
+        None => limited(
+            "identity",
+            "Git does not know who you are: nothing can be committed",
+            "git config --global user.name NAME, and user.email",
+        ),
+    });
+    out
+}
+
+fn policies() -> Checkup {
+    match Set::load(true, &[]) {
+        Ok(set) => works(
+            "policies",
+            format!("{} built in", set.policies().filter(|file| !file.name.starts_with("lib/")).count()),
+        ),
+        Err(error) => broken("policies", &error),
+    }
+}
+
+fn records(session: &Session) -> Checkup {
+    let look = |folder: &Path| -> Result<Checkup, Error> {
+        let key = session.environment.path("AIFIX_AUDIT_KEY_FILE");
+        let Some(store) = Store::open_existing(folder, key.as_deref())? else {
+            return Ok(works("records", format!("none yet in {}", folder.display())));
+        };
+        let verified = store.verify()?;
+        Ok(match verified.first_bad {
+            None => works("records", format!("{} entries in {} hold", verified.entries, folder.display())),
+            Some(bad) => Checkup {
+                area: "records",
+                state: State::Broken,
+                summary: format!("entry {} does not hold: {}", bad.seq, bad.why),
+                hints: vec!["aifix audit verify".to_owned()],
+            },
+        })
+    };
+    resolve::state_folder(&session.environment)
+        .and_then(|folder| look(&folder))
+        .unwrap_or_else(|error| broken("records", &error))
+}

@@ -1,0 +1,152 @@
+//! `aifix explain`: one object, from cause to symptom.
+
+use super::Session;
+use super::look::{self, Seen};
+use super::target::Target;
+use crate::diagnose;
+use crate::error::{Error, exit};
+use crate::model::code::FixClass;
+use crate::model::finding::{Finding, Severity};
+use crate::model::object::ObjectRef;
+use crate::model::proposal::Signal;
+use crate::output::{explain_text, json, scan_text};
+use crate::settings::flags::{LookArgs, ReportFormat};
+use crate::source;
+use clap::Args;
+
+/// Explain why an object fails: cause, evidence, what changed, what a fix would be
+///
+/// A healthy object says so, and shows what was looked at. Without an object: the worst failing one.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  aifix explain pod web-7d4b9c-x2x4z  a pod, by the name that kubectl shows
+  aifix explain service/web -n prod   any object
+  aifix explain                       the worst failure here")]
+pub struct ExplainArgs {
+    /// The object: KIND/NAME or KIND NAME [default: the worst failing one]
+    #[arg(value_name = "KIND/NAME", num_args = 0..=2)]
+    pub object: Vec<String>,
+
+    /// How to write the answer
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub output: ReportFormat,
+
+    #[command(flatten)]
+    pub look: LookArgs,
+}
+
+pub(super) async fn run(args: &ExplainArgs, session: &Session) -> Result<u8, Error> {
+    let target = Target::parse(&args.object)?;
+    let seen = look::look(&args.look, session).await?;
+    let roots = roots(target.as_ref(), &seen);
+    match (roots.as_slice(), &target) {
+        ([], None) => nothing_fails(args, &seen, session),
+        ([], Some(target)) => healthy(target, args, &seen, session),
+        (roots, target) => failing(roots, target.as_ref(), args, &seen, session),
+    }
+}
+
+/// The findings that are about the target; without one the worst.
+fn roots<'s>(target: Option<&Target>, seen: &'s Seen) -> Vec<&'s Finding> {
+    let Some(target) = target else {
+        return seen.diagnosis.findings.iter().find(|finding| finding.severity != Severity::Info).into_iter().collect();
+    };
+    let owner = seen.owner_of_pod(&target.kind, &target.name);
+    seen.diagnosis.findings.iter().filter(|finding| target.is_about(finding, owner.as_ref())).collect()
+}
+
+fn nothing_fails(args: &ExplainArgs, seen: &Seen, session: &Session) -> Result<u8, Error> {
+    let report = seen.report();
+    let text = match args.output {
+        ReportFormat::Json => json::scan(&report)?,
+        ReportFormat::Text => {
+            let mut page = session.ui.page();
+            let view = scan_text::View { width: session.ui.width(), all: false, next: false };
+            scan_text::write(&mut page, &report, view);
+            page.as_str().to_owned()
+        }
+    };
+    session.ui.print(&text)?;
+    Ok(exit::DONE)
+}
+
+fn healthy(target: &Target, args: &ExplainArgs, seen: &Seen, session: &Session) -> Result<u8, Error> {
+    let Some((object, checks)) = diagnose::checks(&seen.snapshot, &target.kind, &target.name) else {
+        return Err(seen.not_seen(target));
+    };
+    let unseen: Vec<String> =
+        seen.snapshot.gaps.iter().filter(|gap| gap.essential).map(|gap| format!("{}: {}", gap.what, gap.why)).collect();
+    let text = match args.output {
+        ReportFormat::Json => json::explanation(&object, &[], &checks, &[])?,
+        ReportFormat::Text => {
+            let mut page = session.ui.page();
+            explain_text::healthy(&mut page, &object, &checks, &unseen, session.ui.width());
+            page.as_str().to_owned()
+        }
+    };
+    session.ui.print(&text)?;
+    Ok(exit::DONE)
+}
+
+fn failing(
+    roots: &[&Finding],
+    target: Option<&Target>,
+    args: &ExplainArgs,
+    seen: &Seen,
+    session: &Session,
+) -> Result<u8, Error> {
+    let mut page = session.ui.page();
+    let mut trails = Vec::new();
+    for (at, finding) in roots.iter().enumerate() {
+        let trail = trail(&finding.object, seen);
+        let asked = target.filter(|t| t.kind != finding.object.kind || t.name != finding.object.name);
+        let asked = asked.filter(|t| t.kind != "Pod").map(|t| format!("{}/{}", t.kind, t.name));
+        let next = next(finding, args);
+        if at > 0 {
+            page.end();
+        }
+        explain_text::failing(
+            &mut page,
+            finding,
+            &explain_text::Around {
+                width: session.ui.width(),
+                now: seen.snapshot.now(),
+                asked: asked.as_deref(),
+                trail: &trail,
+                next: &next,
+            },
+        );
+        trails.extend(trail);
+    }
+    let text = match (args.output, roots.first()) {
+        (ReportFormat::Json, Some(first)) => json::explanation(&first.object, roots, &[], &trails)?,
+        _ => page.as_str().to_owned(),
+    };
+    session.ui.print(&text)?;
+    Ok(exit::DONE)
+}
+
+fn trail(object: &ObjectRef, seen: &Seen) -> Vec<Signal> {
+    seen.snapshot.resolve(object).map(source::claims).unwrap_or_default()
+}
+
+/// Commands that look further.
+fn next(finding: &Finding, args: &ExplainArgs) -> Vec<(String, String)> {
+    let namespace = finding.object.namespace.as_ref().map(|name| format!(" -n {name}")).unwrap_or_default();
+    let mut out = Vec::new();
+    if let Some(pod) = finding.pods.names.first() {
+        let container = finding.container.as_ref().map(|name| format!(" -c {name}")).unwrap_or_default();
+        let crashed = finding.evidence.iter().any(|item| item.text.contains("restart"));
+        let previous = if crashed { " --previous" } else { "" };
+        out.push((format!("kubectl logs{namespace} {pod}{container}{previous}"), "the program's own words".to_owned()));
+        out.push((format!("kubectl describe pod{namespace} {pod}"), "all fields and events of the pod".to_owned()));
+    }
+    if finding.fix.class == FixClass::Rule && args.look.from.is_none() {
+        out.push((
+            format!("aifix propose {}{namespace}", finding.object),
+            "the fix, proved; run it inside a clone of the manifests".to_owned(),
+        ));
+    }
+    out
+}

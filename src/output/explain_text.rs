@@ -1,0 +1,141 @@
+//! An explanation that a person reads from top to bottom.
+
+use super::{codes, scan_text};
+use crate::diagnose::Check;
+use crate::model::finding::{Evidence, Finding, Source};
+use crate::model::object::ObjectRef;
+use crate::model::proposal::{Signal, Trust};
+use crate::redact;
+use crate::text::{self, Sanitised};
+use crate::ui::{Page, Paint};
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// What an explanation stands on besides the finding.
+#[derive(Debug, Clone)]
+pub struct Around<'a> {
+    pub width: usize,
+    pub now: Option<Timestamp>,
+    /// The object that was asked about, when it is not the root itself.
+    pub asked: Option<&'a str>,
+    pub trail: &'a [Signal],
+    /// Commands that look further, each with what it shows.
+    pub next: &'a [(String, String)],
+}
+
+/// Explains a failing object: root, chain, evidence, change, origin, fix, next.
+pub fn failing(page: &mut Page, finding: &Finding, around: &Around<'_>) {
+    scan_text::title(page, finding, true);
+    let width = around.width;
+    page.wrapped(width, "  ", "  ", Sanitised::line(&finding.summary).as_str());
+    if let (Some(since), Some(now)) = (finding.since, around.now) {
+        page.line(format_args!("  since {} ago", text::span(since, now)));
+    }
+    if let Some(asked) = around.asked {
+        page.wrapped(width, "  ", "  ", &format!("{} fails because of it", Sanitised::line(asked)));
+    }
+    heading(page, "What it means");
+    page.wrapped(width, "  ", "  ", finding.code.0.meaning);
+    page.wrapped(width, "  ", "  ", &format!("Typical causes: {}", finding.code.0.causes));
+    chain(page, finding, width);
+    heading(page, "Evidence");
+    for item in &finding.evidence {
+        evidence(page, item, around);
+    }
+    changed(page, finding, around);
+    origin(page, around);
+    heading(page, "Fix");
+    let fix = format!("{}: {}", codes::class(finding.fix.class), finding.fix.summary);
+    page.wrapped(width, "  ", "  ", Sanitised::line(&fix).as_str());
+    if !around.next.is_empty() {
+        heading(page, "Look next");
+        for (command, what) in around.next {
+            page.put(Paint::Plain, "  ").foreign(Paint::Bold, command).end();
+            page.wrapped(width, "    ", "    ", what);
+        }
+    }
+}
+
+/// A healthy object says so, and shows what was looked at.
+pub fn healthy(page: &mut Page, object: &ObjectRef, checks: &[Check], unseen: &[String], width: usize) {
+    let unfit = checks.iter().any(|check| !check.fine);
+    page.foreign(Paint::Bold, &object.qualified());
+    if !unseen.is_empty() {
+        page.put(Paint::Yellow, ": nothing failing was seen, but not everything could be looked at").end();
+    } else if unfit {
+        page.put(Paint::Yellow, ": no known failure").end();
+    } else {
+        page.put(Paint::Green, ": healthy").end();
+    }
+    page.end().line("Looked at");
+    for check in checks {
+        let first = format!("  {:<10}", check.what);
+        page.wrapped(width, &first, "            ", Sanitised::line(&check.state).as_str());
+    }
+    for gap in unseen {
+        page.wrapped(width, "  not seen  ", "            ", Sanitised::line(gap).as_str());
+    }
+}
+
+fn heading(page: &mut Page, words: &str) {
+    page.end().put(Paint::Bold, words).end();
+}
+
+/// From the cause to the symptoms.
+fn chain(page: &mut Page, finding: &Finding, width: usize) {
+    heading(page, "From cause to symptom");
+    let root = format!("{}: {} ({})", finding.object, finding.summary, finding.code);
+    page.wrapped(width, "  ", "    ", Sanitised::line(&root).as_str());
+    for effect in &finding.effects {
+        let words = format!("{}: {} ({})", effect.object, effect.summary, effect.code);
+        page.wrapped(width, "  -> ", "     ", Sanitised::line(&words).as_str());
+    }
+}
+
+fn evidence(page: &mut Page, item: &Evidence, around: &Around<'_>) {
+    let source = match item.source {
+        Source::Status => "status",
+        Source::Spec => "spec",
+        Source::Event => "event",
+        Source::Log => "log",
+        Source::History => "history",
+    };
+    let age = match (item.at, around.now) {
+        (Some(at), Some(now)) => format!(" ({} ago)", text::span(at, now)),
+        _ => String::new(),
+    };
+    let words = format!("{}{age}", text::clip(Sanitised::line(&item.text).as_str(), 600));
+    page.wrapped(around.width, &format!(" {:>2}. {source}: ", item.id), "     ", &words);
+}
+
+fn changed(page: &mut Page, finding: &Finding, around: &Around<'_>) {
+    heading(page, "What changed");
+    let Some(change) = &finding.change else {
+        page.line("  no earlier revision is known");
+        return;
+    };
+    let from = if change.good { "which has ready pods" } else { "the one before; whether it worked is not known" };
+    let by = change.manager.as_deref().map(|m| format!(", last written by {}", Sanitised::line(m))).unwrap_or_default();
+    page.wrapped(around.width, "  ", "  ", &format!("revision {} against {} ({from}){by}", change.to, change.from));
+    for field in &change.fields {
+        let shown = |value: &Option<Value>| {
+            value
+                .as_ref()
+                .map_or_else(|| "absent".to_owned(), |v| text::clip(&redact::field(&field.path, v).to_string(), 120))
+        };
+        let words = format!("{}: {} -> {}", field.path, shown(&field.old), shown(&field.new));
+        page.wrapped(around.width, "  - ", "    ", Sanitised::line(&words).as_str());
+    }
+}
+
+fn origin(page: &mut Page, around: &Around<'_>) {
+    heading(page, "Where it comes from");
+    if around.trail.is_empty() {
+        page.line("  no label or annotation tells; aifix propose searches the clone it runs in");
+    }
+    for signal in around.trail {
+        let trust = if signal.trust == Trust::Proved { "proved" } else { "claimed, not proved" };
+        let words = format!("{}: {} ({trust})", signal.signal, signal.value);
+        page.wrapped(around.width, "  - ", "    ", Sanitised::line(&words).as_str());
+    }
+}
