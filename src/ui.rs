@@ -117,7 +117,7 @@ pub fn pipe() -> impl Write {
 }
 
 /// stdout is data, stderr is talk.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Ui {
     colour_out: bool,
     colour_err: bool,

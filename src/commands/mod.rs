@@ -2,6 +2,7 @@
 
 mod audit;
 mod codes;
+mod demo;
 mod doctor;
 mod explain;
 mod look;
@@ -46,6 +47,7 @@ pub enum Command {
     Snapshot(snapshot::SnapshotArgs),
     Policy(policy::PolicyArgs),
     Doctor(doctor::DoctorArgs),
+    Demo(demo::DemoArgs),
     Audit(audit::AuditArgs),
     /// Panics: the tests look at what a user sees then.
     #[cfg(debug_assertions)]
@@ -93,6 +95,7 @@ pub async fn run(command: Command, session: &Session) -> Result<u8, Error> {
         Command::Propose(args) => propose::run(&args, session).await,
         Command::Codes(args) => codes::run(&args, session),
         Command::Snapshot(args) => snapshot::run(&args, session).await,
+        Command::Demo(args) => demo::run(&args, session).await,
         Command::Doctor(args) => doctor::run(&args, session).await,
         Command::Policy(args) => policy::run(&args, session).await,
         Command::Audit(args) => audit::run(&args, session),

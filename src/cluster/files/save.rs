@@ -23,6 +23,9 @@ struct Seen {
     namespaces: Option<Vec<String>>,
     gaps: Vec<KeptGap>,
     requests: [usize; 4],
+    /// Kinds that were listed: one without objects was looked at all the same.
+    #[serde(default)]
+    kinds: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -69,6 +72,7 @@ fn annotations(snapshot: &Snapshot) -> Map<String, Value> {
         namespaces,
         gaps: snapshot.gaps.iter().map(kept).collect(),
         requests: [lists, pages, gets, log_reads],
+        kinds: snapshot.objects.keys().cloned().collect(),
     };
     let mut notes = Map::new();
     if let Some(at) = snapshot.taken_at {
@@ -117,6 +121,9 @@ pub(super) fn restore(snapshot: &mut Snapshot, notes: &BTreeMap<String, String>)
         }));
         let [lists, pages, gets, logs] = seen.requests;
         snapshot.requests = Requests { lists, pages, gets, logs };
+        for kind in seen.kinds {
+            snapshot.objects.entry(kind).or_default();
+        }
     }
     if let Some(text) = notes.get(LOGS) {
         let logs = super::logs_of(snapshot, text);
