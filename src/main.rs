@@ -1,11 +1,11 @@
 //! The `aifix` command: parse, run one command, exit.
 
-use aifix::commands::{Cli, Session};
+use aifix::commands::{self, Cli, Session, complete, completions};
 use aifix::error::{Error, exit};
 use aifix::policy;
 use aifix::settings::environment::{self, Environment};
 use aifix::ui::{Colour, Ui};
-use clap::Parser;
+use clap_complete::CompleteEnv;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -15,7 +15,9 @@ fn main() -> ExitCode {
         // Before any thread is started: it limits this process for good.
         return policy_child();
     }
-    let cli = Cli::parse();
+    // A shell asks what to offer; it ends here then.
+    CompleteEnv::with_factory(complete::command).var(completions::VARIABLE).complete();
+    let cli = commands::parse();
     let ui = Ui::new(cli.color, cli.quiet);
     // Both kube and reqwest take the process's TLS provider; it may be installed once.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -53,7 +55,7 @@ fn run(cli: Cli, session: &Session) -> Result<u8, Error> {
             signal(SignalKind::terminate()).map_err(|error| Error::bug("no signals").caused_by(&error))?;
         // Dropping the command's future removes its scratch folders and ends its child processes.
         tokio::select! {
-            result = aifix::commands::run(cli.command, session) => result,
+            result = commands::run(cli.command, session) => result,
             _ = tokio::signal::ctrl_c() => Ok(exit::INTERRUPTED),
             _ = terminated.recv() => Ok(exit::TERMINATED),
         }

@@ -253,6 +253,11 @@ pub(super) fn on_demand(plural: &str) -> Option<&'static Row> {
     ON_DEMAND.iter().find(|row| row.plural == plural)
 }
 
+/// The row of a kind, whatever its group; ours are told apart by their kind.
+pub(super) fn by_kind(kind: &str) -> Option<&'static Row> {
+    FIRST.iter().chain(&ON_DEMAND).find(|row| row.kind == kind)
+}
+
 /// The row of a kind of this group.
 pub(super) fn of_kind(group: &str, kind: &str) -> Option<&'static Row> {
     let in_group = |row: &&Row| row.api_version.rsplit_once('/').map_or("", |(group, _)| group) == group;

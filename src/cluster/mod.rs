@@ -14,11 +14,13 @@ mod kinds;
 mod kubeconfig;
 mod lists;
 mod logs;
+mod names;
 mod page;
 mod proxy;
 mod rights;
 
 pub use connect::connect;
+pub use names::contexts;
 pub use rights::Right;
 
 use crate::model::snapshot::{Requests, Scope};

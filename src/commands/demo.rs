@@ -47,7 +47,9 @@ pub(super) async fn run(args: &DemoArgs, session: &Session) -> Result<u8, Error>
         return Ok(code);
     }
     stage.say("\nWhat landed in the remote:")?;
-    let log = stage.git("remote.git", &["log", "-1", "-p", "--all", "--no-color", "--format=%h %an: %s", "--not", "main"]).await?;
+    let log = stage
+        .git("remote.git", &["log", "-1", "-p", "--all", "--no-color", "--format=%h %an: %s", "--not", "main"])
+        .await?;
     session.ui.print(Sanitised::block(&log).as_str())?;
     stage.say("\nOn your own cluster, inside a clone of its manifests:")?;
     session.ui.print("  aifix scan\n  aifix propose\n  aifix propose --push\n")?;
@@ -74,7 +76,8 @@ impl<'s> Stage<'s> {
         let session = Session { ui: session.ui.clone(), environment, typed: session.typed.clone() };
         let stage = Self { folder, session };
         let unpack = |name: &str, text: &str| {
-            write_scratch(&folder.join(name), text.as_bytes()).map_err(|error| Error::usage("the demo could not be unpacked").caused_by(&error))
+            write_scratch(&folder.join(name), text.as_bytes())
+                .map_err(|error| Error::usage("the demo could not be unpacked").caused_by(&error))
         };
         unpack("snapshot.json", SNAPSHOT)?;
         stage.git("", &["init", "-q", "--bare", "-b", "main", "remote.git"]).await?;
@@ -115,7 +118,11 @@ impl<'s> Stage<'s> {
     }
 
     async fn git(&self, folder: &str, words: &[&str]) -> Result<String, Error> {
-        let git = self.session.environment.which("git").ok_or_else(|| Error::usage("the demo needs Git").hint("install git"))?;
+        let git = self
+            .session
+            .environment
+            .which("git")
+            .ok_or_else(|| Error::usage("the demo needs Git").hint("install git"))?;
         let mut run = Run::new(git).args(words);
         run.env = self.session.environment.0.clone();
         run.folder = Some(self.folder.join(folder));

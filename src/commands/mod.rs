@@ -2,6 +2,8 @@
 
 mod audit;
 mod codes;
+pub mod complete;
+pub mod completions;
 mod demo;
 mod doctor;
 mod explain;
@@ -16,7 +18,7 @@ mod target;
 use crate::error::Error;
 use crate::settings::environment::{self, Environment};
 use crate::ui::{Colour, Ui};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::path::PathBuf;
 
 /// Finds why Kubernetes workloads fail, and pushes the proved fix to Git
@@ -48,6 +50,7 @@ pub enum Command {
     Policy(policy::PolicyArgs),
     Doctor(doctor::DoctorArgs),
     Demo(demo::DemoArgs),
+    Completions(completions::CompletionsArgs),
     Audit(audit::AuditArgs),
     /// Panics: the tests look at what a user sees then.
     #[cfg(debug_assertions)]
@@ -79,6 +82,14 @@ pub struct Session {
     pub typed: Vec<String>,
 }
 
+/// Reads the command line; help, usage errors and the version end the process here.
+/// As a plugin of kubectl the binary is called `kubectl-aifix`, and says so in its help.
+pub fn parse() -> Cli {
+    let is_plugin = environment::invoked_as().is_some_and(|name| name.starts_with("kubectl-"));
+    let command = if is_plugin { Cli::command().bin_name("kubectl aifix") } else { Cli::command() };
+    Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+}
+
 /// Our own binary, which evaluates policies in a child process.
 fn program() -> Result<PathBuf, Error> {
     environment::program().map_err(|error| Error::bug("our own binary was not found").caused_by(&error))
@@ -95,6 +106,7 @@ pub async fn run(command: Command, session: &Session) -> Result<u8, Error> {
         Command::Propose(args) => propose::run(&args, session).await,
         Command::Codes(args) => codes::run(&args, session),
         Command::Snapshot(args) => snapshot::run(&args, session).await,
+        Command::Completions(args) => completions::run(&args, session),
         Command::Demo(args) => demo::run(&args, session).await,
         Command::Doctor(args) => doctor::run(&args, session).await,
         Command::Policy(args) => policy::run(&args, session).await,

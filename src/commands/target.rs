@@ -31,6 +31,18 @@ const KINDS: [(&str, &[&str]); 22] = [
     ("Namespace", &["ns", "namespaces"]),
 ];
 
+/// All kinds, as Kubernetes writes them.
+pub(super) fn kinds() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|(full, _)| *full)
+}
+
+/// The kind that a word means: its name in any case, or a short name.
+pub(super) fn kind(word: &str) -> Option<&'static str> {
+    let lower = word.to_lowercase();
+    let is_it = |(full, short): &&(&str, &[&str])| full.to_lowercase() == lower || short.contains(&lower.as_str());
+    KINDS.iter().find(is_it).map(|(full, _)| *full)
+}
+
 /// A kind and a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target {
@@ -54,10 +66,8 @@ impl Target {
                 Error::usage(format!("`{name}` is no object's name")).hint("write KIND/NAME, such as deployment/web")
             );
         }
-        let lower = kind.to_lowercase();
-        let known = KINDS.iter().find(|(full, short)| full.to_lowercase() == lower || short.contains(&lower.as_str()));
-        match known {
-            Some((full, _)) => Ok(Some(Self { kind: (*full).to_owned(), name: name.to_owned() })),
+        match self::kind(kind) {
+            Some(full) => Ok(Some(Self { kind: full.to_owned(), name: name.to_owned() })),
             None => {
                 let error = Error::usage(format!("unknown kind `{kind}`"));
                 let names = KINDS.iter().flat_map(|(full, short)| std::iter::once(*full).chain(short.iter().copied()));

@@ -43,6 +43,12 @@ pub fn typed() -> Vec<String> {
     std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
+/// The name that we were started by, without its folder.
+pub fn invoked_as() -> Option<String> {
+    let first = std::env::args_os().next()?;
+    PathBuf::from(first).file_name().map(|name| name.to_string_lossy().into_owned())
+}
+
 /// Where our own binary is.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use std::path::PathBuf;
 
 /// Where to look: a cluster, or a recorded snapshot.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Where to look")]
 pub struct LookArgs {
     /// Namespace to look at; may be repeated [default: the context's]

@@ -13,6 +13,7 @@ mod architecture;
 mod audit;
 mod cluster;
 mod command_line;
+mod completions;
 mod explain;
 mod harness;
 mod policy;
