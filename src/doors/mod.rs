@@ -1,4 +1,5 @@
-//! The ways out: child processes and files.
+//! The ways out: child processes, files and HTTP.
 
 pub mod files;
+pub mod http;
 pub mod process;
