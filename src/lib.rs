@@ -35,6 +35,7 @@ pub mod diagnose;
 pub mod doors;
 pub mod error;
 pub mod fix;
+pub mod llm;
 pub mod model;
 pub mod output;
 pub mod policy;

@@ -1,0 +1,226 @@
+//! What a model may say, and how it is read.
+
+use super::failure::Failure;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+/// Which answers a prompt allows; the schema is sent, and everything is checked again here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shape {
+    /// One of these texts, or none.
+    Choice { texts: Vec<String> },
+    /// A new value for one of these paths, or none.
+    Edit { paths: Vec<String> },
+}
+
+/// What stands for "nothing of this".
+pub const NONE: &str = "none";
+
+/// Characters of a reason that are kept.
+const REASON: usize = 160;
+
+/// What a model said; nothing of it is believed yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// The candidate at this position of [`Shape::Choice`].
+    Choice { at: usize, evidence: Vec<u32>, reason: String },
+    /// This field should have this value; `path` is one of the prompt's.
+    Edit { path: String, old: String, new: String, evidence: Vec<u32>, reason: String },
+    /// Nothing of what was offered.
+    Nothing { reason: String },
+}
+
+/// Tokens that were counted by the server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    pub prompt: u64,
+    pub answer: u64,
+    /// Of the prompt, those that the server had read before.
+    pub cached: u64,
+}
+
+/// A whole answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub said: Said,
+    /// The model that really answered: servers ignore the name that was asked for.
+    pub model: String,
+    pub usage: Usage,
+}
+
+impl Shape {
+    /// The JSON Schema of the answer. No sample value and no description stands in it: small models
+    /// repeat them as values. Reasons have a pattern, not a `maxLength`, which strict servers refuse.
+    pub fn schema(&self) -> Value {
+        let names = self.names();
+        let mut properties = Map::new();
+        for name in names {
+            let schema = match (*name, self) {
+                ("choice", Self::Choice { texts }) => json!({"type": "string", "enum": with_none(texts)}),
+                ("path", Self::Edit { paths }) => json!({"type": "string", "enum": with_none(paths)}),
+                ("evidence", _) => json!({"type": "array", "items": {"type": "integer"}}),
+                ("reason", _) => json!({"type": "string", "pattern": format!("^[ -~]{{0,{REASON}}}$")}),
+                _ => json!({"type": "string"}),
+            };
+            properties.insert((*name).to_owned(), schema);
+        }
+        json!({"type": "object", "properties": properties, "required": names, "additionalProperties": false})
+    }
+
+    /// Tokens that such an answer needs at most.
+    pub fn tokens(&self) -> u32 {
+        match self {
+            Self::Choice { .. } => 220,
+            Self::Edit { .. } => 320,
+        }
+    }
+
+    fn names(&self) -> &'static [&'static str] {
+        match self {
+            Self::Choice { .. } => &["choice", "evidence", "reason"],
+            Self::Edit { .. } => &["path", "old", "new", "evidence", "reason"],
+        }
+    }
+
+    /// Reads the text of an answer.
+    ///
+    /// # Errors
+    /// For text that is not exactly one JSON object of this shape.
+    pub fn read(&self, text: &str) -> Result<Said, Failure> {
+        let text = unfenced(text.trim());
+        if text.is_empty() {
+            return Err(Failure::Silent);
+        }
+        if !text.starts_with('{') {
+            return Err(Failure::Prose(text.to_owned()));
+        }
+        let value: Value = serde_json::from_str(text).map_err(|error| match error.is_eof() {
+            true => Failure::HalfJson(text.to_owned()),
+            false => Failure::NotJson(error.to_string()),
+        })?;
+        if let Some(name) = value.as_object().and_then(|map| map.keys().find(|key| !self.names().contains(&key.as_str()))) {
+            return Err(Failure::UnknownField(name.clone()));
+        }
+        let wrong = |error: serde_json::Error| Failure::WrongShape(error.to_string());
+        match self {
+            Self::Choice { texts } => {
+                // Read from the text, not from the value: a key that stands there twice is an error.
+                let said: ChoiceText = serde_json::from_str(text).map_err(wrong)?;
+                let reason = reason(&said.reason);
+                if said.choice == NONE {
+                    return Ok(Said::Nothing { reason });
+                }
+                let at = texts.iter().position(|text| *text == said.choice);
+                let at = at.ok_or_else(|| Failure::WrongShape("`choice` is none of the candidates".to_owned()))?;
+                Ok(Said::Choice { at, evidence: said.evidence, reason })
+            }
+            Self::Edit { paths } => {
+                let said: EditText = serde_json::from_str(text).map_err(wrong)?;
+                let reason = reason(&said.reason);
+                if said.path == NONE {
+                    return Ok(Said::Nothing { reason });
+                }
+                if !paths.contains(&said.path) {
+                    return Err(Failure::WrongShape("`path` is none of the fields that were offered".to_owned()));
+                }
+                Ok(Said::Edit { path: said.path, old: said.old, new: said.new, evidence: said.evidence, reason })
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChoiceText {
+    choice: String,
+    evidence: Vec<u32>,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EditText {
+    path: String,
+    old: String,
+    new: String,
+    evidence: Vec<u32>,
+    reason: String,
+}
+
+fn with_none(texts: &[String]) -> Vec<&str> {
+    texts.iter().map(String::as_str).chain([NONE]).collect()
+}
+
+fn reason(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    crate::text::clip(crate::redact::text(&line).as_str(), REASON)
+}
+
+/// The inside of a single code fence: servers that do not hold the schema like to add one.
+fn unfenced(text: &str) -> &str {
+    let inner = text.strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));
+    let Some(inner) = inner.filter(|inner| !inner.contains("```")) else { return text };
+    inner.strip_prefix("json").unwrap_or(inner).trim()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edit() -> Shape {
+        Shape::Edit { paths: vec!["spec.a".to_owned(), "spec.b".to_owned()] }
+    }
+
+    const GOOD: &str = r#"{"path":"spec.a","old":"1","new":"2","evidence":[1],"reason":"r"}"#;
+
+    #[test]
+    fn one_object_of_the_asked_shape_is_read_fenced_or_not() {
+        let want = Said::Edit {
+            path: "spec.a".to_owned(),
+            old: "1".to_owned(),
+            new: "2".to_owned(),
+            evidence: vec![1],
+            reason: "r".to_owned(),
+        };
+        assert_eq!(edit().read(GOOD), Ok(want.clone()));
+        assert_eq!(edit().read(&format!("```json\n{GOOD}\n```")), Ok(want));
+    }
+
+    #[test]
+    fn everything_else_is_named_for_what_it_is() {
+        let read = |text: &str| edit().read(text).unwrap_err();
+        assert!(matches!(read(""), Failure::Silent));
+        assert!(matches!(read("Raise the limit."), Failure::Prose(_)));
+        assert!(matches!(read(&GOOD[..30]), Failure::HalfJson(_)));
+        assert!(matches!(read(&format!("{GOOD} and more")), Failure::NotJson(_)));
+        assert!(matches!(read(&format!("{GOOD}{GOOD}")), Failure::NotJson(_)));
+        assert_eq!(read(&GOOD.replace("\"old\"", "\"command\"")), Failure::UnknownField("command".to_owned()));
+        for wrong in [
+            GOOD.replace("spec.a", "spec.c"),
+            GOOD.replace("\"2\"", "2"),
+            GOOD.replace("[1]", "[-1]"),
+            GOOD.replace(",\"reason\":\"r\"", ""),
+            GOOD.replace("\"reason\"", "\"old\":\"3\",\"reason\""),
+        ] {
+            assert!(matches!(read(&wrong), Failure::WrongShape(_)), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_choice_must_repeat_a_candidate() {
+        let shape = Shape::Choice { texts: vec!["a = 1".to_owned()] };
+        let said = |choice: &str| shape.read(&json!({"choice": choice, "evidence": [], "reason": ""}).to_string());
+        assert!(matches!(said("a = 1"), Ok(Said::Choice { at: 0, .. })));
+        assert!(matches!(said(NONE), Ok(Said::Nothing { .. })));
+        assert!(matches!(said("a = 2"), Err(Failure::WrongShape(_))));
+    }
+
+    #[test]
+    fn the_schema_names_every_property_and_forbids_others() {
+        let schema = edit().schema();
+        let names: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+        assert_eq!(json!(names), schema["required"]);
+        assert_eq!(schema["additionalProperties"], false);
+        assert_eq!(schema["properties"]["path"]["enum"], json!(["spec.a", "spec.b", "none"]));
+    }
+}
