@@ -21,6 +21,7 @@ KUBELET_PORT=20250
 KUBELET_HEALTH_PORT=20248
 GIT_PORT=18418
 REGISTRY_PORT=5055
+MODEL_PORT=18434
 
 # The kubelet refuses a loopback address, so the node gets one on an empty
 # bridge; pods live on a second bridge.

@@ -4,6 +4,7 @@
 
 remove_lab() {
     stop_node
+    stop_model
     stop_servers
     stop_control_plane
     rm -rf "$STATE"
