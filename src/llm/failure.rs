@@ -106,7 +106,9 @@ impl Failure {
             | Self::Busy { .. }
             | Self::ServerError { .. }
             | Self::Garbled(_) => Kind::Unreachable,
-            Self::Unauthorised { .. } | Self::NotFound { .. } | Self::Rejected { .. } | Self::TooLong { .. } => Kind::Usage,
+            Self::Unauthorised { .. } | Self::NotFound { .. } | Self::Rejected { .. } | Self::TooLong { .. } => {
+                Kind::Usage
+            }
             Self::Endless { .. }
             | Self::Spent
             | Self::Cut
@@ -138,7 +140,9 @@ impl Failure {
             Self::TooLong { needs, holds } => {
                 format!("the prompt of {needs} tokens does not fit the {holds} tokens of the model at {host}")
             }
-            Self::Endless { limit } => format!("the answer of the model at {host} does not end: more than {limit} bytes"),
+            Self::Endless { limit } => {
+                format!("the answer of the model at {host} does not end: more than {limit} bytes")
+            }
             Self::Spent => format!("the calls and the time for the model at {host} are used up"),
             Self::Cut => "the model's answer was cut off before its end".to_owned(),
             Self::Garbled(_) => format!("{host} did not answer as a model server does"),
@@ -172,15 +176,21 @@ impl Failure {
     fn hint(&self) -> &'static str {
         match self {
             Self::Absent(_) => "check `--llm-url` and that the server runs; `--llm never` goes without a model",
-            Self::Tls(_) => "check the certificate, or name its authority with `ca-file` in the `[llm]` table of your settings",
+            Self::Tls(_) => {
+                "check the certificate, or name its authority with `ca-file` in the `[llm]` table of your settings"
+            }
             Self::Broken(_) => "look at the server's log: it may have run out of memory",
             Self::Slow(_) => "a smaller model or a faster server is needed; `--llm never` goes without a model",
             Self::Unauthorised { .. } => "set AIFIX_LLM_API_KEY to a key of this server",
-            Self::NotFound { .. } => "check `--llm-model`, and that `--llm-url` ends where `/chat/completions` begins, often in `/v1`",
+            Self::NotFound { .. } => {
+                "check `--llm-model`, and that `--llm-url` ends where `/chat/completions` begins, often in `/v1`"
+            }
             Self::Limited { .. } => "wait and try again, or raise the limit of your key",
             Self::Busy { .. } => "wait until the model is loaded and try again",
             Self::ServerError { .. } => "look at the server's log, or try again",
-            Self::Rejected { .. } => "check `--llm-model`: the server must know structured output (`response_format: json_schema`)",
+            Self::Rejected { .. } => {
+                "check `--llm-model`: the server must know structured output (`response_format: json_schema`)"
+            }
             Self::TooLong { .. } => "give the server a context of at least 4096 tokens",
             Self::Garbled(_) => "check that `--llm-url` names an OpenAI-compatible server",
             Self::Spent | Self::Endless { .. } | Self::Cut | Self::Silent | Self::HalfJson(_) | Self::NotJson(_) => {
@@ -231,7 +241,10 @@ mod tests {
     #[test]
     fn a_body_of_any_other_shape_is_no_trouble() {
         assert_eq!(from_status(500, None, b"<html>"), Failure::ServerError { code: 500, said: String::new() });
-        assert_eq!(from_status(502, None, br#"{"error":"down"}"#), Failure::ServerError { code: 502, said: "down".into() });
+        assert_eq!(
+            from_status(502, None, br#"{"error":"down"}"#),
+            Failure::ServerError { code: 502, said: "down".into() }
+        );
         assert_eq!(from_status(302, None, b""), Failure::Rejected { code: 302, said: String::new() });
     }
 }

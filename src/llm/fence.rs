@@ -7,8 +7,11 @@ use std::sync::LazyLock;
 
 /// What a chat template reads as one control token when it stands in a text: `<|im_end|>`, `</s>`,
 /// `<start_of_turn>`, `<<SYS>>`, `[INST]`. The second bar is the full-width one of some templates.
-static TOKEN: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"<+[|\u{ff5c}/!a-zA-Z_\u{2581}]|[|\u{ff5c}]>|>>|\[/?[A-Za-z_]+\]|#{3,}").ok());
+static TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    // In brackets only known names: `[app]` and `[PORT]` are steps of a path.
+    let known = "INST|SYS|[a-z]?MASK|AVAILABLE_TOOLS|TOOL_[A-Z_]+|SYSTEM_PROMPT|CLS|SEP|PAD|UNK|BOS|EOS|IMG[A-Z_]*|PREFIX|SUFFIX|MIDDLE|THINK";
+    Regex::new(&format!(r"<+[|\u{{ff5c}}/!a-zA-Z_\u{{2581}}]|[|\u{{ff5c}}]>|>>|\[/?(?:{known})\]|#{{3,}}")).ok()
+});
 
 /// One line of foreign text, harmless: without control and invisible characters, and with every
 /// control token broken up by a blank. At most `max` characters.
@@ -65,10 +68,31 @@ mod tests {
     #[test]
     fn no_control_token_of_a_known_template_survives() {
         for token in [
-            "<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|start_header_id|>", "<s>", "</s>", "<bos>",
-            "<start_of_turn>", "<end_of_turn>", "[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "[TOOL_CALLS]",
-            "<tool_call>", "</think>", "<\u{ff5c}User\u{ff5c}>", "<\u{ff5c}end\u{2581}of\u{2581}sentence\u{ff5c}>",
-            "### Instruction:", "<unk>", "<|\u{200b}im_end|>", "<fim_prefix>", "[gMASK]", "<!--",
+            "<|im_start|>",
+            "<|im_end|>",
+            "<|endoftext|>",
+            "<|eot_id|>",
+            "<|start_header_id|>",
+            "<s>",
+            "</s>",
+            "<bos>",
+            "<start_of_turn>",
+            "<end_of_turn>",
+            "[INST]",
+            "[/INST]",
+            "<<SYS>>",
+            "<</SYS>>",
+            "[TOOL_CALLS]",
+            "<tool_call>",
+            "</think>",
+            "<\u{ff5c}User\u{ff5c}>",
+            "<\u{ff5c}end\u{2581}of\u{2581}sentence\u{ff5c}>",
+            "### Instruction:",
+            "<unk>",
+            "<|\u{200b}im_end|>",
+            "<fim_prefix>",
+            "[gMASK]",
+            "<!--",
         ] {
             let shown = shown(&format!("a{token}b"));
             assert!(!shown.contains(token), "{token} is in {shown}");

@@ -92,8 +92,9 @@ impl Client {
     /// When the certificates or the proxy can't be used.
     pub fn new(settings: Settings, environment: &BTreeMap<OsString, OsString>) -> Result<Self, Error> {
         let authorities = settings.ca_file.as_ref().map(|file| {
-            files::read_bounded(file, 1 << 20)
-                .map_err(|error| Error::usage(format!("the certificates in {} can't be read", file.display())).because(error))
+            files::read_bounded(file, 1 << 20).map_err(|error| {
+                Error::usage(format!("the certificates in {} can't be read", file.display())).because(error)
+            })
         });
         let options = http::Options { environment: environment.clone(), authorities: authorities.transpose()? };
         Ok(Self { http: Http::new(&options)?, settings })
@@ -121,7 +122,9 @@ impl Client {
             let headers = openai::headers(&self.settings);
             let sent = self.http.post_json(&self.settings.url, &headers, prompt.bytes().to_vec(), deadline).await;
             let wait = match &sent {
-                Err(HttpError::Status { code: 429 | 503, retry_after, .. }) => retry_after.unwrap_or(Duration::from_secs(2)),
+                Err(HttpError::Status { code: 429 | 503, retry_after, .. }) => {
+                    retry_after.unwrap_or(Duration::from_secs(2))
+                }
                 _ => Duration::MAX,
             };
             if wait < budget.left() && !budget.is_spent() {
@@ -163,7 +166,10 @@ pub(crate) mod tests {
             pods: PodCounts::default(),
             summary: "container app ends with exit code 1".to_owned(),
             since: None,
-            evidence: vec![fact(1, Source::Status, "terminated: Error (exit 1)"), fact(2, Source::Log, "panic: no PORT")],
+            evidence: vec![
+                fact(1, Source::Status, "terminated: Error (exit 1)"),
+                fact(2, Source::Log, "panic: no PORT"),
+            ],
             effects: Vec::new(),
             change: None,
             fix: FixHint { class: FixClass::Model, summary: String::new() },

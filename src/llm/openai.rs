@@ -61,10 +61,11 @@ struct Message {
 /// # Errors
 /// For an answer that is not whole or not of the asked shape.
 pub(super) fn read(bytes: &[u8], shape: &Shape) -> Result<Answer, Failure> {
-    let completion: Completion = serde_json::from_slice(bytes).map_err(|error| match error.is_eof() && bytes.starts_with(b"{") {
-        true => Failure::HalfJson(String::from_utf8_lossy(bytes).into_owned()),
-        false => Failure::Garbled(error.to_string()),
-    })?;
+    let completion: Completion =
+        serde_json::from_slice(bytes).map_err(|error| match error.is_eof() && bytes.starts_with(b"{") {
+            true => Failure::HalfJson(String::from_utf8_lossy(bytes).into_owned()),
+            false => Failure::Garbled(error.to_string()),
+        })?;
     let Some(choice) = completion.choices.into_iter().next() else { return Err(Failure::Silent) };
     // Before the text is parsed: an answer that was cut can be whole JSON by chance.
     if choice.finish_reason.as_deref() == Some("length") {
@@ -86,7 +87,7 @@ mod tests {
     use crate::llm::answer::Said;
 
     fn shape() -> Shape {
-        Shape::Edit { paths: vec!["spec.a".to_owned()] }
+        Shape::Edit { paths: vec!["spec.a".to_owned()], evidence: vec![1] }
     }
 
     fn completion(finish: &str, content: &Value) -> Vec<u8> {

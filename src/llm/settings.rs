@@ -3,6 +3,7 @@
 use crate::doors::http::{self, Url};
 use crate::error::Error;
 use crate::settings::environment::Environment;
+use serde::Deserialize;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -46,8 +47,9 @@ pub enum Api {
     OpenAi,
 }
 
-/// What was written down about the model, in one place: flags, environment or the user's file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What was written down about the model in one place: the flags, or the table `[llm]` of the user's file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Given {
     pub url: Option<String>,
     pub model: Option<String>,
@@ -78,7 +80,8 @@ impl Settings {
     /// When the URL is none, holds credentials, or would carry a key unencrypted to another machine.
     pub fn new(url: &str, model: &str, key: Option<ApiKey>) -> Result<Self, Error> {
         // NOTE: what was typed can hold a password, so it is not repeated.
-        let wrong = |message: &str| Error::usage(message).hint("write it as `http://127.0.0.1:8080/v1` or `https://host/v1`");
+        let wrong =
+            |message: &str| Error::usage(message).hint("write it as `http://127.0.0.1:8080/v1` or `https://host/v1`");
         let mut url = Url::parse(url.trim()).map_err(|_| wrong("the URL of the model is none"))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(wrong("the URL of the model must begin with http:// or https://"));
@@ -87,7 +90,9 @@ impl Settings {
             return Err(wrong("the URL of the model holds credentials").hint("put the key in AIFIX_LLM_API_KEY"));
         }
         if url.scheme() == "http" && key.is_some() && !http::is_loopback(&url) {
-            return Err(wrong("the key would go to the model unencrypted").hint("use https, or go without AIFIX_LLM_API_KEY"));
+            return Err(
+                wrong("the key would go to the model unencrypted").hint("use https, or go without AIFIX_LLM_API_KEY")
+            );
         }
         url.set_fragment(None);
         let path = url.path().trim_end_matches('/').to_owned();
@@ -157,7 +162,10 @@ mod tests {
 
     #[test]
     fn a_key_alone_turns_nothing_on() {
-        assert_eq!(resolved(None, &[("AIFIX_LLM_API_KEY", "k"), ("OPENAI_API_KEY", "k"), ("AIFIX_LLM_MODEL", "m")]), None);
+        assert_eq!(
+            resolved(None, &[("AIFIX_LLM_API_KEY", "k"), ("OPENAI_API_KEY", "k"), ("AIFIX_LLM_MODEL", "m")]),
+            None
+        );
     }
 
     #[test]

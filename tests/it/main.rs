@@ -16,6 +16,8 @@ mod command_line;
 mod completions;
 mod explain;
 mod harness;
+mod llm;
+mod model_server;
 mod policy;
 mod policy_command;
 mod recorded;
