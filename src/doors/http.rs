@@ -52,7 +52,11 @@ pub enum HttpError {
 }
 
 fn seconds(duration: Duration) -> String {
-    if duration.subsec_millis() == 0 { format!("{} s", duration.as_secs()) } else { format!("{} ms", duration.as_millis()) }
+    if duration.subsec_millis() == 0 {
+        format!("{} s", duration.as_secs())
+    } else {
+        format!("{} ms", duration.as_millis())
+    }
 }
 
 /// A client.
@@ -80,7 +84,10 @@ impl Http {
         if let Some(pem) = &options.authorities {
             builder = builder.tls_certs_merge(certificates(pem)?);
         }
-        builder.build().map(Self).map_err(|error| Error::bug("no HTTP client can be made").caused_by(&error.without_url()))
+        builder
+            .build()
+            .map(Self)
+            .map_err(|error| Error::bug("no HTTP client can be made").caused_by(&error.without_url()))
     }
 
     /// Sends `body` as JSON and reads the whole answer, both within `deadline`. Headers are name and
@@ -140,7 +147,9 @@ fn lost(error: reqwest::Error) -> HttpError {
         texts.push(error.to_string());
         next = error.source();
     }
-    let tls = texts.iter().any(|text| text.contains("certificate") || text.contains("handshake") || text.contains("InvalidContentType"));
+    let tls = texts
+        .iter()
+        .any(|text| text.contains("certificate") || text.contains("handshake") || text.contains("InvalidContentType"));
     // The innermost reason is the one that a person can act on.
     let why = texts.pop().unwrap_or_default();
     match (tls, connect, timeout) {
@@ -208,7 +217,8 @@ mod tests {
         for here in ["http://localhost:1", "http://127.0.0.1", "http://127.9.9.9:1/x", "http://[::1]:8080/v1"] {
             assert!(is_loopback(&url(here)), "{here}");
         }
-        for there in ["http://0.0.0.0", "https://localhost.example.org", "http://10.0.0.1", "https://127.0.0.1.nip.io"] {
+        for there in ["http://0.0.0.0", "https://localhost.example.org", "http://10.0.0.1", "https://127.0.0.1.nip.io"]
+        {
             assert!(!is_loopback(&url(there)), "{there}");
         }
     }
