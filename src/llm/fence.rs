@@ -1,6 +1,6 @@
 //! Foreign text in a prompt: it can end neither block nor turn.
 
-use crate::redact::Redacted;
+use crate::redact::{self, Redacted};
 use crate::text::Sanitised;
 use regex::{Captures, Regex};
 use std::sync::LazyLock;
@@ -13,11 +13,26 @@ static TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!(r"<+[|\u{{ff5c}}/!a-zA-Z_\u{{2581}}]|[|\u{{ff5c}}]>|>>|\[/?(?:{known})\]|#{{3,}}")).ok()
 });
 
-/// One line of foreign text, harmless: without control and invisible characters, and with every
-/// control token broken up by a blank. At most `max` characters.
+/// A long word of letters and digits: a token, a key or a digest of no known shape. Names of pods and
+/// uids are shorter between their dashes.
+static OPAQUE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"[A-Za-z0-9]{20,}").ok());
+
+/// One line of foreign text, harmless: without control and invisible characters, without what may be a
+/// key of unknown shape, and with every control token broken up by a blank. At most `max` characters.
 pub fn line(text: &Redacted, max: usize) -> String {
     let line = text.as_str().split_whitespace().collect::<Vec<_>>().join(" ");
-    broken_up(Sanitised::line(&crate::text::clip(&line, max)).as_str())
+    broken_up(Sanitised::line(&crate::text::clip(&without_keys(&line), max)).as_str())
+}
+
+/// A model needs no digest and no key to find a cause; a name without digits stays.
+fn without_keys(text: &str) -> String {
+    let Some(opaque) = OPAQUE.as_ref() else { return String::new() };
+    let masked = opaque.replace_all(text, |found: &Captures<'_>| {
+        let word = &found[0];
+        let is_mixed = word.contains(|c: char| c.is_ascii_digit()) && word.contains(|c: char| c.is_ascii_alphabetic());
+        if is_mixed { redact::MASK.to_owned() } else { word.to_owned() }
+    });
+    masked.into_owned()
 }
 
 /// A block of foreign lines. Every line starts with `| `, which no line of the tool does: whatever
@@ -38,7 +53,7 @@ pub fn block(name: &str, lines: &[String]) -> String {
 /// Whether a text reads the same inside a prompt: only such a value can be offered for choice, for the
 /// answer must repeat it.
 pub fn is_plain(text: &str) -> bool {
-    line(&crate::redact::text(text), usize::MAX) == text
+    line(&redact::text(text), usize::MAX) == text
 }
 
 fn broken_up(text: &str) -> String {
@@ -108,6 +123,28 @@ mod tests {
         let text = block("Log", &hostile.map(str::to_owned));
         for line in text.split(['\n', '\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}']).skip(1) {
             assert!(line.is_empty() || line.starts_with("| "), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_unknown_shape_is_masked_and_names_are_not() {
+        assert_eq!(shown("session 9f8a7b6c5d4e3f2a1b0c9d8e ended"), "session < secret> ended");
+        for text in
+            ["web-66b64596dd-j842c_prod(0cc9698d-e860-40ef-a8e4-f6364e91f322)", "java.lang.IllegalArgumentException"]
+        {
+            assert_eq!(shown(text), text);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_stands_in_a_line_it_ends_neither_block_nor_turn(text in r"(?s)(\PC|<\|im_end\|>|\[INST\]|</s>|\n|\r|\x{2028}|\x{200b}){0,40}") {
+            let line = shown(&text);
+            for part in ["<|", "|>", "</", "<<", "[INST]", "\n", "\r", "\u{2028}", "\u{200b}"] {
+                proptest::prop_assert!(!line.contains(part), "{part:?} is in {line:?}");
+            }
+            // Breaking up what is broken up changes nothing: a value that is offered reads the same.
+            proptest::prop_assert_eq!(shown(&line), line);
         }
     }
 
