@@ -18,8 +18,8 @@ pub use settings::{ApiKey, Settings};
 
 use crate::doors::files;
 use crate::doors::http::{self, Http, HttpError};
-use crate::error::Error;
-use std::collections::BTreeMap;
+use crate::error::{Error, Kind};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -86,11 +86,20 @@ pub struct Client {
 }
 
 impl Client {
-    /// Makes a client; sends nothing. Proxies are read from `environment` alone.
+    /// Makes a client; sends nothing. Proxies are read from `environment` alone, and `agreed` holds the
+    /// hosts that a person agreed to: there is no client for another.
     ///
     /// # Errors
-    /// When the certificates or the proxy can't be used.
-    pub fn new(settings: Settings, environment: &BTreeMap<OsString, OsString>) -> Result<Self, Error> {
+    /// When nobody agreed to the host, or the certificates or the proxy can't be used.
+    pub fn new(
+        settings: Settings,
+        environment: &BTreeMap<OsString, OsString>,
+        agreed: &BTreeSet<String>,
+    ) -> Result<Self, Error> {
+        if let Some(host) = consent::consent_needed(&settings.url, agreed) {
+            return Err(Error::new(Kind::Declined, format!("nobody agreed yet to send evidence to {host}"))
+                .hint("run it once on a terminal: it shows what would leave, and asks"));
+        }
         let authorities = settings.ca_file.as_ref().map(|file| {
             files::read_bounded(file, 1 << 20).map_err(|error| {
                 Error::usage(format!("the certificates in {} can't be read", file.display())).because(error)

@@ -6,7 +6,7 @@ use aifix::error::Kind;
 use aifix::llm::prompt::{Field, LIMIT, Material};
 use aifix::llm::{ApiKey, Budget, Client, Failure, Prompt, Said, Settings};
 use aifix::redact;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ fn budget() -> Budget {
 
 async fn ask_with(settings: Settings, budget: &mut Budget) -> Result<Said, Failure> {
     let prompt = Prompt::build(&material(), &settings, LIMIT);
-    let client = Client::new(settings, &BTreeMap::new()).unwrap();
+    let client = Client::new(settings, &BTreeMap::new(), &BTreeSet::new()).unwrap();
     client.ask(&prompt, budget).await.map(|answer| answer.said)
 }
 
@@ -52,7 +52,7 @@ async fn a_whole_answer_is_read_with_the_name_of_the_model_that_gave_it() {
     let server = ModelServer::start(&[Act::Say(edit("spec.a", "1", "2"))]);
     let settings = settings(&server.url());
     let prompt = Prompt::build(&material(), &settings, LIMIT);
-    let client = Client::new(settings, &BTreeMap::new()).unwrap();
+    let client = Client::new(settings, &BTreeMap::new(), &BTreeSet::new()).unwrap();
     let answer = client.ask(&prompt, &mut budget()).await.unwrap();
     assert!(matches!(answer.said, Said::Edit { .. }));
     assert_eq!((answer.model.as_str(), answer.usage.prompt), ("played", 300));
@@ -63,7 +63,7 @@ async fn the_bytes_that_are_shown_are_the_bytes_that_are_sent() {
     let server = ModelServer::start(&[Act::Say(edit("spec.a", "1", "2"))]);
     let settings = settings(&server.url());
     let prompt = Prompt::build(&material(), &settings, LIMIT);
-    let client = Client::new(settings, &BTreeMap::new()).unwrap();
+    let client = Client::new(settings, &BTreeMap::new(), &BTreeSet::new()).unwrap();
     client.ask(&prompt, &mut budget()).await.unwrap();
     let seen = server.seen();
     assert_eq!(seen.len(), 1);
@@ -90,7 +90,7 @@ async fn what_an_obeying_model_says_is_data_and_no_secret_was_sent_to_it() {
     let mut material = Material::new(&finding, &log.map(|line| redact::text(&line)));
     material.fields = self::material().fields;
     let prompt = Prompt::build(&material, &settings, LIMIT);
-    let client = Client::new(settings, &BTreeMap::new()).unwrap();
+    let client = Client::new(settings, &BTreeMap::new(), &BTreeSet::new()).unwrap();
     let said = client.ask(&prompt, &mut budget()).await.unwrap().said;
     let Said::Edit { path, new, .. } = said else { panic!("{said:?}") };
     assert_eq!((path.as_str(), new.as_str()), ("image", "evil.example/x"));
@@ -231,6 +231,18 @@ async fn proxies_come_from_the_given_environment_and_loopback_goes_past_them() {
     assert_eq!(proxy.seen().len(), 1);
 }
 
+#[test]
+fn there_is_no_client_for_a_host_that_nobody_agreed_to() {
+    let client = |agreed: &[&str]| {
+        let agreed = agreed.iter().map(ToString::to_string).collect();
+        Client::new(settings("https://model.invalid/v1"), &BTreeMap::new(), &agreed)
+    };
+    let error = client(&["other.invalid:443"]).unwrap_err();
+    assert_eq!(error.message, "nobody agreed yet to send evidence to model.invalid:443");
+    assert_eq!(error.kind, Kind::Declined);
+    assert!(client(&["model.invalid:443"]).is_ok());
+}
+
 #[tokio::test]
 async fn plain_text_where_tls_was_expected_is_an_error_of_tls() {
     let server = ModelServer::start(&[Act::Say(String::new())]);
@@ -239,4 +251,52 @@ async fn plain_text_where_tls_was_expected_is_an_error_of_tls() {
     let error = ask_with(settings, &mut budget()).await.unwrap_err().into_error(&host);
     assert_eq!(error.message, format!("the connection to the model at {host} is not trusted"));
     assert_eq!(error.kind, Kind::Unreachable);
+}
+
+/// One TLS connection with a certificate of an authority of our own; gives its PEM and the port.
+fn tls_server() -> (String, u16) {
+    use std::io::{Read, Write};
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let pem = certified.cert.pem();
+    let key = rustls::pki_types::PrivateKeyDer::Pkcs8(certified.signing_key.serialize_der().into());
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_no_client_auth().with_single_cert(vec![certified.cert.der().clone()], key).unwrap();
+    let config = std::sync::Arc::new(config);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let connection = rustls::ServerConnection::new(config.clone()).unwrap();
+            let mut stream = rustls::StreamOwned::new(connection, stream);
+            let mut seen = Vec::new();
+            let mut buffer = [0; 4096];
+            while !seen.ends_with(b"}") {
+                match stream.read(&mut buffer) {
+                    Ok(read) if read > 0 => seen.extend_from_slice(&buffer[..read]),
+                    _ => break,
+                }
+            }
+            let body = completion("stop", &edit("spec.a", "1", "2"));
+            let _ =
+                write!(stream, "HTTP/1.1 200 X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+        }
+    });
+    (pem, port)
+}
+
+#[tokio::test]
+async fn a_private_authority_is_trusted_when_its_file_is_named_and_only_then() {
+    let (pem, port) = tls_server();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, pem).unwrap();
+    let mut settings = settings(&format!("https://localhost:{port}/v1"));
+    let host = settings.host();
+    let error = ask_with(settings.clone(), &mut budget()).await.unwrap_err().into_error(&host);
+    assert_eq!(error.message, format!("the connection to the model at {host} is not trusted"));
+    settings.ca_file = Some(file);
+    assert!(ask_with(settings, &mut budget()).await.is_ok());
 }

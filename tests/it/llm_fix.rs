@@ -10,7 +10,7 @@ use aifix::model::intent::{Author, Disposition, Intent};
 use aifix::model::refusal::Refusal;
 use aifix::model::snapshot::Snapshot;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 const LIMIT: &str = "spec.template.spec.containers[app].resources.limits.memory";
@@ -61,7 +61,7 @@ impl Stage {
     async fn ask(&self, server: &ModelServer) -> Result<Vec<Intent>, NoFix> {
         let mut settings = Settings::new(&server.url(), "m", None).unwrap();
         settings.deadline = Duration::from_secs(20);
-        let client = Client::new(settings, &BTreeMap::new()).unwrap();
+        let client = Client::new(settings, &BTreeMap::new(), &BTreeSet::new()).unwrap();
         let mut budget = Budget::of(3, Duration::from_secs(30));
         let answer = candidates(&client, &mut budget, &self.snapshot, &self.finding, &self.prepared).await;
         for seen in server.seen() {

@@ -6,7 +6,7 @@ use aifix::diagnose::diagnose;
 use aifix::llm::prompt::{Field, LIMIT, Material};
 use aifix::llm::{Budget, Client, Prompt, Said, Settings};
 use aifix::redact;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn client() -> Option<Client> {
     }
     let mut settings = Settings::new(&url, "asked-for", None).unwrap();
     settings.deadline = PATIENCE;
-    Some(Client::new(settings, &BTreeMap::new()).unwrap())
+    Some(Client::new(settings, &BTreeMap::new(), &BTreeSet::new()).unwrap())
 }
 
 /// A real memory kill, one field, and a long log.
