@@ -109,6 +109,13 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_as_llama_cpp_writes_it_is_read() {
+        let recorded = r#"{"choices":[{"finish_reason":"stop","index":0,"message":{"role":"assistant","content":"{\n  \"path\": \"spec.a\",\n  \"old\": \"64Mi\",\n  \"new\": \"128Mi\",\n  \"evidence\": [\n    1\n  ],\n  \"reason\": \"OOMKilled\"\n}"}}],"created":1795504882,"model":"local","system_fingerprint":"b11549-0","object":"chat.completion","usage":{"completion_tokens":44,"prompt_tokens":68,"total_tokens":112,"prompt_tokens_details":{"cached_tokens":0}},"id":"chatcmpl-x","timings":{"prompt_n":68}}"#;
+        let answer = read(recorded.as_bytes(), &shape()).unwrap();
+        assert!(matches!(answer.said, Said::Edit { ref new, .. } if new == "128Mi"), "{answer:?}");
+    }
+
+    #[test]
     fn a_cut_answer_is_none_even_when_it_parses() {
         let content = json!(r#"{"path":"none","old":"","new":"","evidence":[],"reason":"no"}"#);
         assert_eq!(read(&completion("length", &content), &shape()), Err(Failure::Cut));

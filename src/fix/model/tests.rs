@@ -260,6 +260,46 @@ fn words_name_no_place_hold_no_secret_and_hide_nothing() {
     refused("args[0]", "--port=8080", &"x".repeat(201), "it is empty or too long");
 }
 
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn whatever_is_answered_only_offered_fields_and_values_come_out(
+        field in 0_usize..20,
+        other in r"[a-zA-Z.\[\]]{0,40}",
+        right_old in proptest::bool::weighted(0.9),
+        new in r"(\PC{0,12}|[0-9]{1,4}(Mi|Gi|m|s)?|true|false|(https?://)?[a-z]{1,8}\.example(/[a-z]{1,4})?(:[0-9])?|--[a-z]{1,6}=[a-z0-9./]{1,12})",
+        taken in 0_usize..4,
+    ) {
+        let (snapshot, finding) = (snapshot(), finding());
+        let offered = fields(&snapshot, &finding);
+        let chosen = offered.get(field);
+        let path = chosen.map_or(other, |field| field.path.to_string());
+        let old = chosen.filter(|_| right_old).map_or("?".to_owned(), |field| written(&field.current));
+        let new = chosen.and_then(|field| field.allowed.as_ref()?.get(taken).cloned()).unwrap_or(new);
+        let said = Said::Edit { path: path.clone(), old, new: new.clone(), evidence: vec![1], reason: new.clone() };
+        let Ok(intent) = Case::new(&snapshot, &finding, &[]).judge(&said) else { return Ok(()) };
+        proptest::prop_assert!(right_old);
+        proptest::prop_assert_eq!((intent.author, intent.disposition, intent.edits.len()), (Author::Model, Disposition::Review, 1));
+        let edit = &intent.edits[0];
+        let field = offered.iter().find(|field| field.path == edit.path).unwrap();
+        proptest::prop_assert_eq!(edit.old.as_ref(), Some(&field.current));
+        let written = written(edit.new.as_ref().unwrap());
+        let is_allowed = field.allowed.iter().flatten().any(|value| *value == written);
+        let is_marked = intent.review.iter().any(|line| line.starts_with("written by a model"));
+        match field.kind {
+            Kind::OneOf => proptest::prop_assert!(is_allowed),
+            Kind::Words => {
+                proptest::prop_assert_eq!(is_marked, !is_allowed);
+                proptest::prop_assert!(!written.contains("://") && !written.contains(".example/") && !written.contains('@'));
+            }
+            _ => proptest::prop_assert!(written.chars().all(|c| c.is_ascii_alphanumeric() || c == '.')),
+        }
+        // The words of a commit bring no link.
+        proptest::prop_assert!(!intent.why.contains("://") && !intent.why.contains('@'), "{}", intent.why);
+    }
+}
+
 #[test]
 fn evidence_that_does_not_exist_proves_nothing() {
     let with = |evidence: Vec<u32>| match edit("resources.limits.memory", "64Mi", "128Mi") {
