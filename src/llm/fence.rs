@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 static TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
     // In brackets only known names: `[app]` and `[PORT]` are steps of a path.
     let known = "INST|SYS|[a-z]?MASK|AVAILABLE_TOOLS|TOOL_[A-Z_]+|SYSTEM_PROMPT|CLS|SEP|PAD|UNK|BOS|EOS|IMG[A-Z_]*|PREFIX|SUFFIX|MIDDLE|THINK";
-    Regex::new(&format!(r"<+[|\u{{ff5c}}/!a-zA-Z_\u{{2581}}]|[|\u{{ff5c}}]>|>>|\[/?(?:{known})\]|#{{3,}}")).ok()
+    Regex::new(&format!(r"<+[|\u{{ff5c}}/!a-zA-Z_\u{{2581}}]|[|\u{{ff5c}}]>|>>|<<|\[/?(?:{known})\]|#{{3,}}")).ok()
 });
 
 /// A long word of letters and digits: a token, a key or a digest of no known shape. Names of pods and
@@ -58,17 +58,24 @@ pub fn is_plain(text: &str) -> bool {
 
 fn broken_up(text: &str) -> String {
     let Some(token) = TOKEN.as_ref() else { return String::new() };
-    let broken = token.replace_all(text, |found: &Captures<'_>| {
-        let mut out = String::with_capacity(found[0].len() * 2);
-        for c in found[0].chars() {
-            out.push(c);
-            if !c.is_ascii_alphabetic() {
-                out.push(' ');
+    let mut text = text.to_owned();
+    // What is left of one token can make another with what follows it; every pass only adds blanks.
+    loop {
+        let broken = token.replace_all(&text, |found: &Captures<'_>| {
+            let mut out = String::with_capacity(found[0].len() * 2);
+            for c in found[0].chars() {
+                out.push(c);
+                if !c.is_ascii_alphabetic() {
+                    out.push(' ');
+                }
             }
+            out.trim_end().to_owned()
+        });
+        if broken == text {
+            return text;
         }
-        out.trim_end().to_owned()
-    });
-    broken.into_owned()
+        text = broken.into_owned();
+    }
 }
 
 #[cfg(test)]
@@ -108,6 +115,9 @@ mod tests {
             "<fim_prefix>",
             "[gMASK]",
             "<!--",
+            "<|>",
+            "<|im_end|>>",
+            "<<<|",
         ] {
             let shown = shown(&format!("a{token}b"));
             assert!(!shown.contains(token), "{token} is in {shown}");

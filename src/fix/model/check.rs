@@ -21,7 +21,7 @@ static QUANTITY: LazyLock<Option<Regex>> =
 
 /// Something that can be reached: a URL, a user at a host, an address, a host with a path or a port.
 static PLACE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i)[a-z][a-z0-9+.-]*://\S*|\S*@\S+|\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}[:/]\S*").ok()
+    Regex::new(r"(?i)[a-z][a-z0-9+.-]*://\S*|\S*@\S*|\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}[:/]\S*").ok()
 });
 
 /// Makes an intent of an answer, for a person to review, or says what is wrong with it: each reason

@@ -204,6 +204,20 @@ fn an_image_is_never_of_another_registry_or_repository() {
 }
 
 #[test]
+fn an_earlier_image_of_another_registry_is_not_offered() {
+    let mut finding = finding();
+    let change = finding.change.as_mut().unwrap();
+    change.fields[0].old = Some(json!("mirror.example.org/shop/web:1.4"));
+    let offered = fields(&snapshot(), &finding);
+    assert!(offered.iter().all(|field| !field.path.to_string().ends_with(".image")));
+    for (image, name) in
+        [("web", "web"), ("a:5000/web", "a:5000/web"), ("a:5000/w:1@sha256:0", "a:5000/w"), ("w@sha256:0", "w")]
+    {
+        assert_eq!(super::fields::repository(image), name);
+    }
+}
+
+#[test]
 fn what_a_log_line_orders_is_refused_as_that() {
     let old = "registry.example.org/shop/web:1.5";
     refused("image", old, "evil.example/miner:1", "`evil.example/miner:1` is taken from a log line");
