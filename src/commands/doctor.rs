@@ -1,5 +1,6 @@
 //! `aifix doctor`: what works here, and what to type where not.
 
+use super::model::ModelArgs;
 use super::{Session, look};
 use crate::audit::Store;
 use crate::cluster::{self, Right};
@@ -38,6 +39,7 @@ pub(super) async fn run(args: &DoctorArgs, session: &Session) -> Result<u8, Erro
     let mut all = cluster(args, session).await;
     all.push(renderer("kustomize", &["version"], session).await);
     all.extend(git(args, session).await);
+    all.push(model(session));
     all.push(policies());
     all.push(records(session));
     drop(progress);
@@ -166,6 +168,18 @@ async fn git(args: &DoctorArgs, session: &Session) -> Vec<Checkup> {
         ),
     });
     out
+}
+
+/// Which model would be asked; nothing is sent.
+fn model(session: &Session) -> Checkup {
+    match ModelArgs::default().settings(session) {
+        Err(error) => broken("model", &error),
+        Ok(None) => works("model", "none: fixes are decided by rule alone"),
+        Ok(Some(settings)) => {
+            let name = if settings.model.is_empty() { "its own model" } else { &settings.model };
+            works("model", format!("{} ({name}), asked where rules decide nothing", settings.host()))
+        }
+    }
 }
 
 fn policies() -> Checkup {

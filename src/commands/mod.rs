@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod look;
+mod model;
 mod policy;
 mod propose;
 mod propose_push;

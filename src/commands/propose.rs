@@ -1,10 +1,14 @@
 //! `aifix propose`: a proved fix; with `--push`, a branch.
 
 use super::look::{self, Seen};
+use super::model::ModelArgs;
 use super::policy::PolicySource;
 use super::target::Target;
 use super::{Session, propose_push};
 use crate::error::{Error, Kind, exit};
+use crate::fix;
+use crate::fix::model::Case;
+use crate::llm::Settings;
 use crate::model::code::FixClass;
 use crate::model::finding::{Finding, Severity};
 use crate::model::intent::Intent;
@@ -13,7 +17,7 @@ use crate::model::tree::Tree;
 use crate::output::json::{self, Done};
 use crate::output::{patch, propose_text, scan_text};
 use crate::policy::Set;
-use crate::proposal::{self, BranchState, Ground};
+use crate::proposal::{self, Advisor, BranchState, Ground};
 use crate::repo::{Branch, CommitId, Remote, Repo};
 use crate::settings::flags::{LookArgs, ProposalFormat};
 use crate::source::Tools;
@@ -62,6 +66,9 @@ pub struct ProposeArgs {
 
     #[command(flatten)]
     pub place: PlaceArgs,
+
+    #[command(flatten)]
+    pub model: ModelArgs,
 
     #[command(flatten)]
     pub look: LookArgs,
@@ -116,19 +123,26 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
         return Err(Error::usage("a question can't be asked while stdout is for another program")
             .hint("add --yes, or leave --output away"));
     }
+    let settings = args.model.settings(session)?;
     let intent = args.place.intent.as_deref().map(read_intent).transpose()?;
     let repo = Repo::discover(&args.place.repo, session.environment.0.clone())?;
     let remote = repo.remote(args.place.remote.as_deref())?;
     let seen = look::look(&args.look, session).await?;
-    let findings = pick(args, target.as_ref(), &seen, session).await?;
+    let serves = |finding: &Finding| settings.is_some() && fix::model::serves(finding, args.model.use_for());
+    let findings = pick(args, target.as_ref(), &seen, serves, session).await?;
     if findings.is_empty() {
         return nothing_to_fix(args, &seen, session);
     }
+    if args.model.show_prompt {
+        return show_prompt(&findings, settings, &seen, session);
+    }
+    let client = args.model.client(settings, &seen.snapshot, &findings, session).await?;
+    let advisor = client.as_ref().map(|client| Advisor { client, use_for: args.model.use_for() });
     let place = Place::fetch(args, repo, remote, session).await?;
     let mut results = Vec::new();
     for finding in findings {
         let progress = session.ui.progress(&format!("Proving a fix for {}", finding.object));
-        let outcome = proposal::find(&finding, &place.ground(args, &seen, intent.as_ref())).await?;
+        let outcome = proposal::find(&finding, &place.ground(args, &seen, advisor, intent.as_ref())).await?;
         drop(progress);
         show(&outcome, args, session)?;
         let done = if args.push {
@@ -195,7 +209,13 @@ impl Place {
         })
     }
 
-    fn ground<'g>(&'g self, args: &'g ProposeArgs, seen: &'g Seen, intent: Option<&'g Intent>) -> Ground<'g> {
+    fn ground<'g>(
+        &'g self,
+        args: &'g ProposeArgs,
+        seen: &'g Seen,
+        model: Option<Advisor<'g>>,
+        intent: Option<&'g Intent>,
+    ) -> Ground<'g> {
         Ground {
             snapshot: &seen.snapshot,
             base: &self.base_id,
@@ -211,9 +231,22 @@ impl Place {
             tools: &self.tools,
             policies: &self.policies,
             program: &self.program,
+            model,
             intent,
         }
     }
+}
+
+/// The first request about each finding, one per line, exactly as it would be sent.
+fn show_prompt(findings: &[Finding], settings: Option<Settings>, seen: &Seen, session: &Session) -> Result<u8, Error> {
+    let Some(settings) = settings else { return Ok(exit::DONE) };
+    for finding in findings {
+        let ruled = fix::candidates(&seen.snapshot, finding).unwrap_or_default();
+        let prompt = Case::new(&seen.snapshot, finding, &ruled).prompt(&settings);
+        session.ui.print(&String::from_utf8_lossy(prompt.bytes()))?;
+        session.ui.print("\n")?;
+    }
+    Ok(exit::DONE)
 }
 
 fn read_intent(file: &std::path::Path) -> Result<Intent, Error> {
@@ -228,6 +261,7 @@ async fn pick(
     args: &ProposeArgs,
     target: Option<&Target>,
     seen: &Seen,
+    serves: impl Fn(&Finding) -> bool,
     session: &Session,
 ) -> Result<Vec<Finding>, Error> {
     let failing: Vec<&Finding> =
@@ -242,7 +276,7 @@ async fn pick(
         return Ok(about);
     }
     let fixable: Vec<&Finding> =
-        failing.iter().copied().filter(|finding| finding.fix.class == FixClass::Rule).collect();
+        failing.iter().copied().filter(|finding| finding.fix.class == FixClass::Rule || serves(finding)).collect();
     if args.all {
         return Ok(fixable.into_iter().take(args.max).cloned().collect());
     }

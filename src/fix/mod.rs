@@ -6,6 +6,7 @@
 mod case;
 mod closeness;
 mod history;
+pub mod model;
 mod rules;
 
 use crate::model::code::FixClass;

@@ -142,6 +142,8 @@ pub struct Proposal {
     pub proof: Proof,
     /// What the policies say of it; never a denial.
     pub evaluation: Evaluation,
+    /// What a model was asked, when its answer is the intent: `{host, model, request}`; redacted.
+    pub asked: Option<Value>,
     pub disposition: Disposition,
     /// `aifix/<namespace>/<kind>-<name>/<code>-<8 hex>`.
     pub branch: String,

@@ -2,7 +2,7 @@
 
 use super::{diff, scan_text, verdicts};
 use crate::model::finding::{Finding, Source};
-use crate::model::intent::Disposition;
+use crate::model::intent::{Author, Disposition};
 use crate::model::proposal::{Delta, Origin, Proof, Proposal, Trust};
 use crate::model::refusal::Refusal;
 use crate::redact;
@@ -21,6 +21,9 @@ pub fn proposed(page: &mut Page, proposal: &Proposal, width: usize) {
     row(page, "fix", &fix, width);
     origin(page, &proposal.origin, width);
     page.end();
+    if proposal.intent.author == Author::Model {
+        page.put(Paint::Yellow, "Written by a model; a person decides:").end();
+    }
     diff::write(page, &proposal.files);
     page.end();
     deltas(page, "renders", &proposal.proof.delta, width);

@@ -34,6 +34,11 @@ pub fn write(proposal: &Proposal, record: &str) -> String {
     let object = &proposal.finding.object;
     out.push_str(&format!("\nAifix-Object: {}\n", Sanitised::line(&object.qualified())));
     out.push_str(&format!("Aifix-Finding: {}\n", proposal.finding.code));
+    if let Some(asked) = &proposal.asked {
+        let name = |key: &str| asked.get(key).and_then(Value::as_str).filter(|name| !name.is_empty());
+        let model = name("model").or_else(|| name("host")).unwrap_or("unknown");
+        out.push_str(&format!("Aifix-Model: {}\n", Sanitised::line(model)));
+    }
     out.push_str(&format!("Aifix-Record: {record}\n"));
     out
 }

@@ -6,8 +6,10 @@ pub mod record;
 
 use crate::error::Error;
 use crate::fix;
+use crate::fix::model::{NoFix, Use};
+use crate::llm::{Budget, Client};
 use crate::model::finding::Finding;
-use crate::model::intent::{Disposition, Intent};
+use crate::model::intent::{Author, Disposition, Intent};
 use crate::model::object::ObjectRef;
 use crate::model::proposal::{Outcome, Proposal};
 use crate::model::refusal::Refusal;
@@ -17,7 +19,7 @@ use crate::model::verdict::{Decision, Evaluation, Verdict};
 use crate::policy::{self, Change, Input, Limits};
 use crate::source::{self, Candidate, Located, Question, Stop};
 use crate::text;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The code of a refusal by policy.
@@ -45,8 +47,17 @@ pub struct Ground<'g> {
     /// The policies that a proposal must pass, and our own binary that evaluates them.
     pub policies: &'g policy::Set,
     pub program: &'g std::path::Path,
+    /// The model that may be asked, and for what.
+    pub model: Option<Advisor<'g>>,
     /// An intent given by the user instead of the rules'.
     pub intent: Option<&'g Intent>,
+}
+
+/// A model that may be asked.
+#[derive(Clone, Copy)]
+pub struct Advisor<'g> {
+    pub client: &'g Client,
+    pub use_for: Use,
 }
 
 /// What is known of a branch on the remote.
@@ -67,7 +78,7 @@ pub async fn find(finding: &Finding, ground: &Ground<'_>) -> Result<Outcome, Err
     let refused = |refusal| Outcome::Refused { finding: Box::new(finding.clone()), refusal };
     let intents = match ground.intent {
         Some(intent) => vec![intent.clone()],
-        None => match fix::candidates(ground.snapshot, finding) {
+        None => match candidates(finding, ground).await? {
             Ok(intents) => intents,
             Err(refusal) => return Ok(refused(refusal)),
         },
@@ -80,6 +91,37 @@ pub async fn find(finding: &Finding, ground: &Ground<'_>) -> Result<Outcome, Err
         }
     }
     Ok(refused(first_of(stood)))
+}
+
+/// The rules' candidates; where they decide nothing, or always when a person wants it so, the model's first.
+async fn candidates(finding: &Finding, ground: &Ground<'_>) -> Result<Result<Vec<Intent>, Refusal>, Error> {
+    let ruled = fix::candidates(ground.snapshot, finding);
+    let Some(advisor) = ground.model.filter(|advisor| fix::model::serves(finding, advisor.use_for)) else {
+        return Ok(ruled);
+    };
+    if advisor.use_for == Use::Crashes && ruled.is_ok() {
+        return Ok(ruled);
+    }
+    let prepared = ruled.as_deref().unwrap_or_default();
+    let mut budget = Budget::new();
+    match fix::model::candidates(advisor.client, &mut budget, ground.snapshot, finding, prepared).await {
+        Ok(mut advised) => {
+            advised.extend(ruled.unwrap_or_default());
+            Ok(Ok(advised))
+        }
+        Err(NoFix::Failed(error)) => Err(error),
+        Err(NoFix::Refused(refusal)) => Ok(ruled.map_err(|_| refusal)),
+    }
+}
+
+/// What a model was asked about a finding, for the record.
+fn asked(finding: &Finding, intent: &Intent, ground: &Ground<'_>) -> Option<Value> {
+    let advisor = ground.model.filter(|_| intent.author == Author::Model)?;
+    let settings = advisor.client.settings();
+    let ruled = fix::candidates(ground.snapshot, finding).unwrap_or_default();
+    let prompt = fix::model::Case::new(ground.snapshot, finding, &ruled).prompt(settings);
+    let request: Value = serde_json::from_slice(prompt.bytes()).unwrap_or_default();
+    Some(json!({"host": advisor.client.host(), "model": settings.model, "request": request}))
 }
 
 /// The first refusal, with those of later candidates as details.
@@ -190,6 +232,7 @@ fn proposal(finding: &Finding, mut intent: Intent, located: Located, ground: &Gr
     let branch = branch::free(&name, |taken| ground.branches.get(taken) == Some(&BranchState::Merged));
     Proposal {
         finding: finding.clone(),
+        asked: asked(finding, &intent, ground),
         disposition: intent.disposition,
         intent,
         origin: located.origin,

@@ -21,7 +21,7 @@ pub fn proposed(proposal: &Proposal, patch: &str, circumstances: &Circumstances<
     json!({
         "failure": failure(&proposal.finding),
         "context": context(&proposal.finding, circumstances),
-        "prompt": Value::Null,
+        "prompt": proposal.asked,
         "proposedFix": {
             "intent": proposal.intent,
             "origin": proposal.origin,

@@ -34,8 +34,8 @@ const FLOORS: [(&str, u8); 22] = [
 const GROUND: [&str; 2] = ["text", "redact"];
 
 /// What only these rooms may name.
-const OUTSIDE: [(&str, &[&str]); 10] = [
-    ("std::fs", &["doors"]),
+const OUTSIDE: [(&str, &[&str]); 11] = [
+    ("std::fs", &["doors", "settings"]),
     ("std::process::Command", &[]),
     ("tokio::process", &["doors"]),
     ("std::net::Tcp", &[]),

@@ -17,6 +17,7 @@ mod completions;
 mod explain;
 mod harness;
 mod llm;
+mod llm_fix;
 mod model_server;
 mod policy;
 mod policy_command;
