@@ -18,6 +18,7 @@ mod explain;
 mod harness;
 mod llm;
 mod llm_fix;
+mod model_road;
 mod model_server;
 mod policy;
 mod policy_command;

@@ -1,0 +1,140 @@
+//! The road with a model: off until configured, shown before it is sent, never safe.
+
+use crate::harness::{Ran, Sandbox, recorded};
+use crate::model_server::{Act, ModelServer, edit};
+
+const WEB: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+  namespace: cat-crash-exit-2
+spec:
+  replicas: 1
+  selector:
+    matchLabels: {app: web}
+  template:
+    metadata:
+      labels: {app: web}
+    spec:
+      terminationGracePeriodSeconds: 2
+      containers:
+      - name: app
+        image: busybox:1.36
+        imagePullPolicy: IfNotPresent
+        command: [\"sh\", \"-c\", \"exit 2\"]
+";
+
+const WORD: &str = "spec.template.spec.containers[app].command[2]";
+
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.repository(&[("web.yaml", WEB)]);
+    sandbox
+}
+
+fn propose(sandbox: &Sandbox, more: &[&str]) -> Ran {
+    let from = recorded("crash-app-error.exit-2");
+    let mut args = vec!["propose", "deployment/web", "--from", &from];
+    args.extend(more);
+    sandbox.aifix_in("work", &args)
+}
+
+fn branches(sandbox: &Sandbox) -> Vec<String> {
+    let out = sandbox.git("remote.git", &["for-each-ref", "--format=%(refname:short)", "refs/heads"]);
+    out.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn without_a_configured_model_nobody_is_asked() {
+    let sandbox = sandbox();
+    let ran = propose(&sandbox, &[]).exits(4);
+    assert!(ran.out.contains("needs-judgement"), "{}", ran.out);
+    let ran = propose(&sandbox, &["--llm", "always"]).exits(2);
+    assert!(ran.err.contains("no model is configured") && ran.err.contains("--llm-url"), "{}", ran.err);
+}
+
+#[test]
+fn what_is_shown_is_what_is_sent() {
+    let sandbox = sandbox();
+    let server = ModelServer::start(&[Act::Say(edit(WORD, "exit 2", "sleep 86400"))]);
+    let shown = propose(&sandbox, &["--llm-url", &server.url(), "--show-prompt"]).exits(0).out;
+    assert!(server.seen().is_empty(), "showing sends nothing");
+    propose(&sandbox, &["--llm-url", &server.url()]).exits(0);
+    let seen = server.seen();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(shown.trim_end_matches('\n').as_bytes(), seen[0].body);
+}
+
+#[test]
+fn a_models_words_are_marked_recorded_and_pushed_only_by_a_person() {
+    let sandbox = sandbox();
+    let server = ModelServer::start(&[Act::Say(edit(WORD, "exit 2", "sleep 86400"))]);
+    let model = ["--llm-url", &server.url(), "--llm-model", "played"];
+    let ran = propose(&sandbox, &model).exits(0);
+    assert!(ran.out.contains("Written by a model; a person decides:") && ran.out.contains("review"), "{}", ran.out);
+    let mut push = model.to_vec();
+    push.extend(["--push", "--yes"]);
+    propose(&sandbox, &push).exits(7);
+    assert_eq!(branches(&sandbox), ["main"], "--yes answers for safe fixes only");
+    push.pop();
+    push.push("--yes=review");
+    propose(&sandbox, &push).exits(0);
+    let branch = branches(&sandbox).remove(0);
+    let file = sandbox.git("remote.git", &["show", &format!("{branch}:web.yaml")]);
+    assert_eq!(file, WEB.replace("exit 2", "sleep 86400").trim_end());
+    let message = sandbox.git("remote.git", &["log", "-1", "--format=%B", &branch]);
+    assert!(message.contains("Aifix-Model: played"), "{message}");
+    let records = sandbox.aifix(&["audit", "list", "-o", "json"]).json();
+    let prompt = &records["items"][0]["spec"]["prompt"];
+    assert_eq!(prompt["model"], "played");
+    assert!(prompt["request"]["messages"][1]["content"].as_str().unwrap().contains("exit code 2"), "{prompt:#}");
+}
+
+#[test]
+fn every_failure_of_a_server_has_its_own_message_and_exit_code() {
+    let sandbox = sandbox();
+    let absent = propose(&sandbox, &["--llm-url", &ModelServer::absent()]).exits(3);
+    assert!(absent.err.contains("hint:"), "{}", absent.err);
+    let cases: [(Act, i32); 8] = [
+        (Act::Fail(401, "", "Invalid API Key"), 2),
+        (Act::Fail(500, "", "boom"), 3),
+        (Act::Fail(429, "Retry-After: 600\r\n", "slow down"), 3),
+        (Act::Say("{\"path\": \"spec".into()), 4),
+        (Act::Say("I think you should restart it.".into()), 4),
+        (Act::Say("{\"image\": \"evil.example/x\"}".into()), 4),
+        (Act::Say(edit(WORD, "exit 3", "sleep 1")), 4),
+        (Act::Endless, 4),
+    ];
+    let mut messages = std::collections::BTreeSet::new();
+    for (act, code) in cases {
+        let server = ModelServer::start(std::slice::from_ref(&act));
+        let ran = propose(&sandbox, &["--llm-url", &server.url()]).exits(code);
+        let words = ran.out.lines().chain(ran.err.lines()).filter(|line| !line.contains("127.0.0.1")).collect::<Vec<_>>().join("\n");
+        assert!(messages.insert(words), "{act:?} says the same as another");
+        assert!(server.seen().len() <= 3, "at most 3 calls");
+        assert!(!ran.out.contains("evil.example") && !ran.err.contains("evil.example"), "{}{}", ran.out, ran.err);
+    }
+    assert_eq!(branches(&sandbox), ["main"]);
+}
+
+#[test]
+fn a_host_that_nobody_agreed_to_is_sent_nothing() {
+    let sandbox = sandbox();
+    let ran = propose(&sandbox, &["--llm-url", "https://models.example/v1"]).exits(7);
+    assert!(ran.err.contains("nobody agreed yet to send evidence to"), "{}", ran.err);
+}
+
+#[test]
+fn the_users_file_may_name_the_model_and_a_typo_in_it_is_named() {
+    let sandbox = sandbox();
+    let server = ModelServer::start(&[Act::Say(edit(WORD, "exit 2", "sleep 86400"))]);
+    sandbox.write("home/.config/aifix/config.toml", &format!("[llm]\nurl = \"{}\"\n", server.url()));
+    let ran = propose(&sandbox, &[]).exits(0);
+    assert!(ran.out.contains("Written by a model"), "{}", ran.out);
+    let ran = propose(&sandbox, &["--llm", "never"]).exits(4);
+    assert!(!ran.out.contains("Written by a model"), "{}", ran.out);
+    sandbox.write("home/.config/aifix/config.toml", "[lllm]\nurl = \"x\"\n");
+    let ran = propose(&sandbox, &[]).exits(2);
+    assert!(ran.err.contains("did you mean `[llm]`?"), "{}", ran.err);
+}
