@@ -65,7 +65,7 @@ Exit codes:
     0  done
     1  scan found root causes worse than info
     2  wrong usage or configuration
-    3  cluster or Git host unreachable
+    3  cluster, model or Git host unreachable
     4  refused: no safe edit could be proved
     5  denied: a policy, a missing approval, or a record that does not verify
     6  something essential could not be looked at, and nothing else is wrong

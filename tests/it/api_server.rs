@@ -226,6 +226,12 @@ impl Shared {
 
     fn answer(&self, seen: &Seen, endless: bool) -> Answer {
         let (path, query) = seen.target.split_once('?').unwrap_or((&seen.target, ""));
+        if seen.method == "POST" && path == "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews" {
+            let all = json!({"verbs": ["get", "list"], "apiGroups": ["*"], "resources": ["*"]});
+            return ok(
+                &json!({"kind": "SelfSubjectRulesReview", "status": {"incomplete": false, "resourceRules": [all]}}),
+            );
+        }
         let query: BTreeMap<&str, &str> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
         let not_found = || status(404, "", "the server could not find the requested resource");
         let mut steps: Vec<&str> = path.trim_start_matches('/').split('/').collect();
@@ -324,6 +330,9 @@ fn request(reader: &mut BufReader<TcpStream>) -> Option<Seen> {
         reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
         let Some((name, value)) = line.split_once(':') else { break };
         headers.entry(name.to_lowercase()).or_default().push(value.trim().to_owned());
+    }
+    if let Some(length) = headers.get("content-length").and_then(|values| values[0].parse().ok()) {
+        reader.read_exact(&mut vec![0; length]).ok()?;
     }
     Some(Seen { method, target, headers })
 }

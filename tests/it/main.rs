@@ -22,6 +22,7 @@ mod model_road;
 mod model_server;
 mod policy;
 mod policy_command;
+mod readme;
 mod recorded;
 mod repo;
 mod road;

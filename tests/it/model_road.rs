@@ -110,7 +110,13 @@ fn every_failure_of_a_server_has_its_own_message_and_exit_code() {
     for (act, code) in cases {
         let server = ModelServer::start(std::slice::from_ref(&act));
         let ran = propose(&sandbox, &["--llm-url", &server.url()]).exits(code);
-        let words = ran.out.lines().chain(ran.err.lines()).filter(|line| !line.contains("127.0.0.1")).collect::<Vec<_>>().join("\n");
+        let words = ran
+            .out
+            .lines()
+            .chain(ran.err.lines())
+            .filter(|line| !line.contains("127.0.0.1"))
+            .collect::<Vec<_>>()
+            .join("\n");
         assert!(messages.insert(words), "{act:?} says the same as another");
         assert!(server.seen().len() <= 3, "at most 3 calls");
         assert!(!ran.out.contains("evil.example") && !ran.err.contains("evil.example"), "{}{}", ran.out, ran.err);

@@ -1,6 +1,6 @@
 //! A real model server: the wire holds, whatever it says.
 
-use crate::kit::lab;
+use crate::kit::{Namespace, Repository, aifix, failing, faults, lab, wait};
 use aifix::cluster::files;
 use aifix::diagnose::diagnose;
 use aifix::llm::prompt::{Field, LIMIT, Material};
@@ -67,4 +67,28 @@ async fn the_largest_prompt_fits_a_context_of_4096_tokens() {
     let prompt = Prompt::build(&material(3_000), client.settings(), LIMIT);
     let answer = client.ask(&prompt, &mut Budget::of(1, PATIENCE)).await.unwrap();
     assert!((2_000..3_700).contains(&answer.usage.prompt), "{:?}", answer.usage);
+}
+
+#[test]
+fn whatever_a_weak_model_says_about_a_crash_loop_nothing_but_a_review_comes_out() {
+    if lab("AIFIX_LAB_LLM_URL").is_empty() {
+        return;
+    }
+    let namespace = Namespace::new("weak");
+    let file = faults().join("crash-app-error.yaml");
+    namespace.kubectl(&["apply", "-f", file.to_str().unwrap()]);
+    let repository = Repository::new("weak", &[("ledger.yaml", std::fs::read_to_string(&file).unwrap())]);
+    let work = repository.work();
+    wait("the crash loop", Duration::from_secs(90), || {
+        let found = failing(&aifix(&work, &["scan", "-n", &namespace.0, "-o", "json"]).json());
+        if found == ["crash-app-error Deployment/ledger"] { Ok(()) } else { Err(format!("{found:?}")) }
+    });
+    let url = lab("AIFIX_LAB_LLM_URL");
+    let ran = aifix(
+        &work,
+        &["propose", "deploy/ledger", "-n", &namespace.0, "--llm-url", &url, "--push", "--yes", "-o", "json"],
+    );
+    // An answer that can't be taken is refused (4); one that can waits for a person (7): --yes never pushes it.
+    assert!(matches!(ran.code, 4 | 7), "{}\n{}\n{}", ran.code, ran.out, ran.err);
+    assert_eq!(repository.git(&["ls-remote", "--heads", "origin"]).lines().count(), 1);
 }

@@ -213,7 +213,7 @@ fn an_earlier_image_of_another_registry_is_not_offered() {
     for (image, name) in
         [("web", "web"), ("a:5000/web", "a:5000/web"), ("a:5000/w:1@sha256:0", "a:5000/w"), ("w@sha256:0", "w")]
     {
-        assert_eq!(super::fields::repository(image), name);
+        assert_eq!(fields::repository(image), name);
     }
 }
 
