@@ -1,19 +1,20 @@
 //! The `aifix` command: parse, run one command, exit.
 
-use aifix::commands::{self, Cli, Session, complete, completions};
-use aifix::error::{Error, exit};
+use aifix::commands::{self, Session, complete, completions, runtime};
+use aifix::error::Error;
 use aifix::policy;
 use aifix::settings::environment::{self, Environment};
 use aifix::ui::{Colour, Ui};
 use clap_complete::CompleteEnv;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 use std::process::ExitCode;
-use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
     let typed = environment::typed();
     if typed.first().is_some_and(|word| word == policy::SUBCOMMAND) {
-        // Before any thread is started: it limits this process for good.
-        return policy_child();
+        // Before any thread is started: the policy child limits its process for good.
+        let served = policy::child::run(std::io::stdin().lock(), aifix::ui::pipe());
+        return end(&Ui::new(Colour::Never, false), served.map(|()| 0));
     }
     // A shell asks what to offer; it ends here then.
     CompleteEnv::with_factory(complete::command).var(completions::VARIABLE).complete();
@@ -22,47 +23,16 @@ fn main() -> ExitCode {
     // Both kube and reqwest take the process's TLS provider; it may be installed once.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let session = Session { ui, environment: Environment::read(), typed };
-    std::panic::set_hook(Box::new(|_| {}));
-    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(cli, &session)));
-    let result = outcome.unwrap_or_else(|panic| Err(bug(panic.as_ref())));
-    match result {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            session.ui.error(&error);
-            ExitCode::from(error.kind.exit_code())
-        }
-    }
+    set_hook(Box::new(|_| {}));
+    let outcome = catch_unwind(AssertUnwindSafe(|| runtime::block(cli.command, &session)));
+    end(&session.ui, outcome.unwrap_or_else(|panic| Err(bug(panic.as_ref()))))
 }
 
-/// We are the child that evaluates policies for another aifix.
-fn policy_child() -> ExitCode {
-    match policy::child::run(std::io::stdin().lock(), aifix::ui::pipe()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            Ui::new(Colour::Never, false).error(&error);
-            ExitCode::from(error.kind.exit_code())
-        }
-    }
-}
-
-fn run(cli: Cli, session: &Session) -> Result<u8, Error> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Error::bug("could not start").caused_by(&error))?;
-    let code = runtime.block_on(async {
-        let mut terminated =
-            signal(SignalKind::terminate()).map_err(|error| Error::bug("no signals").caused_by(&error))?;
-        // Dropping the command's future removes its scratch folders and ends its child processes.
-        tokio::select! {
-            result = commands::run(cli.command, session) => result,
-            _ = tokio::signal::ctrl_c() => Ok(exit::INTERRUPTED),
-            _ = terminated.recv() => Ok(exit::TERMINATED),
-        }
-    });
-    runtime.shutdown_background();
-    session.ui.restore();
-    code
+fn end(ui: &Ui, result: Result<u8, Error>) -> ExitCode {
+    ExitCode::from(result.unwrap_or_else(|error| {
+        ui.error(&error);
+        error.kind.exit_code()
+    }))
 }
 
 fn bug(panic: &(dyn std::any::Any + Send)) -> Error {

@@ -12,6 +12,7 @@ mod model;
 mod policy;
 mod propose;
 mod propose_push;
+pub mod runtime;
 mod scan;
 mod snapshot;
 mod target;

@@ -118,3 +118,21 @@ pub(crate) fn recorded(name: &str) -> String {
     assert!(folder.is_dir(), "{} is missing", folder.display());
     folder.to_str().unwrap().to_owned()
 }
+
+/// The Deployment `web` of a recording, as a person keeps it: one container `app` of busybox.
+pub(crate) fn manifest(namespace: &str, script: &str, memory: Option<&str>) -> String {
+    let limits = memory
+        .map(|memory| format!("        resources:\n          limits:\n            memory: {memory}   # small nodes\n"));
+    format!(
+        "# The shop's front end.\napiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  namespace: {namespace}\nspec:\n  replicas: 1\n  \
+         selector:\n    matchLabels: {{app: web}}\n  template:\n    metadata:\n      labels: {{app: web}}\n    spec:\n      \
+         terminationGracePeriodSeconds: 2\n      containers:\n      - name: app\n        image: busybox:1.36\n        \
+         imagePullPolicy: IfNotPresent\n        command: [\"sh\", \"-c\", \"{script}\"]\n{}",
+        limits.unwrap_or_default()
+    )
+}
+
+/// The manifest of the recorded `oom-killed`.
+pub(crate) fn oom_manifest() -> String {
+    manifest("cat-oom-killed", "echo starting; tail /dev/zero", Some("32Mi"))
+}

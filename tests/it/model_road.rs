@@ -1,35 +1,17 @@
 //! The road with a model: off until configured, shown before it is sent, never safe.
 
-use crate::harness::{Ran, Sandbox, recorded};
+use crate::harness::{Ran, Sandbox, manifest, recorded};
 use crate::model_server::{Act, ModelServer, edit};
 
-const WEB: &str = "\
-apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: web
-  namespace: cat-crash-exit-2
-spec:
-  replicas: 1
-  selector:
-    matchLabels: {app: web}
-  template:
-    metadata:
-      labels: {app: web}
-    spec:
-      terminationGracePeriodSeconds: 2
-      containers:
-      - name: app
-        image: busybox:1.36
-        imagePullPolicy: IfNotPresent
-        command: [\"sh\", \"-c\", \"exit 2\"]
-";
+fn web() -> String {
+    manifest("cat-crash-exit-2", "exit 2", None)
+}
 
 const WORD: &str = "spec.template.spec.containers[app].command[2]";
 
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
-    sandbox.repository(&[("web.yaml", WEB)]);
+    sandbox.repository(&[("web.yaml", &web())]);
     sandbox
 }
 
@@ -82,7 +64,7 @@ fn a_models_words_are_marked_recorded_and_pushed_only_by_a_person() {
     propose(&sandbox, &push).exits(0);
     let branch = branches(&sandbox).remove(0);
     let file = sandbox.git("remote.git", &["show", &format!("{branch}:web.yaml")]);
-    assert_eq!(file, WEB.replace("exit 2", "sleep 86400").trim_end());
+    assert_eq!(file, web().replace("exit 2", "sleep 86400").trim_end());
     let message = sandbox.git("remote.git", &["log", "-1", "--format=%B", &branch]);
     assert!(message.contains("Aifix-Model: played"), "{message}");
     let records = sandbox.aifix(&["audit", "list", "-o", "json"]).json();

@@ -1,31 +1,6 @@
 //! Policies at the command line and on the road.
 
-use crate::harness::{Sandbox, recorded};
-
-const MANIFEST: &str = "\
-apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: web
-  namespace: cat-oom-killed
-spec:
-  replicas: 1
-  selector:
-    matchLabels: {app: web}
-  template:
-    metadata:
-      labels: {app: web}
-    spec:
-      terminationGracePeriodSeconds: 2
-      containers:
-      - name: app
-        image: busybox:1.36
-        imagePullPolicy: IfNotPresent
-        command: [\"sh\", \"-c\", \"echo starting; tail /dev/zero\"]
-        resources:
-          limits:
-            memory: 32Mi
-";
+use crate::harness::{Sandbox, oom_manifest, recorded};
 
 /// A policy of a team: no memory limit above 48Mi.
 const SMALL: &str = "\
@@ -66,9 +41,9 @@ fn what_aifix_brings_is_listed_and_passes_its_own_tests() {
 #[test]
 fn manifests_are_checked_alone_and_a_denial_shows_its_line() {
     let sandbox = Sandbox::new();
-    sandbox.write("ok.yaml", MANIFEST);
+    sandbox.write("ok.yaml", &oom_manifest());
     sandbox.aifix(&["policy", "check", "ok.yaml"]).exits(0);
-    sandbox.write("bad.yaml", &MANIFEST.replace("busybox:1.36", "busybox:latest"));
+    sandbox.write("bad.yaml", &oom_manifest().replace("busybox:1.36", "busybox:latest"));
     let ran = sandbox.aifix(&["policy", "check", "bad.yaml"]).exits(5);
     assert!(
         ran.out.contains("--> policies/image_tag.rego:13:1") && ran.out.contains("13 | deny contains verdict if {"),
@@ -102,7 +77,7 @@ fn a_teams_own_tests_are_run_and_a_failed_one_is_named() {
 #[test]
 fn a_proposal_shows_what_the_policies_say_and_the_record_keeps_it() {
     let sandbox = Sandbox::new();
-    sandbox.repository(&[("web.yaml", MANIFEST)]);
+    sandbox.repository(&[("web.yaml", &oom_manifest())]);
     let ran = propose(&sandbox, &[]).exits(0);
     assert!(ran.out.contains("policies  13 asked: allowed"), "{}", ran.out);
     propose(&sandbox, &["--push", "--yes=review"]).exits(0);
@@ -115,7 +90,7 @@ fn a_proposal_shows_what_the_policies_say_and_the_record_keeps_it() {
 #[test]
 fn a_denied_fix_is_not_pushed_and_says_which_policy_stood_in_the_way() {
     let sandbox = Sandbox::new();
-    sandbox.repository(&[("web.yaml", MANIFEST)]);
+    sandbox.repository(&[("web.yaml", &oom_manifest())]);
     sandbox.write("team/small.rego", SMALL);
     let policy = sandbox.path("team");
     let ran = propose(&sandbox, &["--push", "--yes=review", "--policy", policy.to_str().unwrap()]).exits(5);
@@ -127,7 +102,7 @@ fn a_denied_fix_is_not_pushed_and_says_which_policy_stood_in_the_way() {
 #[test]
 fn a_critical_namespace_needs_an_approval_that_yes_never_gives() {
     let sandbox = Sandbox::new();
-    sandbox.repository(&[("web.yaml", MANIFEST)]);
+    sandbox.repository(&[("web.yaml", &oom_manifest())]);
     sandbox.write("team/data.yaml", "aifix:\n  critical:\n    namespaces: [cat-oom-killed]\n");
     sandbox.write("team/small.rego", "package team.none\n\nwarn contains \"never\" if { false }\n");
     let policy = sandbox.path("team");
@@ -139,7 +114,7 @@ fn a_critical_namespace_needs_an_approval_that_yes_never_gives() {
 #[test]
 fn a_broken_policy_is_a_denial_with_its_reason() {
     let sandbox = Sandbox::new();
-    sandbox.repository(&[("web.yaml", MANIFEST)]);
+    sandbox.repository(&[("web.yaml", &oom_manifest())]);
     for (text, reason) in [
         ("package x\n\ndeny contains \"a\" if { nothing_is_", "x.rego"),
         ("package x\n\nf(n) := f(n + 1)\n\ndeny contains \"a\" if { f(1) }\n", "recurs"),

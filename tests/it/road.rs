@@ -1,44 +1,17 @@
 //! The road from a recorded failure to a pushed branch, and every way it can end.
 
-use crate::harness::{Ran, Sandbox, recorded};
+use crate::harness::{Ran, Sandbox, oom_manifest, recorded};
 use rexpect::session::{PtySession, spawn_command};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// The manifest of the recorded `oom-killed`, as a person keeps it.
-const WEB: &str = "\
-# The shop's front end.
-apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: web
-  namespace: cat-oom-killed
-spec:
-  replicas: 1
-  selector:
-    matchLabels: {app: web}
-  template:
-    metadata:
-      labels: {app: web}
-    spec:
-      terminationGracePeriodSeconds: 2
-      containers:
-      - name: app
-        image: busybox:1.36
-        imagePullPolicy: IfNotPresent
-        command: [\"sh\", \"-c\", \"echo starting; tail /dev/zero\"]
-        resources:
-          limits:
-            memory: 32Mi   # small nodes
-";
-
 const OOM: &str = "oom-killed";
 
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
-    sandbox.repository(&[("k8s/web.yaml", WEB), ("README.md", "x\n")]);
+    sandbox.repository(&[("k8s/web.yaml", &oom_manifest()), ("README.md", "x\n")]);
     sandbox
 }
 
@@ -115,7 +88,7 @@ fn a_push_lands_one_commit_with_one_changed_line_and_a_record() {
     let stat = sandbox.git("remote.git", &["diff", "--numstat", "main", branch]);
     assert_eq!(stat, "1\t1\tk8s/web.yaml");
     let file = sandbox.git("remote.git", &["show", &format!("{branch}:k8s/web.yaml")]);
-    assert_eq!(file.trim_end(), WEB.replace("32Mi", "64Mi").trim_end());
+    assert_eq!(file.trim_end(), oom_manifest().replace("32Mi", "64Mi").trim_end());
 
     let message = sandbox.git("remote.git", &["log", "-1", "--format=%B", branch]);
     let subject = message.lines().next().unwrap();
@@ -170,7 +143,7 @@ fn the_patch_applies_and_the_json_says_the_same() {
     let patch = propose(&sandbox, &["-o", "patch"]).exits(0);
     sandbox.write("fix.patch", &patch.out);
     sandbox.git("work", &["apply", sandbox.path("fix.patch").to_str().unwrap()]);
-    assert_eq!(fs::read_to_string(sandbox.path("work/k8s/web.yaml")).unwrap(), WEB.replace("32Mi", "64Mi"));
+    assert_eq!(fs::read_to_string(sandbox.path("work/k8s/web.yaml")).unwrap(), oom_manifest().replace("32Mi", "64Mi"));
     sandbox.git("work", &["checkout", "-q", "."]);
     let report = propose(&sandbox, &["-o", "json"]).exits(0).json();
     let proposal = &report["proposals"][0];
@@ -290,7 +263,7 @@ fn a_remote_that_does_not_answer_is_unreachable_and_one_that_is_not_there_is_a_w
 #[test]
 fn a_manifest_that_is_not_what_runs_is_not_edited() {
     let sandbox = Sandbox::new();
-    sandbox.repository(&[("k8s/web.yaml", &WEB.replace("busybox:1.36", "busybox:1.35"))]);
+    sandbox.repository(&[("k8s/web.yaml", &oom_manifest().replace("busybox:1.36", "busybox:1.35"))]);
     let ran = propose(&sandbox, &[]).exits(4);
     assert!(ran.out.contains("not-explained") && ran.out.contains("image"), "{}", ran.out);
 }
@@ -422,7 +395,7 @@ const OVERLAY: &str = "resources:\n- ../../base\n";
 fn without_a_renderer_the_way_to_get_one_is_named() {
     let sandbox = Sandbox::new();
     sandbox.repository(&[
-        ("base/web.yaml", WEB),
+        ("base/web.yaml", &oom_manifest()),
         ("base/kustomization.yaml", "resources:\n- web.yaml\n"),
         ("overlays/prod/kustomization.yaml", OVERLAY),
     ]);
