@@ -18,7 +18,7 @@
 //! | 7 | [`commands`]: one command per file |
 //! | 6 | [`output`]: one format per file |
 //! | 5 | [`proposal`]: tries candidate after candidate |
-//! | 4 | [`source`]: live object to Git, proved; [`fix`]: finding to intents, by rule |
+//! | 4 | [`source`]: live object to Git, proved; [`fix`]: finding to intents, by rule; [`narrative`]: a model's words, each tied to evidence |
 //! | 3 | [`diagnose`]: pure rules over a snapshot; [`render`]: tree to objects |
 //! | 2 | [`cluster`]: the only reader of the cluster; [`repo`]: the only toucher of Git; [`policy`]: Rego in a child process; [`yaml`]; [`audit`] |
 //! | 1 | [`doors`]: child processes, files; [`settings`]; [`ui`]: the only writer to the terminal |
@@ -37,6 +37,7 @@ pub mod error;
 pub mod fix;
 pub mod llm;
 pub mod model;
+pub mod narrative;
 pub mod output;
 pub mod policy;
 pub mod proposal;

@@ -2,21 +2,26 @@
 
 use super::Session;
 use super::look::{self, Seen};
+use super::model::{self, ModelArgs};
 use super::target::Target;
 use crate::diagnose;
 use crate::error::{Error, exit};
+use crate::llm::{Client, Settings, consent};
 use crate::model::code::FixClass;
 use crate::model::finding::{Finding, Severity};
 use crate::model::object::ObjectRef;
 use crate::model::proposal::Signal;
+use crate::narrative::{self, Narrative};
 use crate::output::{explain_text, json, scan_text};
 use crate::settings::flags::{LookArgs, ReportFormat};
 use crate::source;
+use crate::text::Sanitised;
 use clap::Args;
 
 /// Explain why an object fails: cause, evidence, what changed, what a fix would be
 ///
 /// A healthy object says so, and shows what was looked at. Without an object: the worst failing one.
+/// With a model, a few sentences in its words follow, each with the numbers of the evidence it stands on.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -34,17 +39,76 @@ pub struct ExplainArgs {
 
     #[command(flatten)]
     pub look: LookArgs,
+
+    #[command(flatten)]
+    pub model: ModelArgs,
 }
 
 pub(super) async fn run(args: &ExplainArgs, session: &Session) -> Result<u8, Error> {
     let target = Target::parse(&args.object)?;
+    let settings = args.model.settings(session)?;
     let seen = look::look(&args.look, session).await?;
     let roots = roots(target.as_ref(), &seen);
+    if args.model.show_prompt {
+        return show_prompt(&roots, settings.as_ref(), session);
+    }
     match (roots.as_slice(), &target) {
         ([], None) => nothing_fails(args, &seen, session),
         ([], Some(target)) => healthy(target, args, &seen, session),
-        (roots, target) => failing(roots, target.as_ref(), args, &seen, session),
+        (roots, target) => failing(roots, target.as_ref(), settings, args, &seen, session).await,
     }
+}
+
+/// The request that would be sent, byte for byte.
+fn show_prompt(roots: &[&Finding], settings: Option<&Settings>, session: &Session) -> Result<u8, Error> {
+    match (told_about(roots), settings) {
+        (Some(finding), Some(settings)) => {
+            session.ui.print(&String::from_utf8_lossy(narrative::prompt(finding, settings).bytes()))?;
+            if session.ui.out_is_terminal() {
+                session.ui.print("\n")?;
+            }
+        }
+        _ => session.ui.say("nothing would be sent: a model is asked about failures alone"),
+    }
+    Ok(exit::DONE)
+}
+
+/// The finding that a model is asked about: the worst, when it is a failure.
+fn told_about<'f>(roots: &[&'f Finding]) -> Option<&'f Finding> {
+    roots.first().copied().filter(|finding| narrative::serves(finding))
+}
+
+/// The model's words. An explanation stands without them: what keeps a model from answering is a warning.
+async fn tell(
+    roots: &[&Finding],
+    settings: Option<Settings>,
+    args: &ExplainArgs,
+    session: &Session,
+) -> Option<Narrative> {
+    let (finding, settings) = (told_about(roots)?, settings?);
+    let told = async {
+        let client = client(finding, settings, args, session).await?;
+        let _progress = session.ui.progress(&format!("Asking the model at {}", client.host()));
+        narrative::tell(&client, finding).await
+    };
+    match told.await {
+        Ok(told) => Some(told),
+        Err(error) => {
+            let hints: String = error.hints.iter().map(|hint| format!(" ({hint})")).collect();
+            session.ui.warn(Sanitised::line(&format!("nothing in a model's words: {error}{hints}")));
+            None
+        }
+    }
+}
+
+async fn client(finding: &Finding, settings: Settings, args: &ExplainArgs, session: &Session) -> Result<Client, Error> {
+    // The question is shown on stdout: where that is data, only what was agreed to before counts.
+    let agreed = if args.output == ReportFormat::Text && session.ui.out_is_terminal() {
+        model::agree(&settings, &narrative::prompt(finding, &settings).leaves(), session).await?
+    } else {
+        consent::remembered(&consent::file(&session.environment)?)?
+    };
+    Client::new(settings, &session.environment.0, &agreed)
 }
 
 /// The findings that are about the target; without one the worst.
@@ -78,7 +142,7 @@ fn healthy(target: &Target, args: &ExplainArgs, seen: &Seen, session: &Session) 
     let unseen: Vec<String> =
         seen.snapshot.gaps.iter().filter(|gap| gap.essential).map(|gap| format!("{}: {}", gap.what, gap.why)).collect();
     let text = match args.output {
-        ReportFormat::Json => json::explanation(&object, &[], &checks, &[])?,
+        ReportFormat::Json => json::explanation(&object, &[], &checks, &[], None)?,
         ReportFormat::Text => {
             let mut page = session.ui.page();
             explain_text::healthy(&mut page, &object, &checks, &unseen, session.ui.width());
@@ -89,9 +153,10 @@ fn healthy(target: &Target, args: &ExplainArgs, seen: &Seen, session: &Session) 
     Ok(exit::DONE)
 }
 
-fn failing(
+async fn failing(
     roots: &[&Finding],
     target: Option<&Target>,
+    settings: Option<Settings>,
     args: &ExplainArgs,
     seen: &Seen,
     session: &Session,
@@ -119,11 +184,19 @@ fn failing(
         );
         trails.extend(trail);
     }
-    let text = match (args.output, roots.first()) {
-        (ReportFormat::Json, Some(first)) => json::explanation(&first.object, roots, &[], &trails)?,
-        _ => page.as_str().to_owned(),
-    };
-    session.ui.print(&text)?;
+    if let (ReportFormat::Json, Some(first)) = (args.output, roots.first()) {
+        let told = tell(roots, settings, args, session).await;
+        session.ui.print(&json::explanation(&first.object, roots, &[], &trails, told.as_ref())?)?;
+        return Ok(exit::DONE);
+    }
+    // Before the model is asked: nobody waits for what is known.
+    session.ui.print(page.as_str())?;
+    if let Some(told) = tell(roots, settings, args, session).await {
+        let mut page = session.ui.page();
+        let about = told_about(roots).filter(|_| roots.len() > 1).map(|finding| &finding.object);
+        explain_text::narrative(&mut page, &told, about, session.ui.width());
+        session.ui.print(page.as_str())?;
+    }
     Ok(exit::DONE)
 }
 

@@ -169,7 +169,7 @@ pub async fn candidates(
 fn nothing(shape: &Shape, reason: &str) -> String {
     let of = match shape {
         Shape::Choice { .. } => "candidate",
-        Shape::Edit { .. } => "change",
+        Shape::Edit { .. } | Shape::Sentences { .. } => "change",
     };
     let said = check::tame(reason);
     if said.is_empty() {

@@ -12,6 +12,8 @@ pub enum Shape {
     Choice { texts: Vec<String>, evidence: Vec<u32> },
     /// A new value for one of these paths, or none.
     Edit { paths: Vec<String>, evidence: Vec<u32> },
+    /// Sentences that each name some of this evidence.
+    Sentences { evidence: Vec<u32> },
 }
 
 /// What stands for "nothing of this".
@@ -19,6 +21,12 @@ pub const NONE: &str = "none";
 
 /// Characters of a reason that are kept.
 const REASON: usize = 160;
+
+/// Sentences of a narrative at most.
+pub const SENTENCES: usize = 6;
+
+/// Characters of one sentence that are kept.
+const SENTENCE: usize = 300;
 
 /// What a model said; nothing of it is believed yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +37,17 @@ pub enum Said {
     Edit { path: String, old: String, new: String, evidence: Vec<u32>, reason: String },
     /// Nothing of what was offered.
     Nothing { reason: String },
+    /// A narrative.
+    Sentences(Vec<Sentence>),
+}
+
+/// One sentence of a narrative, as the model said it: neither its words nor its numbers are checked.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sentence {
+    /// One line, without recognised secrets.
+    pub text: String,
+    pub evidence: Vec<u32>,
 }
 
 /// Tokens that were counted by the server.
@@ -56,24 +75,22 @@ impl Shape {
     /// NOTE: llama.cpp takes a pattern for the text between the quotes as it is: one that allows `"` or
     /// `\` makes broken JSON, which it then answers with 500.
     pub fn schema(&self) -> Value {
-        let names = self.names();
         let mut properties = Map::new();
-        for name in names {
+        for name in self.names() {
             let schema = match (*name, self) {
                 ("choice", Self::Choice { texts, .. }) => json!({"type": "string", "enum": with_none(texts)}),
                 ("path", Self::Edit { paths, .. }) => json!({"type": "string", "enum": with_none(paths)}),
-                ("evidence", Self::Choice { evidence, .. } | Self::Edit { evidence, .. }) if !evidence.is_empty() => {
-                    json!({"type": "array", "items": {"type": "integer", "enum": evidence}, "maxItems": 4})
-                }
-                ("evidence", _) => json!({"type": "array", "items": {"type": "integer"}, "maxItems": 4}),
-                ("reason", _) => {
-                    json!({"type": "string", "pattern": format!("^[a-zA-Z0-9 .,:;()%/=_-]{{0,{REASON}}}$")})
+                ("evidence", Self::Choice { evidence, .. } | Self::Edit { evidence, .. }) => numbers(evidence),
+                ("reason", _) => words(REASON),
+                ("sentences", Self::Sentences { evidence }) => {
+                    let item = object(&json!({"text": words(SENTENCE), "evidence": numbers(evidence)}));
+                    json!({"type": "array", "items": item, "maxItems": SENTENCES})
                 }
                 _ => json!({"type": "string"}),
             };
             properties.insert((*name).to_owned(), schema);
         }
-        json!({"type": "object", "properties": properties, "required": names, "additionalProperties": false})
+        object(&Value::Object(properties))
     }
 
     /// Tokens that such an answer needs at most.
@@ -81,6 +98,7 @@ impl Shape {
         match self {
             Self::Choice { .. } => 220,
             Self::Edit { .. } => 320,
+            Self::Sentences { .. } => 560,
         }
     }
 
@@ -88,6 +106,7 @@ impl Shape {
         match self {
             Self::Choice { .. } => &["choice", "evidence", "reason"],
             Self::Edit { .. } => &["path", "old", "new", "evidence", "reason"],
+            Self::Sentences { .. } => &["sentences"],
         }
     }
 
@@ -117,7 +136,7 @@ impl Shape {
             Self::Choice { texts, .. } => {
                 // Read from the text, not from the value: a key that stands there twice is an error.
                 let said: ChoiceText = serde_json::from_str(text).map_err(wrong)?;
-                let reason = reason(&said.reason);
+                let reason = line(&said.reason, REASON);
                 if said.choice == NONE {
                     return Ok(Said::Nothing { reason });
                 }
@@ -127,11 +146,16 @@ impl Shape {
             }
             Self::Edit { .. } => {
                 let said: EditText = serde_json::from_str(text).map_err(wrong)?;
-                let reason = reason(&said.reason);
+                let reason = line(&said.reason, REASON);
                 if said.path == NONE {
                     return Ok(Said::Nothing { reason });
                 }
                 Ok(Said::Edit { path: said.path, old: said.old, new: said.new, evidence: said.evidence, reason })
+            }
+            Self::Sentences { .. } => {
+                let mut said: SentencesText = serde_json::from_str(text).map_err(wrong)?;
+                said.sentences.iter_mut().for_each(|sentence| sentence.text = line(&sentence.text, SENTENCE));
+                Ok(Said::Sentences(said.sentences))
             }
         }
     }
@@ -155,13 +179,37 @@ struct EditText {
     reason: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SentencesText {
+    sentences: Vec<Sentence>,
+}
+
+/// An object of exactly these properties.
+fn object(properties: &Value) -> Value {
+    let names: Vec<&String> = properties.as_object().map(|map| map.keys().collect()).unwrap_or_default();
+    json!({"type": "object", "properties": properties, "required": names, "additionalProperties": false})
+}
+
+/// Plain words, at most `max` characters.
+fn words(max: usize) -> Value {
+    json!({"type": "string", "pattern": format!("^[a-zA-Z0-9 .,:;()%/=_-]{{0,{max}}}$")})
+}
+
+/// Some of these numbers; an enum of none would allow nothing.
+fn numbers(evidence: &[u32]) -> Value {
+    let item =
+        if evidence.is_empty() { json!({"type": "integer"}) } else { json!({"type": "integer", "enum": evidence}) };
+    json!({"type": "array", "items": item, "maxItems": 4})
+}
+
 fn with_none(texts: &[String]) -> Vec<&str> {
     texts.iter().map(String::as_str).chain([NONE]).collect()
 }
 
-fn reason(text: &str) -> String {
+fn line(text: &str, max: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    crate::text::clip(crate::redact::text(&line).as_str(), REASON)
+    crate::text::clip(crate::redact::text(&line).as_str(), max)
 }
 
 /// The inside of a single code fence: servers that do not hold the schema like to add one.
@@ -220,6 +268,28 @@ mod tests {
         assert!(matches!(said("a = 1"), Ok(Said::Choice { at: 0, .. })));
         assert!(matches!(said(NONE), Ok(Said::Nothing { .. })));
         assert!(matches!(said("a = 2"), Err(Failure::WrongShape(_))));
+    }
+
+    #[test]
+    fn sentences_are_read_as_lines_and_nothing_else_stands_beside_them() {
+        let shape = Shape::Sentences { evidence: vec![1, 2] };
+        let said = shape.read(r#"{"sentences":[{"text":"The\n app   ends.","evidence":[1,9]}]}"#).unwrap();
+        assert_eq!(said, Said::Sentences(vec![Sentence { text: "The app ends.".to_owned(), evidence: vec![1, 9] }]));
+        assert_eq!(shape.read(r#"{"sentences":[],"command":"x"}"#), Err(Failure::UnknownField("command".to_owned())));
+        for wrong in [
+            r#"{}"#,
+            r#"{"sentences":["The app ends."]}"#,
+            r#"{"sentences":[{"text":"a"}]}"#,
+            r#"{"sentences":[{"text":"a","evidence":[1],"run":"x"}]}"#,
+            r#"{"sentences":[{"text":"a","evidence":["1"]}]}"#,
+        ] {
+            assert!(matches!(shape.read(wrong), Err(Failure::WrongShape(_))), "{wrong}");
+        }
+        let schema = shape.schema();
+        assert_eq!(schema["properties"]["sentences"]["maxItems"], 6);
+        let item = &schema["properties"]["sentences"]["items"];
+        assert_eq!(item["properties"]["evidence"]["items"]["enum"], json!([1, 2]));
+        assert_eq!((&item["required"], &item["additionalProperties"]), (&json!(["text", "evidence"]), &json!(false)));
     }
 
     #[test]

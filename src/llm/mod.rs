@@ -11,7 +11,7 @@ mod openai;
 pub mod prompt;
 pub mod settings;
 
-pub use answer::{Answer, Said, Shape, Usage};
+pub use answer::{Answer, Said, Sentence, Shape, Usage};
 pub use failure::Failure;
 pub use prompt::Prompt;
 pub use settings::{ApiKey, Settings};

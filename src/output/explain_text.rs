@@ -5,6 +5,7 @@ use crate::diagnose::Check;
 use crate::model::finding::{Evidence, Finding, Source};
 use crate::model::object::ObjectRef;
 use crate::model::proposal::{Signal, Trust};
+use crate::narrative::Narrative;
 use crate::redact;
 use crate::text::{self, Sanitised};
 use crate::ui::{Page, Paint};
@@ -53,6 +54,21 @@ pub fn failing(page: &mut Page, finding: &Finding, around: &Around<'_>) {
             page.put(Paint::Plain, "  ").foreign(Paint::Bold, command).end();
             page.wrapped(width, "    ", "    ", what);
         }
+    }
+}
+
+/// The model's words, below what was found without it. `about` names the object whose evidence is cited,
+/// when several are explained.
+pub fn narrative(page: &mut Page, told: &Narrative, about: Option<&ObjectRef>, width: usize) {
+    let of = about.map(|object| format!(", about {}", Sanitised::line(&object.to_string()))).unwrap_or_default();
+    heading(page, &format!("In words (by a model, {}){of}", Sanitised::line(&told.model)));
+    for sentence in &told.sentences {
+        let cited: Vec<String> = sentence.evidence.iter().map(u32::to_string).collect();
+        let words = format!("{} [{}]", sentence.marked(), cited.join(", "));
+        page.wrapped(width, "  ", "  ", Sanitised::line(&words).as_str());
+    }
+    if told.sentences.iter().any(|sentence| !sentence.unverified.is_empty()) {
+        page.wrapped(width, "  ", "  ", "(?) stands nowhere in what was found: do not rely on it");
     }
 }
 

@@ -11,6 +11,7 @@ use crate::model::proposal::{Outcome, Proposal, Signal};
 use crate::model::record::Entry;
 use crate::model::report::ScanReport;
 use crate::model::verdict::Evaluation;
+use crate::narrative::Narrative;
 use crate::redact;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -115,7 +116,8 @@ fn intent(proposal: &Proposal) -> Result<Value, Error> {
     }))
 }
 
-/// `Explanation`: the roots behind one object, or what was looked at when it is healthy.
+/// `Explanation`: the roots behind one object, or what was looked at when it is healthy. A narrative is
+/// about the first root, and cites that one's evidence.
 ///
 /// # Errors
 /// Only a bug: a finding can't be serialised.
@@ -124,17 +126,19 @@ pub fn explanation(
     roots: &[&Finding],
     checks: &[Check],
     trail: &[Signal],
+    narrative: Option<&Narrative>,
 ) -> Result<String, Error> {
-    document(
-        "Explanation",
-        &json!({
-            "object": to_value(object)?,
-            "failing": roots.iter().any(|finding| finding.severity != Severity::Info),
-            "roots": to_value(&roots)?,
-            "checks": to_value(&checks)?,
-            "trail": to_value(&trail)?,
-        }),
-    )
+    let mut content = json!({
+        "object": to_value(object)?,
+        "failing": roots.iter().any(|finding| finding.severity != Severity::Info),
+        "roots": to_value(&roots)?,
+        "checks": to_value(&checks)?,
+        "trail": to_value(&trail)?,
+    });
+    if let Some(narrative) = narrative {
+        content["narrative"] = to_value(narrative)?;
+    }
+    document("Explanation", &content)
 }
 
 /// `Checkup`: what works here.

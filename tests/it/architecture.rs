@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Floor of every room; imports only go down. Modules of floor 0 may import each other.
-const FLOORS: [(&str, u8); 22] = [
+const FLOORS: [(&str, u8); 23] = [
     ("main", 8),
     ("commands", 7),
     ("output", 6),
@@ -14,6 +14,7 @@ const FLOORS: [(&str, u8); 22] = [
     ("learn", 5),
     ("source", 4),
     ("fix", 4),
+    ("narrative", 4),
     ("diagnose", 3),
     ("render", 3),
     ("forge", 3),

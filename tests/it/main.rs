@@ -20,6 +20,7 @@ mod llm;
 mod llm_fix;
 mod model_road;
 mod model_server;
+mod narrative;
 mod policy;
 mod policy_command;
 mod readme;
