@@ -165,7 +165,7 @@ fn is_checked(word: &str) -> bool {
         return false;
     }
     let inner = word.char_indices().skip(1).map(|(_, c)| c);
-    let is_camel = inner.clone().any(|c| c.is_uppercase());
+    let is_camel = inner.clone().any(char::is_uppercase);
     let has_marks = inner.clone().any(|c| "/_:=.[@".contains(c));
     let is_name =
         inner.clone().any(|c| c == '-') && !word.split('-').any(|part| ENGLISH.contains(&part.to_lowercase().as_str()));
