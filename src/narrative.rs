@@ -20,7 +20,7 @@ pub const WORDS: usize = 120;
 pub const CALLS: usize = 2;
 
 /// Tokens of a prompt at most: with the answer it fits a context of 2,048.
-const LIMIT: usize = 1_400;
+const LIMIT: usize = 1_350;
 
 /// Characters of a model's name that are shown.
 const NAME: usize = 60;
@@ -52,9 +52,9 @@ impl Sentence {
     }
 }
 
-/// Whether a model is asked about this finding: it must be a failure.
+/// Whether a model is asked about this finding: it must be a failure, with evidence to cite.
 pub fn serves(finding: &Finding) -> bool {
-    finding.severity != Severity::Info
+    finding.severity != Severity::Info && !finding.evidence.is_empty()
 }
 
 /// The first request, byte for byte as it is sent (`--show-prompt`). The container's log is no part of
@@ -108,21 +108,27 @@ pub async fn tell(client: &Client, finding: &Finding) -> Result<Narrative, Error
 /// When none does: why not, in words that go back to the model.
 pub fn check(said: &[answer::Sentence], known: &[u32], finding: &Finding) -> Result<Vec<Sentence>, String> {
     let facts = words::Facts::new(finding);
-    let (mut kept, mut left, mut reason) = (Vec::new(), WORDS, "the answer has no sentence");
-    for sentence in said.iter().take(answer::SENTENCES) {
-        let mut evidence: Vec<u32> = sentence.evidence.iter().copied().filter(|id| known.contains(id)).collect();
+    let (mut kept, mut left, mut reason) = (Vec::<Sentence>::new(), WORDS, "the answer has no sentence");
+    // One text can hold several sentences: each stands on what the whole does.
+    let said =
+        said.iter().flat_map(|said| words::split(&said.text).into_iter().map(move |text| (text, &said.evidence)));
+    for (text, evidence) in said {
+        let mut evidence: Vec<u32> = evidence.iter().copied().filter(|id| known.contains(id)).collect();
         evidence.sort_unstable();
         evidence.dedup();
         if evidence.is_empty() {
             reason = "no sentence names evidence that is there";
             continue;
         }
-        let Some(text) = words::tame(&sentence.text, &facts) else {
+        let Some(text) = words::tame(text, &facts) else {
             reason = "a sentence must be plain words, without addresses and commands";
             continue;
         };
+        if kept.iter().any(|before| before.text == text) {
+            continue;
+        }
         let length = text.split_whitespace().count();
-        if length > left {
+        if length > left || kept.len() == answer::SENTENCES {
             reason = "the sentences are too long";
             break;
         }
@@ -163,11 +169,55 @@ mod tests {
 
     #[test]
     fn sentences_after_the_last_word_that_fits_are_dropped() {
-        let fifty = ["word"; 50].join(" ");
-        let sentences = [said(&fifty, &[1]), said(&fifty, &[1]), said(&fifty, &[1]), said("Short.", &[1])];
+        let fifty = |word: &str| said(&[word; 50].join(" "), &[1]);
+        let sentences = [fifty("a"), fifty("b"), fifty("c"), said("Short.", &[1])];
         assert_eq!(checked(&sentences).unwrap().len(), 2);
-        let many: Vec<_> = (0..9).map(|_| said("Short.", &[1])).collect();
+        let many: Vec<_> = "abcdefghi".chars().map(|c| said(&format!("{c}."), &[1])).collect();
         assert_eq!(checked(&many).unwrap().len(), answer::SENTENCES);
+    }
+
+    #[test]
+    fn every_sentence_of_a_text_is_cited_and_said_once() {
+        let kept = checked(&[said("It ends. It ends. Then it waits for 3 s.", &[2]), said("It ends.", &[1])]).unwrap();
+        let texts: Vec<&str> = kept.iter().map(|sentence| sentence.text.as_str()).collect();
+        assert_eq!(texts, ["It ends.", "Then it waits for 3 s."]);
+        assert!(kept.iter().all(|sentence| sentence.evidence == [2]));
+        assert_eq!(kept[1].unverified, ["3"]);
+    }
+
+    #[test]
+    fn a_failure_without_evidence_and_a_remark_are_nothing_to_tell() {
+        let mut finding = finding();
+        assert!(serves(&finding));
+        finding.severity = Severity::Info;
+        assert!(!serves(&finding));
+        let bare = Finding { severity: Severity::Critical, evidence: Vec::new(), ..finding };
+        assert!(!serves(&bare));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_a_model_says_only_short_plain_cited_words_come_out(
+            texts in proptest::collection::vec(
+                r"(?s)(\PC| |\. |[A-Z]|kubectl|delete|https?://|rm -rf /|\x1b|\x{202e}|\n|evil\.example/x|8){0,60}", 0..9),
+            ids in proptest::collection::vec(0..5_u32, 0..5),
+        ) {
+            let sentences: Vec<_> = texts.iter().map(|text| said(text, &ids)).collect();
+            let kept = checked(&sentences).unwrap_or_default();
+            let words: usize = kept.iter().map(|sentence| sentence.text.split_whitespace().count()).sum();
+            proptest::prop_assert!(words <= WORDS && kept.len() <= answer::SENTENCES);
+            for sentence in kept {
+                proptest::prop_assert!(!sentence.evidence.is_empty());
+                proptest::prop_assert!(sentence.evidence.iter().all(|id| [1, 2].contains(id)));
+                for c in sentence.text.chars() {
+                    proptest::prop_assert!(c == ' ' || c.is_ascii_graphic(), "{c:?}");
+                }
+                let text = format!(" {}", sentence.text);
+                for part in ["://", " kubectl delete", " rm -rf", "evil.example/x"] {
+                    proptest::prop_assert!(!text.contains(part), "{part} in {text}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ const REASON: usize = 160;
 pub const SENTENCES: usize = 6;
 
 /// Characters of one sentence that are kept.
-const SENTENCE: usize = 300;
+const SENTENCE: usize = 240;
 
 /// What a model said; nothing of it is believed yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,11 +80,11 @@ impl Shape {
             let schema = match (*name, self) {
                 ("choice", Self::Choice { texts, .. }) => json!({"type": "string", "enum": with_none(texts)}),
                 ("path", Self::Edit { paths, .. }) => json!({"type": "string", "enum": with_none(paths)}),
-                ("evidence", Self::Choice { evidence, .. } | Self::Edit { evidence, .. }) => numbers(evidence),
+                ("evidence", Self::Choice { evidence, .. } | Self::Edit { evidence, .. }) => numbers(evidence, 0),
                 ("reason", _) => words(REASON),
                 ("sentences", Self::Sentences { evidence }) => {
-                    let item = object(&json!({"text": words(SENTENCE), "evidence": numbers(evidence)}));
-                    json!({"type": "array", "items": item, "maxItems": SENTENCES})
+                    let item = object(&json!({"text": words(SENTENCE), "evidence": numbers(evidence, 1)}));
+                    json!({"type": "array", "items": item, "minItems": 1, "maxItems": SENTENCES})
                 }
                 _ => json!({"type": "string"}),
             };
@@ -98,7 +98,7 @@ impl Shape {
         match self {
             Self::Choice { .. } => 220,
             Self::Edit { .. } => 320,
-            Self::Sentences { .. } => 560,
+            Self::Sentences { .. } => 600,
         }
     }
 
@@ -196,11 +196,16 @@ fn words(max: usize) -> Value {
     json!({"type": "string", "pattern": format!("^[a-zA-Z0-9 .,:;()%/=_-]{{0,{max}}}$")})
 }
 
-/// Some of these numbers; an enum of none would allow nothing.
-fn numbers(evidence: &[u32]) -> Value {
+/// At least `min` of these numbers; an enum of none would allow nothing.
+fn numbers(evidence: &[u32], min: usize) -> Value {
     let item =
         if evidence.is_empty() { json!({"type": "integer"}) } else { json!({"type": "integer", "enum": evidence}) };
-    json!({"type": "array", "items": item, "maxItems": 4})
+    let mut schema = json!({"type": "array", "items": item, "maxItems": 4});
+    if min > 0 {
+        // Small models leave a list empty when they may.
+        schema["minItems"] = json!(min);
+    }
+    schema
 }
 
 fn with_none(texts: &[String]) -> Vec<&str> {

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 /// A URL, or a place that mail or a browser takes: never a fact of a failure that needs repeating.
 static ADDRESS: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(?i)[a-z][a-z0-9+.-]*:\s?//|\bwww\.|\b(?:javascript|mailto):\S|\bdata:\w+/").ok());
+    LazyLock::new(|| Regex::new(r"(?i)[a-z0-9+.-]*:\s?//|\bwww\.|\b(?:javascript|mailto):\S|\bdata:\w+/").ok());
 
 /// What else can be reached: a user at a host, an address, a host with a path or a port.
 static PLACE: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -125,6 +125,20 @@ impl Facts {
     }
 }
 
+/// The sentences of a text: each ends at a mark that blanks and a capital follow.
+pub(super) fn split(text: &str) -> Vec<&str> {
+    let mut starts = vec![0];
+    for (at, _) in text.match_indices(['.', '!', '?']) {
+        let rest = &text[at + 1..];
+        let next = rest.trim_start();
+        if next.len() < rest.len() && next.starts_with(char::is_uppercase) {
+            starts.push(text.len() - next.len());
+        }
+    }
+    let ends = starts.iter().skip(1).copied().chain([text.len()]);
+    starts.iter().zip(ends).map(|(start, end)| text[*start..end].trim()).filter(|part| !part.is_empty()).collect()
+}
+
 /// The sentence in plain characters, `None` when it can't be shown: it holds what a terminal acts on, an
 /// address that only a log names, a command, or nothing.
 pub(super) fn tame(said: &str, facts: &Facts) -> Option<String> {
@@ -229,6 +243,16 @@ mod tests {
         ] {
             assert_eq!(missing(text), want, "{text}");
         }
+    }
+
+    #[test]
+    fn a_text_is_split_where_a_sentence_ends() {
+        assert_eq!(
+            split("It ends. Then, at 1.27 s, it waits! e.g. app"),
+            ["It ends.", "Then, at 1.27 s, it waits! e.g. app"]
+        );
+        assert_eq!(split("One"), ["One"]);
+        assert!(split("  ").is_empty());
     }
 
     #[test]

@@ -64,10 +64,10 @@ fn the_document_holds_the_narrative_and_what_is_unverified_in_it() {
 
 #[test]
 fn at_most_120_words_are_taken() {
-    let long = ["word"; 50].join(" ");
-    let server = ModelServer::start(&[story(&[(&long, &[1]), (&long, &[1]), (&long, &[1])])]);
+    let [one, two, three] = ["one", "two", "three"].map(|word| [word; 50].join(" "));
+    let server = ModelServer::start(&[story(&[(&one, &[1]), (&two, &[1]), (&three, &[1])])]);
     let out = explain("oom-killed", &server.url(), &[]).exits(0).out;
-    assert_eq!(out.matches("word").count(), plain("oom-killed").matches("word").count() + 101, "{out}");
+    assert!(out.contains(&format!("{one} [1]\n  {two} [1]\n")) && !out.contains("three three"), "{out}");
 }
 
 #[test]
