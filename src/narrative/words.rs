@@ -48,7 +48,7 @@ const COMMON: [&str; 20] = [
 /// The words of a finding, and those that the workload did not write.
 pub(super) struct Facts {
     all: String,
-    /// Without log lines: an address in a log is the workload's, or that of whoever talks to it.
+    /// Without log lines: they are the workload's, or of whoever talks to it.
     trusted: String,
 }
 
@@ -139,8 +139,8 @@ pub(super) fn split(text: &str) -> Vec<&str> {
     starts.iter().zip(ends).map(|(start, end)| text[*start..end].trim()).filter(|part| !part.is_empty()).collect()
 }
 
-/// The sentence in plain characters, `None` when it can't be shown: it holds what a terminal acts on, an
-/// address that only a log names, a command, or nothing.
+/// The sentence in plain characters, `None` when it can't be shown: it holds what a terminal acts on, a
+/// URL, a place that was not found, a command, or nothing.
 pub(super) fn tame(said: &str, facts: &Facts) -> Option<String> {
     if said.contains(|c: char| c.is_control() || is_invisible(c)) {
         return None;
@@ -156,7 +156,11 @@ pub(super) fn tame(said: &str, facts: &Facts) -> Option<String> {
 
 fn is_harmless(text: &str, facts: &Facts) -> Option<bool> {
     let (address, place, command) = (ADDRESS.as_ref()?, PLACE.as_ref()?, COMMAND.as_ref()?);
-    let is_known = |place: regex::Match<'_>| facts.trusted.contains(&core(place.as_str()).to_lowercase());
+    let is_known = |place: regex::Match<'_>| {
+        // What a program could not connect to stands in its log alone; an image or a mailbox does not.
+        let facts = if place.as_str().contains(['/', '@']) { &facts.trusted } else { &facts.all };
+        facts.contains(&core(place.as_str()).to_lowercase())
+    };
     Some(!address.is_match(text) && !command.is_match(text) && place.find_iter(text).all(is_known))
 }
 
@@ -209,7 +213,9 @@ mod tests {
         finding.evidence[0]
             .text
             .push_str("; image registry.example.com/app/web:1.27, limit 64Mi, pod web-6b46-x2 at 10.1.2.3");
-        finding.evidence[1].text.push_str(" (see evil.example/x, DATABASE_URL, payments-db, 10.6.6.6)");
+        finding.evidence[1]
+            .text
+            .push_str(" (see evil.example/x, DATABASE_URL, payments-db, dial db.example.com:5432 10.6.6.6)");
         Facts::new(&finding)
     }
 
@@ -268,7 +274,8 @@ mod tests {
             "Read ht<tps://evil.example now.",
             "Open www.evil.example now.",
             "The image must be evil.example/x instead.",
-            "It connects to 10.6.6.6 and fails.",
+            "It connects to 10.7.7.7 and fails.",
+            "It connects to db.example.com:5433 and fails.",
             "Write to admin@evil.example about it.",
             "Run kubectl delete deployment web to fix it.",
             "Run kubectl -n shop delete pod web.",
@@ -297,6 +304,7 @@ mod tests {
             ("Git and node are not to blame.", "Git and node are not to blame."),
             ("It runs registry.example.com/app/web:1.27.", "It runs registry.example.com/app/web:1.27."),
             ("The pod at 10.1.2.3 \u{2014} alone \u{2014} fails.", "The pod at 10.1.2.3 alone fails."),
+            ("It can't reach db.example.com:5432 at 10.6.6.6.", "It can't reach db.example.com:5432 at 10.6.6.6."),
             ("The flag --fast is unknown.", "The flag --fast is unknown."),
         ] {
             assert_eq!(tame(text, &facts()).as_deref(), Some(want));
