@@ -2,6 +2,7 @@
 
 use crate::harness::{Ran, Sandbox, recorded};
 use crate::model_server::{Act, ModelServer};
+use rexpect::session::spawn_command;
 use serde_json::{Value, json};
 
 const CANARY: &str = "c4n4ry-Zq81-do-not-send";
@@ -139,6 +140,23 @@ fn nothing_is_sent_to_a_host_that_nobody_agreed_to() {
     let ran = explain("oom-killed", "https://model.invalid/v1", &[]).exits(0);
     assert_eq!(ran.out, plain("oom-killed"));
     assert!(ran.err.contains("nobody agreed yet to send evidence to model.invalid:443"), "{}", ran.err);
+}
+
+#[test]
+fn a_no_to_a_new_host_leaves_the_explanation_and_sends_nothing() {
+    let sandbox = Sandbox::new();
+    let mut command = sandbox.command(env!("CARGO_BIN_EXE_aifix"));
+    command.args(["explain", "--from", &recorded("oom-killed"), "--llm-url", "https://model.invalid/v1"]);
+    command.env("TERM", "xterm").stdin(std::process::Stdio::inherit());
+    let mut session = spawn_command(command, Some(20_000)).unwrap();
+    let before = session.exp_string("May evidence like this be sent to model.invalid:443").unwrap();
+    assert!(before.contains("Look next") && before.contains("2 evidence lines"), "{before}");
+    session.send_line("n").unwrap();
+    let rest = session.exp_eof().unwrap();
+    assert!(rest.contains("nothing was sent to model.invalid:443"), "{rest}");
+    let status = session.process().wait().unwrap();
+    assert!(matches!(status, rexpect::process::WaitStatus::Exited(_, 0)), "{status:?}");
+    assert!(!sandbox.path("home/.config/aifix/llm-hosts").exists());
 }
 
 #[test]
