@@ -48,6 +48,9 @@ const COMMON: [&str; 20] = [
 /// The words of a finding, and those that the workload did not write.
 pub(super) struct Facts {
     all: String,
+    /// What the catalogue says of the failure's kind: it names signals and fields, its numbers are of no
+    /// object.
+    kind: String,
     /// Without log lines: they are the workload's, or of whoever talks to it.
     trusted: String,
 }
@@ -59,7 +62,6 @@ impl Facts {
         let mut lines = vec![finding.object.qualified(), finding.object.to_string(), finding.object.api_version()];
         lines.extend(finding.container.clone());
         lines.push(finding.summary.clone());
-        lines.extend([code.name, code.title, code.meaning, code.signals, code.causes].map(str::to_owned));
         lines.push(finding.fix.summary.clone());
         lines.push(format!("{} {} {}", pods.failing, pods.ready, pods.desired));
         lines.extend(pods.names.clone());
@@ -82,7 +84,8 @@ impl Facts {
             lines.extend(fact.path.as_ref().map(ToString::to_string));
         }
         let trusted = lines.join("\n").to_lowercase();
-        Self { all: format!("{trusted}\n{}", logs.join("\n").to_lowercase()), trusted }
+        let kind = [code.name, code.title, code.meaning, code.signals, code.causes].join("\n").to_lowercase();
+        Self { all: format!("{trusted}\n{}", logs.join("\n").to_lowercase()), kind, trusted }
     }
 
     /// Numbers and names of a sentence that stand nowhere in the finding, in its order.
@@ -109,20 +112,23 @@ impl Facts {
     /// Whether it stands there as a whole: `64` is no part of `64Mi`, and `1` none of `1.27` or `web-1`.
     fn has(&self, word: &str) -> bool {
         let is_number = word.starts_with(|c: char| c.is_ascii_digit());
-        let joins = |c: char| c.is_alphanumeric() || c == '_' || (is_number && c == '-');
         !word.is_empty()
-            && self.all.match_indices(word).any(|(at, _)| {
-                let mut before = self.all[..at].chars().rev();
-                let mut after = self.all[at + word.len()..].chars();
-                let (b, a) = ((before.next(), before.next()), (after.next(), after.next()));
-                let dotted = |(near, far): (Option<char>, Option<char>)| {
-                    is_number && near == Some('.') && far.is_some_and(char::is_alphanumeric)
-                };
-                // A name can be the begin of a generated one, not its end.
-                let ends_other = b.0 == Some('-') && b.1.is_some_and(char::is_alphanumeric);
-                !(b.0.is_some_and(joins) || a.0.is_some_and(joins) || dotted(b) || dotted(a) || ends_other)
-            })
+            && (stands_in(&self.all, word, is_number) || (!is_number && stands_in(&self.kind, word, is_number)))
     }
+}
+
+fn stands_in(text: &str, word: &str, is_number: bool) -> bool {
+    let joins = |c: char| c.is_alphanumeric() || c == '_' || (is_number && c == '-');
+    text.match_indices(word).any(|(at, _)| {
+        let (mut before, mut after) = (text[..at].chars().rev(), text[at + word.len()..].chars());
+        let (before, after) = ((before.next(), before.next()), (after.next(), after.next()));
+        let dotted = |(near, far): (Option<char>, Option<char>)| {
+            is_number && near == Some('.') && far.is_some_and(char::is_alphanumeric)
+        };
+        // A name can be the begin of a generated one, not its end.
+        let ends_other = before.0 == Some('-') && before.1.is_some_and(char::is_alphanumeric);
+        !(before.0.is_some_and(joins) || after.0.is_some_and(joins) || dotted(before) || dotted(after) || ends_other)
+    })
 }
 
 /// The sentences of a text: each ends at a mark that blanks and a capital follow.
@@ -234,6 +240,13 @@ mod tests {
         ] {
             assert_eq!(missing(text), Vec::<String>::new(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_catalogue_knows_names_and_no_numbers() {
+        let mut facts = facts();
+        facts.kind = "oomkilled, exit 137".to_owned();
+        assert_eq!(facts.missing_of("OOMKilled means exit 137."), ["137"]);
     }
 
     #[test]
