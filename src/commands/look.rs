@@ -37,6 +37,13 @@ pub(super) async fn take(args: &LookArgs, session: &Session) -> Result<(Snapshot
     let mut snapshot = cluster.first_wave(&|words| progress.say(words)).await?;
     let needs = diagnose::needs(&snapshot);
     cluster.second_wave(&mut snapshot, &needs).await;
+    // A log can point to one more kind, such as the roles behind a refusal.
+    let mut further = diagnose::needs(&snapshot);
+    further.kinds.retain(|kind| !needs.kinds.contains(kind));
+    further.logs.clear();
+    if !further.kinds.is_empty() {
+        cluster.second_wave(&mut snapshot, &further).await;
+    }
     Ok((snapshot, Some(cluster.server().to_owned())))
 }
 

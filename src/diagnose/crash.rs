@@ -1,72 +1,72 @@
 //! Containers that end, or that never start.
 
+mod exits;
+pub(crate) mod hosts;
+mod logged;
+pub(crate) mod mounts;
+mod paths;
+pub(crate) mod rows;
+
 use super::log_lines;
 use super::observe::Observation;
+use super::signatures::{self, Hit};
 use super::view::{Running, Settled, View, run_seconds};
-use crate::model::code::{CodeInfo, FixClass};
+use crate::model::code::FixClass;
 use crate::model::finding::{Confidence, Source};
-use crate::model::kube::Terminated;
+use crate::model::kube::{Event, Terminated};
 use crate::text;
-use regex::Regex;
+pub(crate) use logged::names_an_error;
+pub(crate) use rows::CODES;
 use serde_json::json;
-use std::sync::LazyLock;
-
-pub(crate) static OOM_KILLED: CodeInfo = CodeInfo {
-    name: "oom-killed",
-    family: "crash",
-    title: "a container is killed at its memory limit",
-    meaning: "The kernel killed a process of the container because the container reached its memory limit, and the \
-              container ended. It is started again and will be killed again.",
-    signals: "state.terminated or lastState.terminated with reason OOMKilled and an exit code other than 0. The exit \
-              code is 137, or the parent's own when a child was killed. 137 alone is no proof of it.",
-    causes: "A limit below what the program needs, a leak, a load peak, a heap setting that does not know the limit.",
-    class: FixClass::Rule,
-    fix: "Raises limits.memory: to that of the last good revision, else double below 1Gi and by half above it, capped by \
-          node, quota and LimitRange. The limit is never removed. A leak, a single kill or a heap error is for a person.",
-};
-
-pub(crate) static COMMAND_NOT_FOUND: CodeInfo = CodeInfo {
-    name: "command-not-found",
-    family: "crash",
-    title: "the image does not have the command to run",
-    meaning: "The runtime could not start the container because the program named by command, args or the image's \
-              entrypoint is not in the image.",
-    signals: "terminated.reason StartError, exit code 128, and `exec: \"X\": executable file not found in $PATH` or \
-              `exec: \"X\": stat X: no such file or directory` in its message.",
-    causes: "A mistyped command, an image that was rebuilt without the program, a whole shell line as one word.",
-    class: FixClass::Rule,
-    fix: "Puts back command and args of the last good revision when the image is unchanged. A changed image or a shell \
-          line in one word is for a person to choose.",
-};
-
-pub(crate) static CRASH_APP_ERROR: CodeInfo = CodeInfo {
-    name: "crash-app-error",
-    family: "crash",
-    title: "the program ends with an error of its own",
-    meaning: "The container ends by itself with an exit code other than 0, and nothing else that is known explains it: \
-              no memory kill, no probe, no signal.",
-    signals: "terminated.reason Error in a crash loop or a failed pod, with the last error line of its log.",
-    causes: "A bug, a wrong setting, a dependency that does not answer, a migration that failed.",
-    class: FixClass::Rule,
-    fix: "When the last good revision differs in a single field, that field is put back, for a person to review. \
-          Otherwise it needs judgement: the exit code, the log and what changed are shown.",
-};
-
-/// Rows of this family.
-pub(crate) const CODES: &[&CodeInfo] = &[&OOM_KILLED, &COMMAND_NOT_FOUND, &CRASH_APP_ERROR];
-
-/// Exit codes whose own meaning is more than "an error": 126 and 127 of a shell, 128 and above of signals
-/// that have codes of their own.
-const OWN_CODES: [i64; 7] = [126, 127, 132, 134, 137, 139, 143];
-
-static NO_COMMAND: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#"exec: "([^"]*)": (?:stat [^:"]*: no such file or directory|executable file not found in \$PATH)"#)
-        .ok()
-});
 
 pub(crate) fn observe(view: &View<'_>) -> Vec<Observation> {
     let containers = view.subjects().flat_map(super::view::Subject::containers);
-    containers.filter_map(|c| command_not_found(&c).or_else(|| oom_killed(&c)).or_else(|| app_error(&c))).collect()
+    let mut out: Vec<Observation> = containers.filter_map(|container| of(&container)).collect();
+    out.extend(logged::unprobed_dependencies(view));
+    out
+}
+
+/// What ended a container: a kill for memory; then what an exit code names; then the log.
+/// What a probe or a hook killed, and what never started, has codes of its own.
+fn of(container: &Running<'_, '_>) -> Option<Observation> {
+    if let Some(seen) = oom_killed(container) {
+        return Some(seen);
+    }
+    let Some(end) = container.last_exit().filter(|_| is_crashing(container)) else {
+        return exits::child_killed(container);
+    };
+    if was_killed(container, end) {
+        return None;
+    }
+    if end.exit_code == 0 {
+        return exits::zero(container, end);
+    }
+    if end.reason != "Error" {
+        return None;
+    }
+    if let Some(seen) = exits::by_code(container, end) {
+        return Some(seen);
+    }
+    let hit = signature(container, end);
+    let seen = hit.as_ref().and_then(|hit| logged::observe(container, end, hit));
+    if seen.as_ref().is_none_or(|seen| seen.code.name == rows::CRASH_FILE_MISSING.name)
+        && super::config::explains_crash(container)
+    {
+        return None;
+    }
+    seen.or_else(|| exits::shell(container, end)).or_else(|| app_error(container, end, hit.as_ref()))
+}
+
+/// What the log of the run that ended, or its termination message, is known to mean.
+fn signature(container: &Running<'_, '_>, end: &Terminated) -> Option<Hit> {
+    let exit = Some(end.exit_code);
+    signatures::of(container, exit).or_else(|| signatures::of_text(container, exit, &end.message))
+}
+
+/// Whether the log of a container that crashes names the cause, other than a file that is missing.
+pub(crate) fn named_by_log(container: &Running<'_, '_>) -> bool {
+    let hit = container.last_exit().and_then(|end| signature(container, end));
+    hit.is_some_and(|hit| hit.code.is_some() && hit.id != "enoent")
 }
 
 /// Whether a container crashes now: a past restart is no finding, nor is a count of restarts alone.
@@ -112,14 +112,20 @@ fn has_failed_for_good(container: &Running<'_, '_>) -> bool {
 
 fn oom_killed(container: &Running<'_, '_>) -> Option<Observation> {
     let end = container.last_exit().filter(|end| end.reason == "OOMKilled" && end.exit_code != 0)?;
-    // An init container that ends is another code.
-    if container.list == "initContainers" && !container.sidecar || !is_crashing(container) {
+    if !is_crashing(container) {
         return None;
     }
+    let is_init = container.list == "initContainers" && !container.sidecar;
     let name = &container.status.name;
     let limit = container.spec.and_then(|spec| spec.resources.limits.get("memory"));
     let shown = limit.map(|limit| limit.as_str().map_or_else(|| limit.to_string(), str::to_owned));
-    let mut seen = Observation::of_container(&OOM_KILLED, container);
+    if limit.is_none()
+        && let Some(event) = exits::system_oom(container, end)
+    {
+        return Some(exits::oom_node(container, end, event));
+    }
+    let code = if is_init { &rows::OOM_INIT } else { &rows::OOM_KILLED };
+    let mut seen = Observation::of_container(code, container);
     if limit.is_none() {
         seen.class = FixClass::Model;
     }
@@ -174,44 +180,10 @@ fn kills(container: &Running<'_, '_>) -> serde_json::Value {
     })
 }
 
-/// A start error cannot heal by waiting: it counts at once.
-fn command_not_found(container: &Running<'_, '_>) -> Option<Observation> {
-    if container.status.ready {
-        return None;
-    }
-    let end = container.last_exit().filter(|end| end.reason == "StartError");
-    let waiting = matches!(container.waiting(), "RunContainerError" | "CreateContainerError");
-    let message = match end {
-        Some(end) => &end.message,
-        None if waiting => container.waiting_message(),
-        None => return None,
-    };
-    let program = NO_COMMAND.as_ref()?.captures(message)?.get(1)?.as_str();
-    let mut seen = Observation::of_container(&COMMAND_NOT_FOUND, container);
-    program.clone_into(&mut seen.message);
-    seen.summary = format!(
-        "container {} cannot start: {program} is not in image {}",
-        container.status.name,
-        container.spec.map_or(container.status.image.as_str(), |spec| spec.image.as_str())
-    );
-    seen.show(Source::Status, end.and_then(|end| end.finished_at.0), message, None);
-    for (field, words) in container.spec.iter().flat_map(|c| [("command", &c.command), ("args", &c.args)]) {
-        if !words.is_empty() {
-            seen.show(Source::Spec, None, &format!("{field}: {}", json!(words)), Some(container.path().field(field)));
-        }
-    }
-    seen.fact("program", program);
-    seen.fact("worked", container.ran_long_in_revision());
-    Some(seen)
-}
-
-fn app_error(container: &Running<'_, '_>) -> Option<Observation> {
-    let end = container.last_exit().filter(|end| end.exit_code != 0 && end.reason == "Error")?;
-    if OWN_CODES.contains(&end.exit_code) || !is_crashing(container) || was_killed(container, end) {
-        return None;
-    }
-    let last = log_lines::of(container).or_else(|| from_message(end));
-    let mut seen = Observation::of_container(&CRASH_APP_ERROR, container);
+fn app_error(container: &Running<'_, '_>, end: &Terminated, hit: Option<&Hit>) -> Option<Observation> {
+    let told = hit.map(|hit| hit.line.clone());
+    let last = told.or_else(|| log_lines::of(container)).or_else(|| from_message(end));
+    let mut seen = Observation::of_container(&rows::CRASH_APP_ERROR, container);
     seen.confidence = Confidence::Strong;
     seen.message = end.exit_code.to_string();
     let code = end.exit_code;
@@ -223,6 +195,7 @@ fn app_error(container: &Running<'_, '_>) -> Option<Observation> {
         seen.show(Source::Log, line.at, &line.text, None);
     }
     seen.fact("exitCode", code);
+    seen.fact("signature", hit.map(|hit| hit.id));
     seen.fact("worked", container.ran_long_in_revision());
     Some(seen)
 }
@@ -236,9 +209,7 @@ fn from_message(end: &Terminated) -> Option<log_lines::LastLine> {
 
 /// Whether somebody else ended the container: a probe, a hook, a deletion. Those are other codes.
 pub(crate) fn was_killed(container: &Running<'_, '_>, end: &Terminated) -> bool {
-    let killing = |e: &crate::model::kube::Event| {
-        e.reason == "Killing" || e.reason == "FailedPostStartHook" || e.reason == "Preempted"
-    };
+    let killing = |e: &Event| e.reason == "Killing" || e.reason == "FailedPostStartHook" || e.reason == "Preempted";
     if container.events().any(killing) {
         return true;
     }
@@ -251,7 +222,7 @@ pub(crate) fn was_killed(container: &Running<'_, '_>, end: &Terminated) -> bool 
     unhealthy && has_probe && (allowed - 15..=allowed + 45).contains(&lasted)
 }
 
-fn show_exit(seen: &mut Observation, container: &Running<'_, '_>, end: &Terminated) {
+pub(crate) fn show_exit(seen: &mut Observation, container: &Running<'_, '_>, end: &Terminated) {
     let lasted = run_seconds(end).map(|s| format!(" after {}", text::duration(s))).unwrap_or_default();
     let waiting = container.waiting();
     let now = if waiting.is_empty() { String::new() } else { format!(", now {waiting}") };
@@ -265,6 +236,6 @@ fn show_exit(seen: &mut Observation, container: &Running<'_, '_>, end: &Terminat
     seen.since = seen.since.or(end.finished_at.0);
 }
 
-fn restarts(container: &Running<'_, '_>) -> String {
+pub(crate) fn restarts(container: &Running<'_, '_>) -> String {
     text::count(usize::try_from(container.status.restart_count).unwrap_or_default(), "restart")
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::sync::LazyLock;
 
 /// Lines from the end that are looked at.
-const WINDOW: usize = 200;
+pub(crate) const WINDOW: usize = 200;
 
 static ANSI: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07").ok());
 static STAMP: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -30,13 +30,46 @@ pub(crate) struct LastLine {
 
 /// The last error line of the newest run that ended.
 pub(crate) fn of(container: &Running<'_, '_>) -> Option<LastLine> {
+    runs(container).find_map(last_error)
+}
+
+/// The logs of a container, that of the newest run which ended first.
+pub(crate) fn runs<'s>(container: &Running<'_, 's>) -> impl Iterator<Item = &'s [LogLine]> {
     // While a container runs, its current log is not yet that of a crash.
     let newest_is_previous = container.status.state.running.is_some();
-    let pick = |previous: bool| {
-        let tails = &container.at.view.snapshot.logs;
-        tails.iter().find(|tail| is_of(tail, container) && tail.previous == previous)
-    };
-    [newest_is_previous, !newest_is_previous].into_iter().filter_map(pick).find_map(|tail| last_error(&tail.lines))
+    let tails = &container.at.view.snapshot.logs;
+    let pick = |previous: bool| tails.iter().find(|tail| is_of(tail, container) && tail.previous == previous);
+    let found = [pick(newest_is_previous), pick(!newest_is_previous)];
+    found.into_iter().flatten().map(|tail| tail.lines.as_slice())
+}
+
+/// The last line of a container's logs that is wanted, newest run first, without colours and envelope.
+pub(crate) fn find(container: &Running<'_, '_>, is_wanted: impl Fn(&str) -> bool) -> Option<LastLine> {
+    runs(container).find_map(|lines| {
+        let window = &lines[lines.len().saturating_sub(WINDOW)..];
+        let clean = window.iter().rev().map(|line| (line.at, strip(&line.text)));
+        clean
+            .filter(|(_, text)| is_usable(text) && is_wanted(text))
+            .map(|(at, text)| LastLine { at, text, is_error: true })
+            .next()
+    })
+}
+
+/// The last lines of a container's newest log, newest first.
+pub(crate) fn tail(container: &Running<'_, '_>, lines: usize) -> Vec<LastLine> {
+    let newest = runs(container).next().unwrap_or_default();
+    let clean = newest.iter().rev().map(|line| LastLine { at: line.at, text: strip(&line.text), is_error: false });
+    clean.filter(|line| is_usable(&line.text)).take(lines).collect()
+}
+
+/// Whether a line is one of a stack trace.
+pub(crate) fn is_frame(line: &str) -> bool {
+    FRAME.as_ref().is_some_and(|frame| frame.is_match(line))
+}
+
+/// The kubelet's answer for a log that is gone comes as a line of it.
+pub(crate) fn is_usable(text: &str) -> bool {
+    !text.is_empty() && !text.starts_with("unable to retrieve container logs for ")
 }
 
 /// Whether any log of this container could be read.
@@ -60,14 +93,11 @@ pub(crate) fn last_error(lines: &[LogLine]) -> Option<LastLine> {
     let window = &lines[lines.len().saturating_sub(WINDOW)..];
     let clean = |line: &LogLine| LastLine { at: line.at, text: strip(&line.text), is_error: false };
     let has = |shape: &Option<Regex>, text: &str| shape.as_ref().is_some_and(|shape| shape.is_match(text));
-    let usable = |line: &LastLine| {
-        // The kubelet's answer for a log that is gone comes as a line of it.
-        !line.text.is_empty() && !line.text.starts_with("unable to retrieve container logs for ")
-    };
+    let usable = |line: &LastLine| is_usable(&line.text);
     let error = window
         .iter()
         .rev()
-        .filter(|line| !has(&FRAME, &line.text))
+        .filter(|line| !is_frame(&line.text))
         .map(clean)
         .find(|line| usable(line) && has(&GENERIC, &line.text));
     match error {

@@ -4,24 +4,56 @@
 //! many pods say alike is one finding; what follows from it hangs below it.
 //! A new code is one row of `CODES` and one function in the file of its family.
 
+mod admission;
+mod autoscaling;
+mod bound;
+mod budgets;
 mod checks;
 mod config;
 mod crash;
 mod current;
+mod daemonset;
+mod delivery;
 mod diff;
+mod eviction;
+mod flux;
+mod gateway;
 mod graph;
 mod health;
 mod history;
 mod image;
+mod ingress;
+mod jobs;
+mod limits;
 mod log_lines;
+mod mounts;
+mod namespaces;
 mod needs;
+mod nodes;
 mod not_ready;
 mod observe;
 mod owners;
+mod placement;
+mod ports;
 mod probe;
+mod quota;
+mod rbac;
+mod refusal;
+mod rollout;
+mod row;
 mod scheduling;
 mod service;
+mod settings;
+mod signatures;
+mod start;
+mod statefulset;
+mod storage;
+#[cfg(test)]
+mod testing;
+mod unpicked;
 mod view;
+mod volumes;
+mod webhook;
 mod workload;
 
 pub use checks::{Check, checks};
@@ -64,8 +96,34 @@ pub struct Diagnosis {
 }
 
 /// The rules that look at pods and objects, one per family.
-const RULES: [fn(&View<'_>) -> Vec<Observation>; 6] =
-    [scheduling::observe, image::observe, config::observe, crash::observe, probe::observe, service::observe];
+const RULES: [fn(&View<'_>) -> Vec<Observation>; 26] = [
+    admission::observe,
+    mounts::observe,
+    storage::observe,
+    eviction::observe,
+    scheduling::observe,
+    image::observe,
+    config::observe,
+    start::observe,
+    crash::observe,
+    probe::observe,
+    rollout::observe,
+    service::observe,
+    ports::observe,
+    ingress::observe,
+    gateway::observe,
+    nodes::observe,
+    namespaces::observe,
+    autoscaling::observe,
+    budgets::observe,
+    statefulset::observe,
+    daemonset::observe,
+    jobs::observe,
+    rbac::observe,
+    settings::observe,
+    flux::observe,
+    delivery::observe,
+];
 
 /// Finds the root causes in a snapshot: the same snapshot gives the same findings, in the same order,
 /// however its lists are ordered.
@@ -79,6 +137,15 @@ pub fn diagnose(snapshot: &Snapshot) -> Diagnosis {
     }
     let mut consequences = workload::consequences(&view);
     consequences.extend(service::consequences(&view));
+    consequences.extend(image::consequences(&view));
+    consequences.extend(eviction::consequences(&view));
+    consequences.extend(storage::consequences(&view));
+    consequences.extend(ingress::consequences(&view));
+    consequences.extend(gateway::consequences(&view));
+    consequences.extend(statefulset::consequences(&view));
+    consequences.extend(daemonset::consequences(&view));
+    consequences.extend(jobs::consequences(&view));
+    consequences.extend(delivery::consequences(&view));
     let findings = graph::roots(drafts, consequences);
     let summary = summary(&view, &findings);
     Diagnosis { findings, summary }
@@ -91,8 +158,42 @@ pub fn owner(snapshot: &Snapshot, pod: &Pod) -> ObjectRef {
 
 /// Every row of the catalogue, by name.
 pub fn codes() -> Vec<&'static CodeInfo> {
-    let families =
-        [config::CODES, crash::CODES, image::CODES, probe::CODES, scheduling::CODES, service::CODES, workload::CODES];
+    let families = [
+        admission::CODES,
+        autoscaling::CODES,
+        bound::CODES,
+        budgets::CODES,
+        daemonset::CODES,
+        delivery::CODES,
+        flux::CODES,
+        jobs::CODES,
+        statefulset::CODES,
+        gateway::CODES,
+        ingress::CODES,
+        limits::CODES,
+        ports::CODES,
+        mounts::CODES,
+        namespaces::CODES,
+        nodes::CODES,
+        storage::CODES,
+        quota::CODES,
+        rbac::CODES,
+        settings::CODES,
+        webhook::CODES,
+        config::CODES,
+        crash::CODES,
+        eviction::CODES,
+        image::CODES,
+        placement::CODES,
+        probe::CODES,
+        rollout::CODES,
+        scheduling::CODES,
+        service::CODES,
+        start::CODES,
+        unpicked::CODES,
+        volumes::CODES,
+        workload::CODES,
+    ];
     let mut all: Vec<&'static CodeInfo> = families.concat();
     all.sort_by_key(|code| code.name);
     all

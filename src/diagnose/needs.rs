@@ -2,37 +2,182 @@
 
 use super::crash;
 use super::health::{self, Health};
+use super::refusal;
 use super::view::{Running, Settled, View};
+use crate::model::kube::Object;
 use crate::model::snapshot::{LogNeed, Needs, Snapshot};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Containers whose logs are read at most.
 const LOGS: usize = 20;
 
-/// What observed failures point to: nodes for pods without one and for memory kills, quotas and limit ranges
-/// for memory kills and refused pods, logs of containers that end or that are never ready.
+/// What observed failures point to, the most telling kinds first: where more are wanted than may be
+/// asked for, the last are left out.
 pub fn needs(snapshot: &Snapshot) -> Needs {
     let view = View::new(snapshot);
-    let mut kinds = BTreeSet::new();
-    for subject in view.subjects() {
-        if subject.pod.spec.node_name.is_empty() && subject.pod.status.phase != "Failed" && !subject.pod.is_ready() {
-            kinds.insert("nodes");
+    let containers: Vec<Running<'_, '_>> = view.subjects().flat_map(super::view::Subject::containers).collect();
+    let mut kinds = Kinds::default();
+    delivery(&view, &mut kinds);
+    nodes(&view, &containers, &mut kinds);
+    refusals(&view, &mut kinds);
+    volumes(&view, &mut kinds);
+    traffic(&view, &mut kinds);
+    rights(&view, &containers, &mut kinds);
+    deletions(&view, &mut kinds);
+    Needs { kinds: kinds.0, logs: logs(&containers) }
+}
+
+/// Plural names in the order in which they were asked for first.
+#[derive(Default)]
+struct Kinds(Vec<&'static str>);
+
+impl Kinds {
+    fn want<const N: usize>(&mut self, names: [&'static str; N]) {
+        for name in names {
+            if !self.0.contains(&name) {
+                self.0.push(name);
+            }
         }
     }
-    let containers: Vec<Running<'_, '_>> = view.subjects().flat_map(super::view::Subject::containers).collect();
-    if containers.iter().any(|c| c.last_exit().is_some_and(|end| end.reason == "OOMKilled" && end.exit_code != 0)) {
-        kinds.extend(["limitranges", "nodes", "resourcequotas"]);
+}
+
+/// The kind that delivers what fails, by the mark that it leaves on the workload.
+fn delivery(view: &View<'_>, kinds: &mut Kinds) {
+    let failing = view.workloads.iter().filter(|workload| workload.health != Health::Healthy);
+    for meta in failing.filter_map(|workload| Some(&workload.source?.metadata)) {
+        if meta.labels.contains_key("kustomize.toolkit.fluxcd.io/name") {
+            kinds.want(["kustomizations", "gitrepositories"]);
+        }
+        if meta.labels.contains_key("helm.toolkit.fluxcd.io/name") {
+            kinds.want(["helmreleases", "helmcharts"]);
+        }
+        let argo = |key: &String| key.starts_with("argocd.argoproj.io/");
+        if meta.labels.keys().chain(meta.annotations.keys()).any(argo) {
+            kinds.want(["applications"]);
+        }
     }
-    let refuses_pods = |w: &super::view::Workload<'_>| {
-        let conditions = w.source.map(crate::model::kube::Object::conditions).unwrap_or_default();
-        conditions.iter().any(|c| c.kind == "ReplicaFailure" && c.status == "True")
-            || (w.health == Health::Failing && w.pods.len() < w.counts.desired)
-    };
-    if view.workloads.iter().any(refuses_pods) {
-        kinds.extend(["limitranges", "resourcequotas"]);
+}
+
+/// Nodes, for pods without one, on one that may be gone, and for memory kills.
+fn nodes(view: &View<'_>, containers: &[Running<'_, '_>], kinds: &mut Kinds) {
+    let killed =
+        containers.iter().any(|c| c.last_exit().is_some_and(|end| end.reason == "OOMKilled" && end.exit_code != 0));
+    let waits = view.subjects().any(|subject| {
+        let pod = subject.pod;
+        let homeless = pod.spec.node_name.is_empty() || pod.status.conditions.is_empty();
+        homeless && pod.status.phase != "Failed" && !pod.is_ready()
+    });
+    let stuck = view.workloads.iter().flat_map(|workload| &workload.pods).any(|pod| {
+        // A kubelet that no longer reports leaves its pods unready without a container that says why.
+        let lost = pod.condition("Ready").is_some_and(|c| c.status == "False" && c.reason.is_empty());
+        let deleted = pod.metadata.deletion_timestamp;
+        lost && !pod.spec.node_name.is_empty() && pod.status.phase == "Running"
+            || deleted.is_some() && view.settled(deleted, 60) != Settled::No
+            || pod.status.reason == "NodeLost"
+    });
+    let no_nodes = view.snapshot.kind("DaemonSet").iter().any(|set| {
+        set.int("/status/desiredNumberScheduled") == Some(0) && set.at("/spec/template/spec/nodeSelector").is_some()
+    });
+    if killed || waits || stuck || no_nodes {
+        kinds.want(["nodes"]);
     }
-    Needs { kinds: kinds.into_iter().collect(), logs: logs(&containers) }
+    if killed {
+        kinds.want(["resourcequotas", "limitranges"]);
+    }
+}
+
+/// What a refusal names.
+fn refusals(view: &View<'_>, kinds: &mut Kinds) {
+    for workload in &view.workloads {
+        let Some(refused) = refusal::of(view, workload) else {
+            if workload.health == Health::Failing && workload.pods.len() < workload.counts.desired {
+                kinds.want(["resourcequotas", "limitranges"]);
+            }
+            continue;
+        };
+        let text = refused.text.as_str();
+        if text.contains("admission webhook ") || text.contains("failed calling webhook ") {
+            kinds.want(["validatingwebhookconfigurations", "mutatingwebhookconfigurations"]);
+        } else if text.contains("ValidatingAdmissionPolicy ") {
+            kinds.want(["validatingadmissionpolicies", "validatingadmissionpolicybindings"]);
+        } else if text.contains("PriorityClass") {
+            kinds.want(["priorityclasses"]);
+        } else if text.contains("RuntimeClass") {
+            kinds.want(["runtimeclasses"]);
+        } else if text.contains("violates PodSecurity") || text.contains("it is being terminated") {
+            kinds.want(["namespaces"]);
+        } else if text.contains("service account") {
+            // An account that is named in a binding has rights: it is no mere typo.
+            kinds.want(["rolebindings", "clusterrolebindings"]);
+        } else {
+            kinds.want(["resourcequotas", "limitranges"]);
+        }
+    }
+}
+
+/// Volumes and classes, for claims without a volume and for mounts that fail.
+fn volumes(view: &View<'_>, kinds: &mut Kinds) {
+    for claim in view.snapshot.kind("PersistentVolumeClaim") {
+        if claim.text("/status/phase") == "Bound" && claim.metadata.deletion_timestamp.is_none() {
+            continue;
+        }
+        kinds.want(["storageclasses", "persistentvolumes"]);
+        if view.events(&claim.metadata.uid).iter().any(|event| event.reason == "ExternalProvisioning") {
+            kinds.want(["csidrivers"]);
+        }
+    }
+    let starting = view.subjects().filter(|subject| !subject.pod.is_ready());
+    for event in starting.flat_map(|subject| view.events(&subject.pod.metadata.uid)) {
+        match event.reason.as_str() {
+            "FailedAttachVolume" => kinds.want(["persistentvolumes", "csidrivers", "volumeattachments"]),
+            "FailedMount" if event.text().contains("CSI driver") => kinds.want(["csidrivers"]),
+            "FailedScheduling" if event.text().contains("olume") => kinds.want(["persistentvolumes"]),
+            _ => {}
+        }
+    }
+}
+
+/// Classes of Ingresses without an address, certificates, Gateways, and the metrics API.
+fn traffic(view: &View<'_>, kinds: &mut Kinds) {
+    for ingress in view.snapshot.kind("Ingress") {
+        let addresses = ingress.at("/status/loadBalancer/ingress").and_then(serde_json::Value::as_array);
+        if addresses.is_none_or(Vec::is_empty) {
+            kinds.want(["ingressclasses"]);
+        }
+        let issued = ingress.metadata.annotations.keys().any(|key| key.starts_with("cert-manager.io/"));
+        if issued && ingress.at("/spec/tls").is_some() {
+            kinds.want(["certificates"]);
+        }
+    }
+    let hpas = view.snapshot.kind("HorizontalPodAutoscaler").iter();
+    if hpas.flat_map(Object::conditions).any(|c| c.status == "False" && c.reason == "FailedGetResourceMetric") {
+        kinds.want(["apiservices"]);
+    }
+    let by_gateway = |object: &Object| object.metadata.labels.contains_key("gateway.networking.k8s.io/gateway-name");
+    if ["Service", "Deployment"].iter().flat_map(|kind| view.snapshot.kind(kind)).any(by_gateway) {
+        kinds.want(["gateways", "httproutes", "gatewayclasses"]);
+    }
+}
+
+/// Roles and bindings, for a program that was refused something by the API.
+fn rights(view: &View<'_>, containers: &[Running<'_, '_>], kinds: &mut Kinds) {
+    let refused = |text: &str| text.contains("system:serviceaccount:") && text.contains(" cannot ");
+    let in_logs = view.snapshot.logs.iter().flat_map(|log| &log.lines).any(|line| refused(&line.text));
+    let at_end = containers.iter().filter_map(Running::last_exit).any(|end| refused(&end.message));
+    if in_logs || at_end {
+        kinds.want(["rolebindings", "roles", "clusterrolebindings", "clusterroles"]);
+    }
+}
+
+/// The namespace of what was deleted and does not go away.
+fn deletions(view: &View<'_>, kinds: &mut Kinds) {
+    let objects = view.snapshot.objects.values().flatten().map(|object| &object.metadata);
+    let maps = view.snapshot.config_maps.iter().map(|map| &map.metadata);
+    let late = |at| view.settled(at, 300) == Settled::Yes;
+    if objects.chain(maps).any(|meta| meta.deletion_timestamp.is_some() && late(meta.deletion_timestamp)) {
+        kinds.want(["namespaces"]);
+    }
 }
 
 /// One container of each workload, that of the pod which restarted most; worst first.

@@ -3,6 +3,7 @@
 use super::current::judged_jobs;
 use super::health::{self, Health};
 use super::observe::Observation;
+use super::refusal::{self, Refusal};
 use super::view::{Settled, View, Workload};
 use super::workload::{NOT_READY, job_failure};
 use crate::model::code::CodeInfo;
@@ -14,14 +15,30 @@ use std::collections::BTreeSet;
 /// Workloads that lack ready pods beyond their settling times and that no other rule explains.
 /// "Not looked at" and "no code for it" never print as healthy.
 pub(crate) fn observe(view: &View<'_>, seen: &[Observation]) -> Vec<Observation> {
-    let explained: BTreeSet<(&str, &str)> =
-        seen.iter().filter_map(|one| Some((one.workload.as_str(), one.pod.as_deref()?))).collect();
-    view.workloads.iter().filter_map(|workload| unexplained(view, workload, &explained)).collect()
+    let explained: BTreeSet<(&str, &str)> = seen
+        .iter()
+        .filter(|one| !one.is_aside)
+        .filter_map(|one| Some((one.workload.as_str(), one.pod.as_deref()?)))
+        .collect();
+    // A fault of the workload as a whole, such as a refusal, explains why pods are lacking.
+    let told: BTreeSet<&str> = seen
+        .iter()
+        .filter(|one| one.pod.is_none() && !one.is_aside && one.severity != Some(Severity::Info))
+        .map(|one| one.workload.as_str())
+        .collect();
+    let unexplained =
+        |workload: &Workload<'_>| unexplained(view, workload, &explained, told.contains(workload.key.as_str()));
+    view.workloads.iter().filter_map(unexplained).collect()
 }
 
-fn unexplained(view: &View<'_>, workload: &Workload<'_>, explained: &BTreeSet<(&str, &str)>) -> Option<Observation> {
+fn unexplained(
+    view: &View<'_>,
+    workload: &Workload<'_>,
+    explained: &BTreeSet<(&str, &str)>,
+    told: bool,
+) -> Option<Observation> {
     let is_explained = |pod: &Pod| explained.contains(&(workload.key.as_str(), pod.metadata.name.as_str()));
-    let any_explained = workload.pods.iter().any(|pod| is_explained(pod));
+    let any_explained = told || workload.pods.iter().any(|pod| is_explained(pod));
     let stuck: Vec<(&Pod, Settled)> = workload
         .pods
         .iter()
@@ -32,7 +49,7 @@ fn unexplained(view: &View<'_>, workload: &Workload<'_>, explained: &BTreeSet<(&
     if let Some((code, job, summary)) = failed_job(view, workload).filter(|_| !any_explained) {
         return Some(job_root(workload, code, job, summary, &stuck));
     }
-    let refused = refusals(view, workload);
+    let refused: Vec<Refusal> = refusal::of(view, workload).into_iter().collect();
     let lacks = workload.health == Health::Failing && !any_explained;
     if stuck.is_empty() && (refused.is_empty() || any_explained) && !lacks {
         return None;
@@ -44,11 +61,11 @@ fn unexplained(view: &View<'_>, workload: &Workload<'_>, explained: &BTreeSet<(&
 }
 
 /// The finding itself, with the reasons of all its pods and the messages of three.
-fn finding(view: &View<'_>, workload: &Workload<'_>, stuck: &[&Pod], refused: &[(String, String)]) -> Observation {
+fn finding(view: &View<'_>, workload: &Workload<'_>, stuck: &[&Pod], refused: &[Refusal]) -> Observation {
     let mut one = Observation::of_workload(&NOT_READY, workload);
     let mut reasons: Vec<String> = Vec::new();
     let all = stuck.iter().flat_map(|pod| pod_reasons(view, workload, pod));
-    for reason in all.chain(refused.iter().map(|(reason, _)| reason.clone()).take(1)) {
+    for reason in all.chain(refused.iter().map(|_| "FailedCreate".to_owned())) {
         if !reasons.contains(&reason) {
             reasons.push(reason);
         }
@@ -59,8 +76,8 @@ fn finding(view: &View<'_>, workload: &Workload<'_>, stuck: &[&Pod], refused: &[
     for pod in stuck.iter().take(3) {
         show_pod(&mut one, view, pod);
     }
-    for (_, text) in refused.iter().take(2) {
-        one.show(Source::Status, None, text, None);
+    for refusal in refused {
+        one.show(Source::Status, None, &refusal.shown, None);
     }
     show_conditions(&mut one, workload);
     let created = stuck.iter().filter_map(|pod| pod.metadata.creation_timestamp).min();
@@ -115,7 +132,7 @@ fn pod_settled(view: &View<'_>, workload: &Workload<'_>, pod: &Pod) -> Settled {
 }
 
 /// Failed pods left behind by a controller that has its pods are history, unless they come again and again.
-fn failed_settled(view: &View<'_>, workload: &Workload<'_>, pod: &Pod, kind: Option<&str>) -> Settled {
+pub(crate) fn failed_settled(view: &View<'_>, workload: &Workload<'_>, pod: &Pod, kind: Option<&str>) -> Settled {
     match kind {
         None => Settled::Yes,
         Some("Job" | "CronJob") => {
@@ -248,26 +265,6 @@ fn show_conditions(one: &mut Observation, workload: &Workload<'_>) {
             one.show(Source::Status, condition.last_transition_time.0, &text, None);
         }
     }
-}
-
-/// Refusals to create pods: the ReplicaFailure condition, which never expires, or, for kinds without one,
-/// an event that is young or came again. (reason, text)
-fn refusals(view: &View<'_>, workload: &Workload<'_>) -> Vec<(String, String)> {
-    let Some(source) = workload.source.filter(|_| workload.health != Health::Healthy) else { return Vec::new() };
-    let failure = source.conditions().into_iter().find(|c| c.kind == "ReplicaFailure" && c.status == "True");
-    if let Some(failure) = failure {
-        return vec![(failure.reason, format!("ReplicaFailure: {}", failure.message))];
-    }
-    let short = workload.pods.iter().filter(|pod| pod.status.phase != "Failed").count() < workload.counts.desired;
-    let young_or_many = |event: &&&crate::model::kube::Event| {
-        event.reason == "FailedCreate" && (event.times() >= 3 || view.settled(event.last_seen(), 900) == Settled::No)
-    };
-    let mut events = view.events(&source.metadata.uid).iter().filter(young_or_many).filter(|_| short);
-    events
-        .next_back()
-        .map(|event| (event.reason.clone(), format!("FailedCreate: {}", event.text())))
-        .into_iter()
-        .collect()
 }
 
 /// A Job that failed and left no pod that explains it.

@@ -34,6 +34,33 @@ pub(crate) struct Observation {
     pub since: Option<Timestamp>,
     pub evidence: Vec<Evidence>,
     pub facts: Value,
+    /// Only worth knowing: it is not why its pod is not ready.
+    pub is_aside: bool,
+    /// Keys ([`key`]) of objects that its spec names and whose fault would explain this one.
+    pub follows: Vec<String>,
+    /// Faults elsewhere that this one explains, where the reference points the other way.
+    pub explains: Vec<Explains>,
+    /// One external cause that hits many owners alike: several are one root on it.
+    pub shared: Option<ObjectRef>,
+}
+
+/// The faults of one object that another explains.
+#[derive(Clone)]
+pub(crate) struct Explains {
+    /// Of the object with the fault.
+    pub key: String,
+    /// Names of codes that can follow from it.
+    pub codes: &'static [&'static str],
+}
+
+/// Names an object in the graph: `Deployment/prod/web`, `Node//a`.
+pub(crate) fn key(object: &ObjectRef) -> String {
+    named(&object.kind, object.namespace(), &object.name)
+}
+
+/// [`key`] of an object that is named by a reference.
+pub(crate) fn named(kind: &str, namespace: &str, name: &str) -> String {
+    format!("{kind}/{namespace}/{name}")
 }
 
 impl Observation {
@@ -73,7 +100,26 @@ impl Observation {
             since: None,
             evidence: Vec::new(),
             facts: json!({}),
+            is_aside: false,
+            follows: Vec::new(),
+            explains: Vec::new(),
+            shared: None,
         }
+    }
+
+    /// Only worth knowing: a possible cause, a practice, something that did no harm.
+    #[must_use]
+    pub(crate) fn aside(mut self) -> Self {
+        self.severity = Some(Severity::Info);
+        self.is_aside = true;
+        self
+    }
+
+    /// Worth knowing, and all there is to say about its pod for now.
+    #[must_use]
+    pub(crate) fn explaining(mut self) -> Self {
+        self.is_aside = false;
+        self
     }
 
     /// Adds a fact for `fix/`.
@@ -134,10 +180,14 @@ pub(crate) fn normalised(message: &str) -> String {
     out
 }
 
-/// A finding with the workload that it was made for.
+/// A finding with what links it to others.
 pub(crate) struct Draft {
     pub finding: Finding,
+    /// Key of the workload that it was made for, empty for other objects.
     pub workload: String,
+    pub follows: Vec<String>,
+    pub explains: Vec<Explains>,
+    pub shared: Option<ObjectRef>,
 }
 
 /// One finding per (owner, revision, container, code, message): pods are counted, the worst speaks.
@@ -158,6 +208,10 @@ fn merge(view: &View<'_>, mut group: Vec<Observation>) -> Option<Draft> {
     group.sort_by(|a, b| (a.severity.is_some(), -a.weight, &a.pod).cmp(&(b.severity.is_some(), -b.weight, &b.pod)));
     let names: Vec<String> = group.iter().filter_map(|one| one.pod.clone()).collect();
     let since = group.iter().filter_map(|one| one.since).min();
+    let mut follows: Vec<String> = group.iter().flat_map(|one| one.follows.clone()).collect();
+    follows.sort();
+    follows.dedup();
+    let explains = group.iter().flat_map(|one| one.explains.clone()).collect();
     let worst = group.into_iter().next()?;
     let workload = view.workload(&worst.workload);
     let counts = workload.map(|w| w.counts).unwrap_or_default();
@@ -185,7 +239,7 @@ fn merge(view: &View<'_>, mut group: Vec<Observation>) -> Option<Draft> {
     if let Some(workload) = workload.filter(|w| !w.inspected) {
         note_owner(&mut finding, workload);
     }
-    Some(Draft { finding, workload: worst.workload })
+    Some(Draft { finding, workload: worst.workload, follows, explains, shared: worst.shared })
 }
 
 /// The top owner is a custom resource, or was not seen: an edit belongs there.

@@ -1,42 +1,26 @@
-//! Probes that ask where nobody listens.
+//! Probes that fail.
+
+mod answer;
+mod failing;
+mod refused;
+pub(crate) mod rows;
+mod said;
+mod state;
 
 use super::observe::Observation;
-use super::view::{Running, Settled, View, Workload};
-use crate::model::code::{CodeInfo, FixClass};
-use crate::model::finding::{Confidence, Source};
-use crate::model::kube::{Container, ContainerPort, Event, Probe};
-use regex::Regex;
-use serde_json::{Value, json};
-use std::sync::LazyLock;
-
-pub(crate) static PROBE_PORT_MISMATCH: CodeInfo = CodeInfo {
-    name: "probe-port-mismatch",
-    family: "probe",
-    title: "a probe asks a port that no container declares, and nobody answers",
-    meaning: "The kubelet's connection to the probe's port is refused, and no container of the pod declares that port. \
-              A readiness or startup probe keeps the pod from becoming ready, a liveness probe has it killed again and \
-              again.",
-    signals: "Unhealthy events `connect: connection refused` (grpc: `failed to connect service`) on a port that is not \
-              among the containerPorts, while the container runs long enough or was killed by the probe.",
-    causes: "A port that was changed in the program and not in the probe, a copied manifest, a management port that is \
-             switched off.",
-    class: FixClass::Rule,
-    fix: "Sets the probe to the only declared TCP port of the container when a Service, another probe or the last good \
-          revision uses it too. A liveness probe is always for a person to review. A port that the container's settings \
-          name, or a probe that worked before, is left alone.",
-};
-
-/// Rows of this family.
-pub(crate) const CODES: &[&CodeInfo] = &[&PROBE_PORT_MISMATCH];
+use super::view::{Running, View, Workload};
+use crate::model::finding::Source;
+use crate::model::kube::{Container, ContainerPort, Probe};
+use crate::text;
+use answer::Answer;
+use failing::Failing;
+pub(crate) use rows::CODES;
+use serde_json::Value;
+pub(crate) use state::missing;
 
 /// The probes of a container by the name that events use.
 pub const PROBES: [(&str, &str); 3] =
     [("Readiness", "readinessProbe"), ("Liveness", "livenessProbe"), ("Startup", "startupProbe")];
-
-static REFUSED: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let shape = r#"(?:dial tcp \S+:(\d+): connect: connection refused|failed to connect service "[^"]*:(\d+)" within)"#;
-    Regex::new(shape).ok()
-});
 
 /// The probe of this field name.
 pub fn probe_of<'c>(container: &'c Container, field: &str) -> Option<&'c Probe> {
@@ -77,71 +61,56 @@ pub(crate) fn settling_seconds(probes: &[&Option<Probe>]) -> i64 {
 }
 
 pub(crate) fn observe(view: &View<'_>) -> Vec<Observation> {
-    view.subjects().flat_map(super::view::Subject::containers).filter_map(|c| port_mismatch(&c)).collect()
-}
-
-/// One probe that is refused.
-struct Refused<'e> {
-    field: &'static str,
-    kind: &'static str,
-    port: i64,
-    event: Option<&'e Event>,
-}
-
-fn port_mismatch(container: &Running<'_, '_>) -> Option<Observation> {
-    let spec = container.spec?;
-    let pod = &container.at.pod.spec;
-    let declared: Vec<&ContainerPort> =
-        pod.init_containers.iter().chain(&pod.containers).flat_map(|c| &c.ports).collect();
-    let refused: Vec<Refused<'_>> = PROBES
-        .into_iter()
-        .filter_map(|(kind, field)| refusal(container, spec, kind, field, &declared))
-        .filter(|refused| declared.iter().all(|port| port.container_port != refused.port))
-        .filter(|refused| hurts(container, refused))
-        .collect();
-    let first = refused.first()?;
-    let port = first.port;
-    let refused: Vec<&Refused<'_>> = refused.iter().filter(|other| other.port == port).collect();
-    let kinds: Vec<String> = refused.iter().map(|r| r.kind.to_lowercase()).collect();
-    let mut seen = Observation::of_container(&PROBE_PORT_MISMATCH, container);
-    seen.message = format!("{kinds:?} {port}");
-    let numbers: Vec<String> = spec.ports.iter().map(|p| p.container_port.to_string()).collect();
-    let declares = if numbers.is_empty() {
-        "no container declares a port".to_owned()
-    } else {
-        format!("it declares {}", crate::text::and(&numbers))
-    };
-    seen.summary = format!(
-        "{} probe of container {} asks port {port}, where nothing listens; {declares}",
-        crate::text::and(&kinds),
-        container.status.name
-    );
-    show(&mut seen, container, &refused);
-    if first.event.is_none() {
-        seen.confidence = Confidence::Likely;
+    let mut out = Vec::new();
+    for subject in view.subjects() {
+        for container in subject.containers() {
+            let failing = failing::all(&container);
+            let found = out.len();
+            out.extend(refused::observe(&container, &failing));
+            out.extend(said::observe(&container, &failing));
+            if out.len() == found {
+                out.extend(state::flapping(&container));
+            }
+            out.extend(state::redirect(&container));
+        }
+        out.extend(state::readiness_gate(subject));
     }
-    seen.fact("port", port);
-    seen.fact("probes", refused.iter().map(|r| json!(r.field)).collect::<Vec<_>>());
-    seen.fact("declared", spec.ports.iter().map(declared_fact).collect::<Vec<_>>());
-    seen.fact("worked", container.ran_long_in_revision() || was_ready(container, &refused));
-    Some(seen)
+    out
 }
 
-fn declared_fact(port: &ContainerPort) -> Value {
-    json!({"number": port.container_port, "name": port.name, "tcp": matches!(port.protocol.as_str(), "" | "TCP")})
+/// `readiness probe of container app`, `readiness and liveness probes of container app`.
+fn who(failing: &[&Failing<'_>], name: &str) -> String {
+    let kinds: Vec<String> = failing.iter().map(|one| one.kind.to_lowercase()).collect();
+    let probe = if kinds.len() == 1 { "probe" } else { "probes" };
+    format!("{} {probe} of container {name}", text::and(&kinds))
 }
 
-fn show(seen: &mut Observation, container: &Running<'_, '_>, refused: &[&Refused<'_>]) {
-    for refused in refused {
-        let path = container.path().field(refused.field);
-        if let Some(event) = refused.event {
+/// A verb for them: `asks`, `ask`.
+fn does(failing: &[&Failing<'_>], one: &'static str, many: &'static str) -> &'static str {
+    if failing.len() == 1 { one } else { many }
+}
+
+/// The events of these probes, and where their handlers stand.
+fn show(seen: &mut Observation, container: &Running<'_, '_>, failing: &[&Failing<'_>]) {
+    for one in failing {
+        let path = container.path().field(one.field);
+        if let Some(event) = one.event {
             seen.show_event(event);
             seen.since = event.first_seen().or(seen.since);
         }
-        let handler = container.spec.and_then(|spec| handler_port(probe_of(spec, refused.field)?));
-        if let Some((handler, port)) = handler {
-            let text = format!("{}.{handler}.port: {port}", refused.field);
+        let Some(probe) = container.spec.and_then(|spec| probe_of(spec, one.field)) else { continue };
+        if let Some((handler, port)) = handler_port(probe) {
+            let text = format!("{}.{handler}.port: {port}", one.field);
             seen.show(Source::Spec, None, &text, Some(path.field(handler).field("port")));
+        }
+        if let Some(get) = probe.http_get.as_ref().filter(|_| !matches!(one.answer, Answer::Refused(_))) {
+            let text = format!("{}.httpGet: {} {}", one.field, get.scheme, get.path);
+            seen.show(Source::Spec, None, &text, Some(path.field("httpGet").field("path")));
+        }
+        if let Some(exec) = &probe.exec {
+            let command = exec.get("command").map(Value::to_string).unwrap_or_default();
+            let text = format!("{}.exec.command: {command}", one.field);
+            seen.show(Source::Spec, None, &text, Some(path.field("exec").field("command")));
         }
     }
     if let Some(killing) = container.events().filter(|e| e.reason == "Killing").last() {
@@ -149,53 +118,8 @@ fn show(seen: &mut Observation, container: &Running<'_, '_>, refused: &[&Refused
     }
 }
 
-/// What events say of one probe: refused, and nothing but refused. An answer of any kind means that
-/// something listens. Without events (they live an hour) a static port that nobody declares is a guess.
-fn refusal<'e>(
-    container: &Running<'_, 'e>,
-    spec: &Container,
-    kind: &'static str,
-    field: &'static str,
-    declared: &[&ContainerPort],
-) -> Option<Refused<'e>> {
-    let (_, wanted) = handler_port(probe_of(spec, field)?)?;
-    let port = port_number(wanted, &spec.ports)?;
-    let prefix = format!("{kind} probe ");
-    let unhealthy: Vec<&Event> = container.events().filter(|e| e.reason == "Unhealthy").collect();
-    let own: Vec<&Event> = unhealthy.iter().copied().filter(|event| event.text().starts_with(&prefix)).collect();
-    if unhealthy.is_empty() {
-        let static_guess = !declared.is_empty() && field == "readinessProbe" && !container.status.ready;
-        let runs = container.status.state.running.is_some();
-        return (static_guess && runs).then_some(Refused { field, kind, port, event: None });
-    }
-    let refused_at = |event: &Event| {
-        let found = REFUSED.as_ref()?.captures(event.text())?;
-        found.get(1).or(found.get(2))?.as_str().parse::<i64>().ok()
-    };
-    let event = own.last()?;
-    own.iter().all(|event| refused_at(event) == Some(port)).then_some(Refused { field, kind, port, event: Some(event) })
-}
-
-/// Whether the refusals do harm now: not ready for longer than the probe allows, or killed again and again.
-fn hurts(container: &Running<'_, '_>, refused: &Refused<'_>) -> bool {
-    let status = container.status;
-    let killed: i64 = container
-        .events()
-        .filter(|event| event.reason == "Killing" && event.text().contains("probe"))
-        .map(Event::times)
-        .sum();
-    if refused.field != "readinessProbe" {
-        return killed >= 2 && !status.ready || killed >= 1 && status.restart_count >= 2 && !status.ready;
-    }
-    let Some(spec) = container.spec else { return false };
-    let settling = settling_seconds(&[&spec.readiness_probe]);
-    let started = status.state.running.as_ref().and_then(|running| running.started_at.0);
-    let up_long = container.at.view.settled(started, settling) == Settled::Yes;
-    !status.ready && (status.state.running.is_some() && up_long || killed >= 2)
-}
-
 /// Whether this readiness probe ever said yes: `Ready` once, or a sibling that is ready now.
-fn was_ready(container: &Running<'_, '_>, refused: &[&Refused<'_>]) -> bool {
+fn was_ready(container: &Running<'_, '_>, refused: &[&Failing<'_>]) -> bool {
     let workload: &Workload<'_> = container.at.workload;
     refused.iter().any(|r| r.field == "readinessProbe")
         && workload.current.iter().any(|pod| {
@@ -208,22 +132,4 @@ fn was_ready(container: &Running<'_, '_>, refused: &[&Refused<'_>]) -> bool {
 /// The Ready condition turns False once, with the other first conditions: a later turn was from True.
 fn later(time: jiff::Timestamp, seconds: i64) -> Option<jiff::Timestamp> {
     jiff::Timestamp::from_second(time.as_second() + seconds).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_port_is_read_from_each_shape_of_refusal() {
-        for text in [
-            r#"Get "http://10.88.0.1:9090/": dial tcp 10.88.0.1:9090: connect: connection refused"#,
-            "dial tcp [fd00::1]:9090: connect: connection refused",
-            r#"timeout: failed to connect service "10.88.0.160:9090" within 1s: context deadline exceeded"#,
-        ] {
-            let found = REFUSED.as_ref().unwrap().captures(text).unwrap();
-            assert_eq!(found.get(1).or(found.get(2)).unwrap().as_str(), "9090", "{text}");
-        }
-        assert!(!REFUSED.as_ref().unwrap().is_match("HTTP probe failed with statuscode: 404"));
-    }
 }

@@ -1,31 +1,52 @@
-//! Pods that no node takes.
+//! Pods that no node takes: which reason decides.
 
+use super::health;
 use super::observe::Observation;
+use super::row::rows;
 use super::view::{Settled, Subject, View};
+use super::{placement, unpicked};
 use crate::model::code::{CodeInfo, FixClass};
 use crate::model::finding::Source;
-use crate::model::kube::{Container, PodSpec};
+use crate::model::kube::{Condition, Container, PodSpec};
 use crate::model::quantity::Quantity;
+use crate::model::snapshot::Snapshot;
+use crate::text;
 use serde_json::json;
 
-pub(crate) static UNSCHEDULABLE_CPU: CodeInfo = CodeInfo {
-    name: "unschedulable-cpu",
-    family: "scheduling",
-    title: "no node has the cpu that a pod requests",
-    meaning: "The scheduler found no node with enough cpu that is not requested by other pods. A request above the \
-              largest node can never fit; a smaller one waits for room.",
-    signals: "condition PodScheduled=False, reason Unschedulable, with `Insufficient cpu` for every node.",
-    causes: "A request in cores where millicores were meant, a cluster that is full, nodes that are cordoned.",
-    class: FixClass::Rule,
-    fix: "When the request exceeds every node and an earlier revision asked for less and that fits, its request is put \
-          back. Otherwise the sizes are shown for a person to choose.",
-};
-
-/// Rows of this family.
-pub(crate) const CODES: &[&CodeInfo] = &[&UNSCHEDULABLE_CPU];
+rows! { "scheduling";
+UNSCHEDULABLE_CPU "unschedulable-cpu" Rule:
+    "no node has the cpu that a pod requests";
+    "The scheduler found no node with enough cpu that is not requested by other pods. A request above the largest \
+     node can never fit; a smaller one waits for room.";
+    "condition PodScheduled=False, reason Unschedulable, with `Insufficient cpu` for every node.";
+    "A request in cores where millicores were meant, a cluster that is full, nodes that are cordoned.";
+    "When the request exceeds every node and an earlier revision asked for less and that fits, its request is put \
+     back. Otherwise the sizes are shown for a person to choose.".
+UNSCHEDULABLE_MEMORY "unschedulable-memory" Rule:
+    "no node has the memory that a pod requests";
+    "The scheduler found no node with enough memory, or ephemeral storage, that is not requested by other pods.";
+    "condition PodScheduled=False, reason Unschedulable, with `Insufficient memory` or `Insufficient \
+     ephemeral-storage`.";
+    "A request in the wrong unit, a cluster that is full, replicas raised beyond what the nodes hold.";
+    "When the request exceeds every node and an earlier revision asked for less and that fits, its request is put \
+     back. Otherwise the sizes are shown for a person to choose.".
+UNSCHEDULABLE_EXTENDED_RESOURCE "unschedulable-extended-resource" Rule:
+    "no node offers the device that a pod requests";
+    "The pod asks for an extended resource, such as a GPU, that no node has free or that no node offers at all.";
+    "condition PodScheduled=False with `Insufficient R` where R has a slash; status.allocatable of the nodes.";
+    "A device plugin that is not installed or not running, a mistyped resource name, all devices in use.";
+    "When no node offers the resource and exactly one offered name differs by a typo, the name is set for a person to \
+     review. A missing device plugin can't be fixed in Git of the workload.".
+UNSCHEDULABLE_PODS "unschedulable-pods" None:
+    "every node runs as many pods as it may";
+    "A node takes a limited number of pods whatever they request, and all nodes that could take this one are full.";
+    "condition PodScheduled=False with `Too many pods`; status.allocatable.pods of the nodes.";
+    "Many small pods, finished pods that are not cleaned up, a low maxPods of the kubelet.";
+    "Not in the workload's manifest: nodes must be added or pods removed.".
+}
 
 /// A new pod waits this long at most for the next try.
-const SETTLING: i64 = 60;
+pub(crate) const SETTLING: i64 = 60;
 /// A cluster autoscaler that asked for a node gets this long.
 const SCALE_UP: i64 = 600;
 
@@ -37,7 +58,7 @@ pub(crate) struct Verdict {
 }
 
 /// Reads `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint(s). preemption: ...`.
-/// `None` when the reason is one for all nodes, without a number.
+/// `None` when the reason is one for all nodes, without a number: see [`for_all`].
 pub(crate) fn verdict(message: &str) -> Option<Verdict> {
     let (head, rest) = message.split_once(": ")?;
     let nodes = head.strip_prefix("0/")?.split_whitespace().next()?.parse().ok()?;
@@ -57,6 +78,12 @@ pub(crate) fn verdict(message: &str) -> Option<Verdict> {
     Some(Verdict { nodes, reasons })
 }
 
+/// The reason that holds for all nodes: what follows the first `: `, up to the odd tail `. not found`.
+pub(crate) fn for_all(message: &str) -> &str {
+    let rest = message.split_once("nodes are available: ").map_or(message, |(_, rest)| rest);
+    rest.split_once(". ").map_or(rest, |(body, _)| body).trim_end_matches('.')
+}
+
 /// The sum that the scheduler asks for: all containers and sidecars, or the largest init container.
 /// Source: <https://kubernetes.io/docs/concepts/workloads/pods/init-containers/#resource-sharing-within-containers>.
 pub fn requested(spec: &PodSpec, resource: &str) -> Quantity {
@@ -73,53 +100,150 @@ pub fn requested(spec: &PodSpec, resource: &str) -> Quantity {
 }
 
 /// The most that one node offers of a resource to all its pods; `None` when no node was seen.
-pub fn largest_allocatable(snapshot: &crate::model::snapshot::Snapshot, resource: &str) -> Option<Quantity> {
+pub fn largest_allocatable(snapshot: &Snapshot, resource: &str) -> Option<Quantity> {
     let nodes = snapshot.kind("Node").iter();
-    nodes.filter_map(|node| Quantity::of(node.at(&format!("/status/allocatable/{resource}"))?)).max()
+    let pointer = format!("/status/allocatable/{}", resource.replace('/', "~1"));
+    nodes.filter_map(|node| Quantity::of(node.at(&pointer)?)).max()
+}
+
+/// A pod that is not scheduled, with the condition that says so.
+#[derive(Clone, Copy)]
+pub(crate) struct Unscheduled<'v, 's> {
+    pub at: Subject<'v, 's>,
+    pub condition: &'s Condition,
+}
+
+/// Every judged pod that the scheduler turned down, not while an autoscaler adds a node for it.
+pub(crate) fn unscheduled<'v, 's>(view: &'v View<'s>) -> impl Iterator<Item = Unscheduled<'v, 's>> {
+    view.subjects().filter_map(|at| {
+        let condition = at.pod.condition("PodScheduled")?;
+        let turned_down = condition.status == "False" && condition.reason == "Unschedulable";
+        (turned_down && !scales_up(at)).then_some(Unscheduled { at, condition })
+    })
+}
+
+impl Unscheduled<'_, '_> {
+    /// A finding of this code; the normalised message is only the reason: counts come and go with the load.
+    pub(crate) fn observation(&self, code: &'static CodeInfo, reason: &str) -> Observation {
+        let mut seen = Observation::of_workload(code, self.at.workload);
+        seen.pod = Some(self.at.pod.metadata.name.clone());
+        reason.clone_into(&mut seen.message);
+        let turned = self.condition.last_transition_time.0;
+        seen.since = turned.or(self.at.pod.metadata.creation_timestamp);
+        seen.show(Source::Status, turned, &self.condition.message, None);
+        seen.fact("drifted", self.at.workload.drifted);
+        seen.fact("revision", self.at.workload.revision.clone());
+        seen
+    }
+
+    /// The finding once the pod had its time.
+    pub(crate) fn settle(&self, seen: Observation) -> Option<Observation> {
+        let deployment = self.at.workload.source.filter(|source| source.kind == "Deployment");
+        if deployment.is_some_and(health::passed_deadline) {
+            return Some(seen);
+        }
+        seen.settle(self.at.view.settled(self.condition.last_transition_time.0, SETTLING))
+    }
 }
 
 pub(crate) fn observe(view: &View<'_>) -> Vec<Observation> {
-    view.subjects().filter_map(cpu).collect()
+    let turned_down = unscheduled(view).filter_map(|pod| resource(&pod).or_else(|| placement::decide(&pod)));
+    turned_down.chain(view.subjects().filter_map(unpicked::observe)).collect()
 }
 
-fn cpu(subject: Subject<'_, '_>) -> Option<Observation> {
-    let Subject { view, workload, pod } = subject;
-    let scheduled = pod.condition("PodScheduled").filter(|c| c.status == "False" && c.reason == "Unschedulable")?;
-    let verdict = verdict(&scheduled.message)?;
-    let lacking: u64 = verdict.reasons.iter().filter(|(_, text)| text == "Insufficient cpu").map(|(n, _)| n).sum();
-    let total = requested(&pod.spec, "cpu");
-    let largest = largest_allocatable(view.snapshot, "cpu");
-    let never_fits = largest.map(|largest| total > largest);
-    // Several reasons are several groups of nodes: cpu decides when it stands against all of them.
-    if lacking == 0 || (lacking < verdict.nodes && never_fits != Some(true)) || scales_up(subject) {
+/// Resources decide when the request exceeds every node, or when nothing else stands against the nodes
+/// that are open to the pod.
+fn resource(pod: &Unscheduled<'_, '_>) -> Option<Observation> {
+    let verdict = verdict(&pod.condition.message)?;
+    let name_of = |text: &str| match text {
+        "Too many pods" => Some("pods".to_owned()),
+        text => text.strip_prefix("Insufficient ").map(str::to_owned),
+    };
+    // Nodes that are closed to the pod by intent do not count: taints and selectors.
+    let mut open = verdict.reasons.iter().filter(|(_, text)| !placement::is_by_intent(text));
+    let only_capacity = open.clone().all(|(_, text)| name_of(text).is_some());
+    let never = |name: &str| {
+        let total = requested(&pod.at.pod.spec, name);
+        largest_allocatable(pod.at.view.snapshot, name).is_some_and(|largest| total > largest)
+    };
+    let found = open.by_ref().filter_map(|(n, text)| Some((name_of(text)?, *n)));
+    let found = found.map(|(name, n)| (!never(&name), std::cmp::Reverse(n), name));
+    let (fits, _, name) = found.min()?;
+    if fits && !only_capacity {
         return None;
     }
-    let mut seen = Observation::of_workload(&UNSCHEDULABLE_CPU, workload);
-    seen.pod = Some(pod.metadata.name.clone());
-    // Other reasons come and go with the load of the nodes; the finding stays one.
-    seen.message = "Insufficient cpu".to_owned();
-    seen.since = scheduled.last_transition_time.0.or(pod.metadata.creation_timestamp);
-    let asked = total.written_like("m");
+    pod.settle(match name.as_str() {
+        "cpu" => lacks(pod, &UNSCHEDULABLE_CPU, &name, "m"),
+        "memory" | "ephemeral-storage" => lacks(pod, &UNSCHEDULABLE_MEMORY, &name, "Mi"),
+        "pods" => placement::simple(pod, &UNSCHEDULABLE_PODS, "Too many pods"),
+        name => device(pod, name),
+    })
+}
+
+fn lacks(pod: &Unscheduled<'_, '_>, code: &'static CodeInfo, resource: &str, unit: &str) -> Observation {
+    let workload = pod.at.workload;
+    let mut seen = pod.observation(code, &format!("Insufficient {resource}"));
+    let total = requested(&pod.at.pod.spec, resource);
+    let largest = largest_allocatable(pod.at.view.snapshot, resource);
+    let never_fits = largest.map(|largest| total > largest);
+    let asked = total.written_like(unit);
     seen.summary = match (never_fits, largest) {
         (Some(true), Some(largest)) => {
-            format!("pods request {asked} cpu, the largest node has {}", largest.written_like("m"))
+            format!("pods request {asked} {resource}, the largest node has {}", largest.written_like(unit))
         }
-        _ => format!("no node has room for the {asked} cpu that a pod requests"),
+        _ => format!("no node has room for the {asked} {resource} that a pod requests"),
     };
-    seen.show(Source::Status, scheduled.last_transition_time.0, &scheduled.message, None);
-    for container in &pod.spec.containers {
-        if let Some(value) = container.resources.requests.get("cpu") {
+    for container in &pod.at.pod.spec.containers {
+        if let Some(value) = container.resources.requests.get(resource) {
             let path = workload.spec_path().field("containers").item(&container.name).field("resources");
             let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            seen.show(Source::Spec, None, &format!("requests.cpu: {shown}"), Some(path.field("requests").field("cpu")));
+            let text = format!("requests.{resource}: {shown}");
+            seen.show(Source::Spec, None, &text, Some(path.field("requests").field(resource)));
         }
     }
     if let Some(largest) = largest {
-        let most = largest.written_like("m");
-        seen.show(Source::Status, None, &format!("largest allocatable cpu of a node: {most}"), None);
+        let most = largest.written_like(unit);
+        seen.show(Source::Status, None, &format!("largest allocatable {resource} of a node: {most}"), None);
     }
-    seen.facts = json!({"neverFits": never_fits, "requested": asked, "drifted": workload.drifted});
-    seen.settle(view.settled(scheduled.last_transition_time.0, SETTLING))
+    seen.fact("resource", resource);
+    seen.fact("neverFits", json!(never_fits));
+    seen.fact("requested", asked);
+    seen
+}
+
+fn device(pod: &Unscheduled<'_, '_>, resource: &str) -> Observation {
+    let mut seen = pod.observation(&UNSCHEDULABLE_EXTENDED_RESOURCE, &format!("Insufficient {resource}"));
+    let nodes = pod.at.view.snapshot.kind("Node");
+    let offers = |name: &str| largest_allocatable(pod.at.view.snapshot, name).is_some_and(|most| most.milli > 0);
+    let mut names: Vec<String> = Vec::new();
+    for node in nodes {
+        let offered: std::collections::BTreeMap<String, serde_json::Value> = node.view("/status/allocatable");
+        names.extend(offered.into_keys().filter(|name| name.contains('/')));
+    }
+    names.sort();
+    names.dedup();
+    seen.summary = if nodes.is_empty() {
+        format!("no node has {resource} free")
+    } else if offers(resource) {
+        format!("every node's {resource} is in use")
+    } else {
+        match text::nearest(resource, names.iter().map(String::as_str)) {
+            Some(near) => format!("no node offers {resource}; {near} is offered"),
+            None => format!("no node offers {resource}"),
+        }
+    };
+    // A typo can be put right in the manifest; a device plugin can't.
+    if nodes.is_empty() || offers(resource) || names.is_empty() {
+        seen.class = FixClass::None;
+    }
+    for container in pod.at.pod.spec.containers.iter().filter(|c| c.resources.limits.contains_key(resource)) {
+        let path = pod.at.workload.spec_path().field("containers").item(&container.name).field("resources");
+        let text = format!("container {} asks for {resource}", container.name);
+        seen.show(Source::Spec, None, &text, Some(path.field("limits").field(resource)));
+    }
+    seen.fact("resource", resource);
+    seen.fact("offered", names);
+    seen
 }
 
 /// The cluster autoscaler is about to add a node.
@@ -131,6 +255,7 @@ fn scales_up(subject: Subject<'_, '_>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{finding, pending, roots};
     use super::*;
 
     #[test]
@@ -139,10 +264,9 @@ mod tests {
                        no new claims to deallocate, preemption: 0/3 nodes are available: 3 No preemption.";
         let want = vec![(1, "Insufficient cpu".to_owned()), (2, "node(s) had untolerated taint {a: b}".to_owned())];
         assert_eq!(verdict(message), Some(Verdict { nodes: 3, reasons: want }));
-        assert_eq!(
-            verdict("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found"),
-            None
-        );
+        let unbound = "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found";
+        assert_eq!(verdict(unbound), None);
+        assert_eq!(for_all(unbound), "pod has unbound immediate PersistentVolumeClaims");
     }
 
     #[test]
@@ -155,5 +279,33 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(requested(&spec, "cpu").milli, 2100);
+    }
+
+    #[test]
+    fn nodes_that_are_closed_by_intent_leave_the_others_to_decide() {
+        let spec = json!({"containers": [{"name": "app", "resources": {"requests": {"memory": "3Gi"}}}]});
+        let message = "0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 Insufficient memory.";
+        assert_eq!(roots(&[pending("web", spec.clone(), message)]), ["unschedulable-memory Pod/web"]);
+        let told = finding(&[pending("web", spec, message)], "unschedulable-memory");
+        assert_eq!(told.summary, "no node has room for the 3Gi memory that a pod requests");
+    }
+
+    #[test]
+    fn a_mistyped_device_is_told_apart_from_one_that_is_in_use() {
+        let node =
+            |name: &str| json!({"kind": "Node", "metadata": {"name": "n"}, "status": {"allocatable": {name: "1"}}});
+        let spec = json!({"containers": [{"name": "app", "resources": {"limits": {"nvidia.com/gup": "1"}}}]});
+        let pod = pending("web", spec, "0/1 nodes are available: 1 Insufficient nvidia.com/gup.");
+        let code = "unschedulable-extended-resource";
+        let told = finding(&[pod.clone(), node("nvidia.com/gpu")], code);
+        assert_eq!(told.summary, "no node offers nvidia.com/gup; nvidia.com/gpu is offered");
+        let told = finding(&[pod, node("nvidia.com/gup")], code);
+        assert_eq!((told.summary.as_str(), told.fix.class), ("every node's nvidia.com/gup is in use", FixClass::None));
+    }
+
+    #[test]
+    fn full_nodes_are_named_by_their_pods() {
+        let pod = pending("web", json!({}), "0/1 nodes are available: 1 Too many pods.");
+        assert_eq!(roots(&[pod]), ["unschedulable-pods Pod/web"]);
     }
 }

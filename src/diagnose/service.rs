@@ -50,7 +50,7 @@ pub fn selector(service: &Object) -> BTreeMap<String, String> {
     service.view("/spec/selector")
 }
 
-fn selects(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
+pub(crate) fn selects(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
     selector.iter().all(|(key, value)| labels.get(key) == Some(value))
 }
 
@@ -140,7 +140,7 @@ pub(crate) fn consequences(view: &View<'_>) -> Vec<Consequence> {
         (!selector.is_empty() && !workloads.is_empty() && !anyway).then(|| Consequence {
             code: &SERVICE_NO_READY_ENDPOINTS,
             object: service.object(),
-            workloads,
+            follows: workloads,
             container: None,
             summary: format!(
                 "Service {} has {} and none is ready",

@@ -3,7 +3,7 @@
 use super::current;
 use super::health::{self, Counts, Health};
 use super::owners::{Owners, WORKLOADS};
-use crate::model::kube::{Container, ContainerStatus, Event, Object, Pod, Terminated};
+use crate::model::kube::{Container, ContainerStatus, Event, InvolvedObject, Object, Pod, Terminated};
 use crate::model::object::ObjectRef;
 use crate::model::path::Path;
 use crate::model::snapshot::Snapshot;
@@ -113,6 +113,26 @@ impl<'s> View<'s> {
     /// The workload that a key names.
     pub(crate) fn workload(&self, key: &str) -> Option<&Workload<'s>> {
         self.workloads.binary_search_by(|workload| workload.key.as_str().cmp(key)).ok().map(|at| &self.workloads[at])
+    }
+
+    /// The workload of a pod that an event is about and that may be gone: by its uid, else by the name
+    /// that its controller gave it. A ReplicaSet, DaemonSet or Job adds five characters to its own name.
+    pub(crate) fn workload_of_gone(&self, pod: &InvolvedObject) -> Option<&Workload<'s>> {
+        if pod.kind != "Pod" {
+            return None;
+        }
+        let has_it = |workload: &&Workload<'_>| workload.pods.iter().any(|p| p.metadata.uid == pod.uid);
+        if let Some(workload) = self.workloads.iter().find(has_it) {
+            return Some(workload);
+        }
+        let (controller, _) = pod.name.rsplit_once('-')?;
+        self.workloads.iter().find(|workload| {
+            let makes = |name: &str| name == controller && workload.top.namespace() == pod.namespace;
+            let own = workload.source.is_some_and(|source| source.kind != "Deployment" && makes(&source.metadata.name));
+            let set = workload.source.filter(|source| source.kind == "Deployment");
+            let mut sets = set.into_iter().flat_map(|set| current::owned(self.snapshot, "ReplicaSet", set));
+            own || sets.any(|set| makes(&set.metadata.name))
+        })
     }
 
     /// Every judged pod whose containers may tell something:
@@ -260,6 +280,11 @@ impl<'s> Running<'_, 's> {
     /// Message of its waiting state.
     pub(crate) fn waiting_message(&self) -> &'s str {
         self.status.state.waiting.as_ref().map_or("", |waiting| waiting.message.as_str())
+    }
+
+    /// Its image as the spec has it, else as the node resolved it.
+    pub(crate) fn image(&self) -> &'s str {
+        self.spec.map_or(self.status.image.as_str(), |spec| spec.image.as_str())
     }
 
     /// Path of this container in the top owner.

@@ -108,12 +108,13 @@ row!(
 row!(
     JOB_DEADLINE_EXCEEDED,
     "job-deadline-exceeded",
-    Model,
+    Rule,
     "a Job ran longer than it may",
     "The Job was ended, and its pods deleted, when activeDeadlineSeconds were over.",
     "Job condition Failed=True, reason DeadlineExceeded.",
     "A program that hangs, a pod that could not start, a deadline that is too short.",
-    "Needs judgement: nothing is changed by rule."
+    "Puts back the deadline of the last good revision, or doubles it for a person to review when earlier successful \
+     runs took most of it. Otherwise a person chooses."
 );
 row!(
     JOB_FAILED_INDEXES,
@@ -186,8 +187,8 @@ const JOB_ENDS: [(&str, &CodeInfo); 5] = [
 pub(crate) struct Consequence {
     pub code: &'static CodeInfo,
     pub object: ObjectRef,
-    /// Keys of the workloads that it can follow from.
-    pub workloads: Vec<String>,
+    /// Keys of the workloads, or of other objects, that it can follow from.
+    pub follows: Vec<String>,
     /// Only a fault of this container has it.
     pub container: Option<String>,
     pub summary: String,
@@ -206,7 +207,7 @@ pub(crate) fn consequences(view: &View<'_>) -> Vec<Consequence> {
 }
 
 fn consequence(code: &'static CodeInfo, workload: &Workload<'_>, object: ObjectRef, summary: String) -> Consequence {
-    Consequence { code, object, workloads: vec![workload.key.clone()], container: None, summary }
+    Consequence { code, object, follows: vec![workload.key.clone()], container: None, summary }
 }
 
 fn of_source(view: &View<'_>, workload: &Workload<'_>, source: &Object) -> Vec<Consequence> {

@@ -59,6 +59,13 @@ pub fn hint(snapshot: &Snapshot, finding: &Finding) -> FixHint {
             let subject = intents.first().map(|intent| intent.subject.clone()).unwrap_or_default();
             FixHint { class: FixClass::Rule, summary: subject }
         }
+        // Without a rule the row of the code says what there is to do.
+        Err(_) if rules::of(finding.code.name()).is_none() => {
+            let row = finding.code.0;
+            let class = if row.class == FixClass::Rule { FixClass::Model } else { row.class };
+            let first = row.fix.split_inclusive(". ").next().unwrap_or(row.fix);
+            FixHint { class, summary: first.trim_end_matches([' ', '.']).to_owned() }
+        }
         Err(refusal) => {
             let class = match refusal.code {
                 refusal::NEEDS_CHOICE => FixClass::Ask,

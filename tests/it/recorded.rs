@@ -10,6 +10,10 @@ use std::path::PathBuf;
 
 mod diagnosis;
 mod fixes;
+mod follows;
+mod made;
+mod objects;
+mod pods;
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/recorded")
@@ -86,5 +90,24 @@ fn of_code<'d>(found: &'d Diagnosis, code: &str) -> Option<&'d Finding> {
 fn edited(name: &str, kind: &str, edit: impl Fn(&mut Value)) -> Snapshot {
     let mut all = objects(name);
     all.iter_mut().filter(|object| object["kind"] == kind).for_each(edit);
+    snapshot(name, all)
+}
+
+/// A recording with a second owner that has the same fault: `api` beside `web`.
+fn twice(name: &str) -> Snapshot {
+    let mut all = objects(name);
+    let copy = |object: &Value| {
+        let text = object.to_string().replace("\"web", "\"api");
+        let mut twin: Value = serde_json::from_str(&text).unwrap();
+        let again = |uid: &Value| Value::String(format!("{}-2", uid.as_str().unwrap()));
+        twin["metadata"]["uid"] = again(&twin["metadata"]["uid"]);
+        for owner in twin["metadata"]["ownerReferences"].as_array_mut().into_iter().flatten() {
+            owner["uid"] = again(&owner["uid"]);
+        }
+        twin
+    };
+    let kinds = ["Pod", "ReplicaSet", "Deployment"];
+    let twins: Vec<Value> = all.iter().filter(|o| kinds.contains(&o["kind"].as_str().unwrap())).map(copy).collect();
+    all.extend(twins);
     snapshot(name, all)
 }

@@ -102,7 +102,7 @@ fn what_facts_do_not_decide_is_refused_by_name() {
         ("unschedulable-cpu", "unschedulable-cpu", "needs-choice"),
         ("probe-port-mismatch.exit-0", "probe-port-mismatch", "needs-judgement"),
         ("job-pod-failure-policy", "crash-app-error", "needs-judgement"),
-        ("admission-policy-denied", "not-ready", "needs-judgement"),
+        ("admission-policy-denied", "admission-policy-denied", "needs-judgement"),
     ] {
         assert_eq!(fixed(&recorded(name), code).map_err(|(code, _)| code), Err(refusal), "{name}");
     }

@@ -1,0 +1,319 @@
+//! Configuration that changed, or that can't mean what it says.
+
+use super::observe::{Explains, Observation};
+use super::row::rows;
+use super::view::{View, Workload};
+use crate::model::code::{CodeInfo, FixClass};
+use crate::model::finding::{Confidence, Severity, Source};
+use crate::model::kube::{Container, Keyed, Object, Pod};
+use crate::text;
+use jiff::Timestamp;
+use regex::Regex;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+rows! { "config";
+CONFIG_CHANGED_NOT_RELOADED "config-changed-not-reloaded" Ask:
+    "a ConfigMap changed and the containers still run with the old values";
+    "Variables and subPath mounts are read when a container starts. A change is seen only after a restart.";
+    "a write to the ConfigMap after the container's start, and no checksum in the pod template.";
+    "A ConfigMap that was edited by hand or by a tool that does not restart pods.";
+    "A person chooses: a restart, by an annotation of the pod template.".
+CONFIG_CHANGED_BROKE "config-changed-broke" Model:
+    "crashes began shortly after a ConfigMap was changed";
+    "The template is unchanged and the first crash followed a write to a ConfigMap that the container reads.";
+    "the write time of the ConfigMap and the end of the crashed run, less than ten minutes apart.";
+    "A value that the program does not accept.";
+    "A possible cause only: the old value is in Git history, not in the cluster.".
+CONFIG_URL_TYPO "config-url-typo" Rule:
+    "a setting names a host that no Service has";
+    "A URL in a variable names a host inside the cluster, no Service has that name, and one with a similar name \
+     exists.";
+    "hosts of URLs in the variables of the template against the Services.";
+    "A mistyped name, a Service that was renamed.";
+    "Sets the host to that of the only Service that differs by a typo, for a person to review, once the container \
+     fails. Otherwise a person chooses.".
+ENV_DUPLICATE "env-duplicate" Ask:
+    "a variable is set twice in one container";
+    "The last one wins, which may not be the one that was meant.";
+    "two entries of one name in env.";
+    "A patch or a chart value that adds what is already there.";
+    "A possible cause only: a person chooses which one stays.".
+ENV_REF_ORDER "env-ref-order" Rule:
+    "a variable is used before it is set";
+    "`$(NAME)` is replaced only by variables that stand earlier in the list; otherwise the text stays as it is.";
+    "`$(NAME)` in the value of a variable that stands before NAME in env.";
+    "Variables that were sorted or merged.";
+    "Moves the definition before its use, for a person to review.".
+}
+
+static URL: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"^[a-z][a-z0-9+.-]*://(?:[^@/\s]*@)?([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::\d+)?(?:[/?].*)?$").ok()
+});
+static USE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)").ok());
+
+/// A change and a crash this far apart may have to do with each other.
+const NEAR: i64 = 600;
+
+pub(crate) fn observe(view: &View<'_>) -> Vec<Observation> {
+    let mut out = Vec::new();
+    for workload in &view.workloads {
+        let spec = workload.source.and_then(Object::pod_spec);
+        let pod = workload.current.first().copied();
+        let containers = match (&spec, pod) {
+            (Some(spec), _) => spec.containers.clone(),
+            (None, Some(pod)) => pod.spec.containers.clone(),
+            (None, None) => continue,
+        };
+        if workload.counts.desired == 0 {
+            continue;
+        }
+        for container in &containers {
+            out.extend(duplicate(workload, container));
+            out.extend(order(workload, container));
+            out.extend(host(view, workload, container));
+            out.extend(changed(view, workload, container));
+        }
+    }
+    out
+}
+
+fn base(code: &'static CodeInfo, workload: &Workload<'_>, container: &Container, summary: String) -> Observation {
+    let mut seen = Observation::of_workload(code, workload);
+    seen.container = Some(container.name.clone());
+    seen.summary = summary;
+    seen.severity = Some(Severity::Info);
+    seen.since = workload.source.and_then(|source| source.metadata.creation_timestamp);
+    seen.fact("drifted", workload.drifted);
+    seen
+}
+
+/// Whether this container of the current pods is not ready.
+fn fails(workload: &Workload<'_>, container: &Container) -> bool {
+    let statuses = workload.current.iter().flat_map(|pod| &pod.status.container_statuses);
+    let mut own = statuses.filter(|status| status.name == container.name);
+    own.any(|status| !status.ready && (status.restart_count > 0 || status.state.terminated.is_some()))
+}
+
+fn duplicate(workload: &Workload<'_>, container: &Container) -> Option<Observation> {
+    let mut seen_names: BTreeMap<&str, usize> = BTreeMap::new();
+    container.env.iter().for_each(|variable| *seen_names.entry(&variable.name).or_default() += 1);
+    let twice: Vec<&str> = seen_names.into_iter().filter(|(_, times)| *times > 1).map(|(name, _)| name).collect();
+    if twice.is_empty() {
+        return None;
+    }
+    let summary = format!("container {} sets {} twice; the last one wins", container.name, text::and(&twice));
+    let mut seen = base(&ENV_DUPLICATE, workload, container, summary);
+    seen.confidence = Confidence::Hypothesis;
+    let path = workload.spec_path().field("containers").item(&container.name).field("env");
+    seen.show(Source::Spec, None, &format!("{} stands twice in env", text::and(&twice)), Some(path));
+    Some(seen)
+}
+
+fn order(workload: &Workload<'_>, container: &Container) -> Option<Observation> {
+    let shape = USE.as_ref()?;
+    let (at, variable, used) = container.env.iter().enumerate().find_map(|(at, variable)| {
+        let value = variable.value.as_deref()?;
+        let used = shape.captures_iter(value).map(|found| found[1].to_owned());
+        // `$$(NAME)` is the text itself.
+        let mut later = used.filter(|name| {
+            let set_before = container.env[..at].iter().any(|one| one.name == *name);
+            let set_after = container.env[at + 1..].iter().any(|one| one.name == *name);
+            set_after && !set_before && !value.contains(&format!("$$({name})"))
+        });
+        Some((at, variable, later.next()?))
+    })?;
+    let summary =
+        format!("container {}: {} uses {used}, which is set after it and stays as text", container.name, variable.name);
+    let mut seen = base(&ENV_REF_ORDER, workload, container, summary);
+    seen.confidence = Confidence::Likely;
+    let path = workload.spec_path().field("containers").item(&container.name).field("env");
+    seen.show(Source::Spec, None, &format!("{} uses $({used})", variable.name), Some(path.item(&variable.name)));
+    if fails(workload, container) {
+        seen.severity = None;
+        seen.explains.push(Explains {
+            key: workload.key.clone(),
+            codes: &["crash-app-error", "crash-dns", "crash-config-invalid"],
+        });
+    }
+    seen.fact("variable", variable.name.as_str());
+    seen.fact("uses", used);
+    seen.fact("position", at);
+    Some(seen)
+}
+
+/// A URL whose host looks like a Service and is none.
+fn host(view: &View<'_>, workload: &Workload<'_>, container: &Container) -> Option<Observation> {
+    if view.snapshot.lacks("services") || view.snapshot.kind("Service").is_empty() {
+        return None;
+    }
+    let own = workload.top.namespace();
+    container.env.iter().find_map(|variable| {
+        let host = URL.as_ref()?.captures(variable.value.as_deref()?)?.get(1)?.as_str().to_owned();
+        let mut labels = host.split('.');
+        let (name, namespace) = (labels.next()?, labels.next());
+        // One word, or `name.namespace.svc...`: anything else is a name of the outside.
+        let internal = namespace.is_none() || labels.next() == Some("svc");
+        let namespace = namespace.unwrap_or(own);
+        let here: BTreeSet<&str> = view
+            .snapshot
+            .kind("Service")
+            .iter()
+            .filter(|service| service.metadata.namespace == namespace)
+            .map(|service| service.metadata.name.as_str())
+            .collect();
+        if !internal || name == "localhost" || here.contains(name) || host.parse::<std::net::IpAddr>().is_ok() {
+            return None;
+        }
+        let near = text::nearest(name, here.iter().copied())?;
+        let summary = format!(
+            "{} of container {} names host {name}, no Service has it; {near} exists",
+            variable.name, container.name
+        );
+        let mut seen = base(&CONFIG_URL_TYPO, workload, container, summary);
+        seen.confidence = Confidence::Likely;
+        variable.name.clone_into(&mut seen.message);
+        let path = workload.spec_path().field("containers").item(&container.name).field("env").item(&variable.name);
+        seen.show(Source::Spec, None, &format!("host {host}"), Some(path.field("value")));
+        let asked =
+            view.snapshot.logs.iter().filter(|log| workload.pods.iter().any(|pod| pod.metadata.name == log.pod));
+        let said = asked.flat_map(|log| &log.lines).any(|line| line.text.contains(name));
+        if fails(workload, container) && said {
+            seen.severity = None;
+            seen.explains.push(Explains { key: workload.key.clone(), codes: &["crash-dns", "crash-app-error"] });
+        } else {
+            seen.class = FixClass::Ask;
+        }
+        seen.fact("host", name);
+        seen.fact("existing", here.into_iter().collect::<Vec<_>>());
+        Some(seen)
+    })
+}
+
+/// ConfigMaps that a container reads once, at its start.
+fn read_once<'v>(view: &'v View<'_>, pod: &Pod, container: &Container) -> Vec<&'v Keyed> {
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    let of_env = container.env.iter().filter_map(|one| text(one.value_from.as_ref()?.pointer("/configMapKeyRef/name")));
+    names.extend(of_env);
+    names.extend(container.env_from.iter().filter_map(|one| text(one.pointer("/configMapRef/name"))));
+    for mount in container.volume_mounts.iter().filter(|mount| mount.get("subPath").is_some()) {
+        let volume = pod.spec.volumes.iter().find(|volume| volume.get("name") == mount.get("name"));
+        names.extend(volume.and_then(|volume| text(volume.pointer("/configMap/name"))));
+    }
+    let here = view.snapshot.config_maps.iter().filter(|map| map.metadata.namespace == pod.metadata.namespace);
+    here.filter(|map| names.contains(&map.metadata.name)).collect()
+}
+
+fn written(map: &Keyed) -> Option<Timestamp> {
+    let updates =
+        map.metadata.managed_fields.iter().filter(|entry| entry.operation == "Update" || entry.operation == "Apply");
+    updates.filter_map(|entry| entry.time).max()
+}
+
+fn changed(view: &View<'_>, workload: &Workload<'_>, container: &Container) -> Option<Observation> {
+    let source = workload.source?;
+    let annotations: BTreeMap<String, String> = source
+        .template()
+        .and_then(|template| template.pointer("/metadata/annotations"))
+        .map(|all| {
+            let pairs = all.as_object().into_iter().flatten();
+            pairs.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+        })
+        .unwrap_or_default();
+    // A tool that adds a checksum restarts the pods itself.
+    if annotations.keys().any(|key| key.contains("checksum") || key.contains("reloader")) {
+        return None;
+    }
+    workload.current.iter().find_map(|pod| {
+        let status = pod.status.container_statuses.iter().find(|status| status.name == container.name)?;
+        let template = source.pod_spec().unwrap_or_default();
+        let with_volumes = Pod { metadata: pod.metadata.clone(), spec: template, ..Pod::default() };
+        read_once(view, &with_volumes, container).into_iter().find_map(|map| {
+            let at = written(map)?;
+            let name = &map.metadata.name;
+            let crashed = status.last_state.terminated.as_ref().and_then(|end| end.finished_at.0);
+            let soon_after = crashed.is_some_and(|end| (0..NEAR).contains(&(end.as_second() - at.as_second())));
+            let (code, summary) = if fails(workload, container) && soon_after && status.restart_count <= 3 {
+                (
+                    &CONFIG_CHANGED_BROKE,
+                    format!("container {} crashed shortly after ConfigMap {name} was changed", container.name),
+                )
+            } else {
+                let started = status.state.running.as_ref().and_then(|running| running.started_at.0)?;
+                if at.as_second() <= started.as_second() {
+                    return None;
+                }
+                (
+                    &CONFIG_CHANGED_NOT_RELOADED,
+                    format!("container {} runs with ConfigMap {name} as it was before it changed", container.name),
+                )
+            };
+            let mut seen = base(code, workload, container, summary);
+            seen.confidence = Confidence::Hypothesis;
+            name.clone_into(&mut seen.message);
+            seen.since = Some(at);
+            seen.pod = Some(pod.metadata.name.clone());
+            seen.show(Source::Status, Some(at), &format!("ConfigMap {name} was written"), None);
+            seen.fact("configMap", name.as_str());
+            Some(seen)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{all, of, ready, roots};
+    use serde_json::{Value, json};
+
+    fn with_env(env: Value) -> Value {
+        let mut pod = ready("web", json!({"app": "web"}));
+        pod["spec"]["containers"][0]["env"] = env;
+        pod
+    }
+
+    #[test]
+    fn variables_that_stand_twice_or_too_early_are_told() {
+        let twice = json!([{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]);
+        assert_eq!(all(&[with_env(twice)]), ["env-duplicate Pod/web"]);
+        let early = json!([{"name": "URL", "value": "http://$(HOST)/"}, {"name": "HOST", "value": "x.io"}]);
+        assert_eq!(all(&[with_env(early)]), ["env-ref-order Pod/web"]);
+        let right = json!([{"name": "HOST", "value": "x.io"}, {"name": "URL", "value": "http://$(HOST)/"}]);
+        assert!(all(&[with_env(right)]).is_empty());
+        let text = json!([{"name": "URL", "value": "$$(HOST)"}, {"name": "HOST", "value": "x.io"}]);
+        assert!(all(&[with_env(text)]).is_empty());
+    }
+
+    #[test]
+    fn a_host_that_no_service_has_is_told_with_the_closest() {
+        let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "orders"}, "spec": {}});
+        let url = |url: &str| all(&[with_env(json!([{"name": "URL", "value": url}])), service.clone()]);
+        assert_eq!(url("http://ordres:8080/x"), ["config-url-typo Pod/web"]);
+        assert_eq!(url("http://ordres.a.svc.cluster.local"), ["config-url-typo Pod/web"]);
+        assert!(url("http://orders:8080").is_empty());
+        assert!(url("https://orders.io/").is_empty(), "a name of the outside");
+        assert!(roots(&[with_env(json!([{"name": "URL", "value": "http://ordres"}])), service.clone()]).is_empty());
+    }
+
+    #[test]
+    fn a_crash_right_after_a_change_is_a_possible_cause() {
+        let at = "2026-11-22T16:50:00Z";
+        let map = json!({"kind": "ConfigMap", "metadata": {"name": "cfg", "managedFields": [{"manager": "kubectl-edit", "operation": "Update", "time": at}]}});
+        let container = json!({"name": "app", "image": "x", "envFrom": [{"configMapRef": {"name": "cfg"}}]});
+        let web = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
+            "spec": {"replicas": 1, "template": {"spec": {"containers": [container]}}}});
+        let mut pod = ready("web-1", json!({}));
+        pod["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "Deployment-web", "controller": true}]);
+        pod["status"]["conditions"] = json!([{"type": "Ready", "status": "False"}]);
+        let ended = |at: &str| {
+            let mut pod = pod.clone();
+            pod["status"]["containerStatuses"][0] = json!({"name": "app", "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                "lastState": {"terminated": {"exitCode": 1, "reason": "Error", "finishedAt": at}}});
+            let found = super::super::diagnose(&of(&[map.clone(), web.clone(), pod]));
+            found.findings.iter().any(|finding| finding.code.name() == "config-changed-broke")
+        };
+        assert!(ended("2026-11-22T16:53:00Z"));
+        assert!(!ended("2026-11-22T16:45:00Z"), "it crashed before");
+    }
+}
