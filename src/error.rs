@@ -15,6 +15,8 @@ pub enum Kind {
     Denied,
     /// The person said No, or nobody could be asked.
     Declined,
+    /// What was asked about could not be looked at.
+    Gap,
     /// A bug in aifix.
     Bug,
 }
@@ -54,6 +56,7 @@ impl Kind {
             Self::Refused => exit::REFUSED,
             Self::Denied => exit::DENIED,
             Self::Declined => exit::DECLINED,
+            Self::Gap => exit::GAP,
             Self::Bug => exit::BUG,
         }
     }

@@ -8,6 +8,7 @@ use aifix::ui::{Colour, Ui};
 use clap_complete::CompleteEnv;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 fn main() -> ExitCode {
     let typed = environment::typed();
@@ -22,7 +23,7 @@ fn main() -> ExitCode {
     let ui = Ui::new(cli.color, cli.quiet);
     // Both kube and reqwest take the process's TLS provider; it may be installed once.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let session = Session { ui, environment: Environment::read(), typed };
+    let session = Session { ui, environment: Environment::read(), typed, interruptible: Arc::default() };
     set_hook(Box::new(|_| {}));
     let outcome = catch_unwind(AssertUnwindSafe(|| runtime::block(cli.command, &session)));
     end(&session.ui, outcome.unwrap_or_else(|panic| Err(bug(panic.as_ref()))))

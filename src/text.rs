@@ -116,6 +116,16 @@ pub fn duration(seconds: i64) -> String {
     }
 }
 
+/// A word as a POSIX shell takes it.
+pub fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
 /// At most `max` characters, cut with `...` at the end.
 pub fn clip(text: &str, max: usize) -> String {
     if text.chars().count() <= max {
@@ -179,6 +189,13 @@ mod tests {
             "ok\n :\\:set-output name=x::y\n#\\#[error]z"
         );
         assert_eq!(Sanitised::line("std::fs is fine").as_str(), "std::fs is fine");
+    }
+
+    #[test]
+    fn a_hostile_name_stays_one_shell_word() {
+        assert_eq!(shell_word("Deployment/web"), "Deployment/web");
+        assert_eq!(shell_word("Deployment/a'; rm -rf ~"), r"'Deployment/a'\''; rm -rf ~'");
+        assert_eq!(shell_word(""), "''");
     }
 
     #[test]

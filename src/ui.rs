@@ -205,7 +205,7 @@ impl Ui {
             self.err_line(Paint::Plain, "  caused by: ", Sanitised::block(cause));
         }
         for hint in &error.hints {
-            self.err_line(Paint::Cyan, "  hint: ", Sanitised::block(hint));
+            self.err_line(Paint::Cyan, "  hint: ", Sanitised::block(hint).as_str().replace('\n', "\n        "));
         }
     }
 

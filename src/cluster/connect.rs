@@ -54,7 +54,6 @@ pub async fn connect(options: &Options) -> Result<Cluster, Error> {
         server,
         scope,
         notices,
-        selector: options.selector.clone().filter(|selector| !selector.trim().is_empty()),
         read_secret_keys: options.read_secret_keys,
     })
 }

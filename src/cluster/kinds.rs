@@ -71,11 +71,6 @@ impl Row {
         Self { reading, ..self }
     }
 
-    /// Whether a label selector narrows its list.
-    pub(super) fn takes_selector(&self) -> bool {
-        self.essential && self.reading != Reading::Events
-    }
-
     /// Whether who set which field is kept: history needs it of workloads, key names of ConfigMaps.
     pub(super) fn keeps_managers(kind: &str) -> bool {
         matches!(
@@ -287,11 +282,5 @@ mod tests {
             Some("kustomizations")
         );
         assert_eq!(of_kind("kustomize.config.k8s.io", "Kustomization"), None);
-    }
-
-    #[test]
-    fn a_selector_narrows_pods_and_workloads_only() {
-        let narrowed: Vec<&str> = FIRST.iter().filter(|row| row.takes_selector()).map(|row| row.plural).collect();
-        assert_eq!(narrowed, ["pods", "deployments", "replicasets", "statefulsets", "daemonsets", "jobs", "cronjobs"]);
     }
 }

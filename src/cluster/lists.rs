@@ -49,7 +49,7 @@ impl Cluster {
     /// `say` is told how far it is.
     ///
     /// # Errors
-    /// When nothing at all was answered, the credentials were refused, the selector is none,
+    /// When nothing at all was answered, the credentials were refused,
     /// or a namespace does not exist. Everything less becomes a gap.
     pub async fn first_wave(&self, say: &(dyn Fn(&str) + Sync)) -> Result<Snapshot, Error> {
         let mut snapshot = Snapshot::new(&self.context, self.scope.clone());
@@ -118,9 +118,7 @@ impl Cluster {
         let asked: Vec<_> = targets
             .iter()
             .map(|target| async move {
-                let listed =
-                    list(&self.api, target.row, target.row.api_version, target.namespace, self.selector.as_deref())
-                        .await;
+                let listed = list(&self.api, target.row, target.row.api_version, target.namespace).await;
                 let listed = self.other_version(*target, listed).await;
                 let done = done.fetch_add(1, Ordering::Relaxed) + 1;
                 say(&format!("read {done} of {}", text::count(targets.len(), "list")));
@@ -152,7 +150,7 @@ impl Cluster {
         if version == target.row.api_version || version.split('/').any(|part| part.is_empty() || part == "..") {
             return listed;
         }
-        list(&self.api, target.row, &version, target.namespace, None).await
+        list(&self.api, target.row, &version, target.namespace).await
     }
 
     /// Lists a delivery kind in the asked namespaces after the list of all was forbidden.
@@ -161,7 +159,7 @@ impl Cluster {
         let Scope::Namespaces(names) = &self.scope else { return };
         for name in names {
             let target = Target { row, namespace: Some(name) };
-            let listed = list(&self.api, row, row.api_version, Some(name), None).await;
+            let listed = list(&self.api, row, row.api_version, Some(name)).await;
             // The gap of all namespaces says it already.
             if listed.failure.is_none() {
                 take(snapshot, target, listed);
@@ -172,13 +170,6 @@ impl Cluster {
     /// Whether nothing was answered, so that a report would be about nothing.
     fn hopeless(&self, brought: &[Listed<Batch>]) -> Result<(), Error> {
         let failures: Vec<&Failure> = brought.iter().filter_map(|listed| listed.failure.as_ref()).collect();
-        if let (Some(selector), Some(refusal)) =
-            (&self.selector, failures.iter().find(|failure| failure.code() == Some(400)))
-        {
-            return Err(Error::usage(format!("the API server refused the selector {selector:?}"))
-                .because(refusal)
-                .hint("write it as kubectl takes it: `-l app=web,tier!=cache`"));
-        }
         let answered = brought.iter().any(|listed| listed.failure.is_none() || !listed.items.is_empty());
         if answered || failures.iter().any(|failure| failure.code() == Some(403)) {
             return Ok(());
@@ -212,7 +203,7 @@ impl Cluster {
     async fn no_namespace(&self, name: &str) -> Error {
         let row = kinds::on_demand("namespaces");
         let listed = match row {
-            Some(row) => list(&self.api, row, row.api_version, None, None).await.items,
+            Some(row) => list(&self.api, row, row.api_version, None).await.items,
             None => Batch::Objects(Vec::new()),
         };
         let names: Vec<String> = match listed {

@@ -11,6 +11,9 @@ use futures_util::StreamExt;
 /// Containers whose logs are read.
 const MAX_CONTAINERS: usize = 20;
 const AT_ONCE: usize = 8;
+/// Bytes that are read of one log, and those of its end that are kept.
+const LIMIT: usize = 4 << 20;
+const KEPT: usize = 64 << 10;
 /// Characters of one line that are kept.
 const MAX_LINE: usize = 4096;
 /// Lines that are kept of a saved log, as many as are asked of a cluster.
@@ -48,14 +51,21 @@ impl Cluster {
     async fn read_log(&self, need: &LogNeed, previous: bool) -> Result<Option<LogTail>, Gap> {
         let LogNeed { namespace, pod, container, .. } = need;
         let path = format!(
-            "/api/v1/namespaces/{}/pods/{}/log?container={}&tailLines={MAX_LINES}&limitBytes=65536&timestamps=true{}",
+            "/api/v1/namespaces/{}/pods/{}/log?container={}&tailLines={MAX_LINES}&limitBytes={LIMIT}&timestamps=true{}",
             escape(namespace),
             escape(pod),
             escape(container),
             if previous { "&previous=true" } else { "" }
         );
         match self.api.read(&path, ANY, Count::Log).await {
-            Ok(bytes) => Ok(tail(need, previous, &String::from_utf8_lossy(&bytes))),
+            // NOTE: `limitBytes` keeps the first bytes of the tail; a cut one has lost what matters, its end.
+            Ok(bytes) if bytes.len() >= LIMIT => Err(Gap {
+                what: format!("the end of the log of container {container} of pod {namespace}/{pod}"),
+                why: format!("its last {MAX_LINES} lines are longer than {} MiB", LIMIT >> 20),
+                essential: false,
+                codes: Vec::new(),
+            }),
+            Ok(bytes) => Ok(tail(need, previous, &String::from_utf8_lossy(end_of(&bytes)))),
             // The container has not started, or has no earlier run.
             Err(Failure::Answer { code: 400, .. }) => Ok(None),
             Err(failure) => Err(Gap {
@@ -66,6 +76,13 @@ impl Cluster {
             }),
         }
     }
+}
+
+/// The last [`KEPT`] bytes, from the start of a line.
+fn end_of(bytes: &[u8]) -> &[u8] {
+    let Some(surplus) = bytes.len().checked_sub(KEPT).filter(|surplus| *surplus > 0) else { return bytes };
+    let cut = &bytes[surplus..];
+    cut.iter().position(|byte| *byte == b'\n').map_or(cut, |at| &cut[at + 1..])
 }
 
 fn tail(need: &LogNeed, previous: bool, body: &str) -> Option<LogTail> {
@@ -206,6 +223,18 @@ mod tests {
     fn a_lost_log_is_unknown_and_an_empty_one_is_empty() {
         assert_eq!(tail(&NEED(), false, "unable to retrieve container logs for containerd://0123"), None);
         assert_eq!(tail(&NEED(), false, "").map(|tail| tail.lines), Some(Vec::new()));
+    }
+
+    #[test]
+    fn the_end_of_a_long_log_is_what_is_kept() {
+        let mut body = "x".repeat(400).into_bytes();
+        body.push(b'\n');
+        let mut body = body.repeat(300);
+        body.extend(b"FATAL: cannot connect\n");
+        let kept = tail(&NEED(), false, &String::from_utf8_lossy(end_of(&body))).unwrap();
+        assert_eq!(kept.lines.last().map(|line| line.text.as_str()), Some("FATAL: cannot connect"));
+        assert_eq!(kept.lines[0].text.len(), 400, "no line is cut at its start");
+        assert!(kept.lines.len() > 100);
     }
 
     #[test]

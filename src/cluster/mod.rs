@@ -40,8 +40,6 @@ pub struct Options {
     pub namespaces: Vec<String>,
     /// Goes before `namespaces`.
     pub all_namespaces: bool,
-    /// A label selector for pods and workloads.
-    pub selector: Option<String>,
     pub as_user: Option<String>,
     pub as_groups: Vec<String>,
     /// How long one request may take, its answer and retries included.
@@ -59,7 +57,6 @@ impl Default for Options {
             context: None,
             namespaces: Vec::new(),
             all_namespaces: false,
-            selector: None,
             as_user: None,
             as_groups: Vec::new(),
             request_timeout: Duration::from_secs(10),
@@ -76,7 +73,6 @@ pub struct Cluster {
     server: String,
     scope: Scope,
     notices: Vec<String>,
-    selector: Option<String>,
     read_secret_keys: bool,
 }
 

@@ -45,18 +45,8 @@ pub(super) struct Listed<T> {
 
 /// Lists one kind in one namespace, or everywhere.
 /// `api_version` is the row's, or another in which the cluster serves it.
-pub(super) async fn list(
-    api: &Api,
-    row: &Row,
-    api_version: &str,
-    namespace: Option<&str>,
-    selector: Option<&str>,
-) -> Listed<Batch> {
-    let mut path = format!("{}?limit={LIMIT}", collection(api_version, namespace, row.plural));
-    if let Some(selector) = selector.filter(|_| row.takes_selector()) {
-        path.push_str("&labelSelector=");
-        path.push_str(&escape(selector));
-    }
+pub(super) async fn list(api: &Api, row: &Row, api_version: &str, namespace: Option<&str>) -> Listed<Batch> {
+    let path = format!("{}?limit={LIMIT}", collection(api_version, namespace, row.plural));
     match row.reading {
         Reading::Pods => pages(api, &path, JSON, |pod: Pod| Some(pod.reduce())).await.map(Batch::Pods),
         Reading::Events => {

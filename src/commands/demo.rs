@@ -9,6 +9,7 @@ use crate::ui::Paint;
 use clap::{Args, Parser};
 use std::ffi::OsString;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Play the whole road on a recorded failure: scan, propose, policies, push
 ///
@@ -51,7 +52,8 @@ pub(super) async fn run(args: &DemoArgs, session: &Session) -> Result<u8, Error>
         .git("remote.git", &["log", "-1", "-p", "--all", "--no-color", "--format=%h %an: %s", "--not", "main"])
         .await?;
     session.ui.print(Sanitised::block(&log).as_str())?;
-    stage.say("\nOn your own cluster, inside a clone of its manifests:")?;
+    stage.say("\nThe demo's folder, its remote and its record end here.")?;
+    stage.say("On your own cluster, inside a clone of its manifests:")?;
     session.ui.print("  aifix scan\n  aifix propose\n  aifix propose --push\n")?;
     Ok(exit::DONE)
 }
@@ -73,7 +75,12 @@ impl<'s> Stage<'s> {
             set(&format!("GIT_{who}_NAME"), "Demo".into());
             set(&format!("GIT_{who}_EMAIL"), "demo@example.com".into());
         }
-        let session = Session { ui: session.ui.clone(), environment, typed: session.typed.clone() };
+        let session = Session {
+            ui: session.ui.clone(),
+            environment,
+            typed: session.typed.clone(),
+            interruptible: Arc::clone(&session.interruptible),
+        };
         let stage = Self { folder, session };
         let unpack = |name: &str, text: &str| {
             write_scratch(&folder.join(name), text.as_bytes())
@@ -113,7 +120,12 @@ impl<'s> Stage<'s> {
         let cli = Cli::try_parse_from(std::iter::once(&"aifix").chain(words))
             .map_err(|error| Error::bug("the demo's own words were not understood").caused_by(&error))?;
         let typed = words.iter().map(ToString::to_string).collect();
-        let session = Session { ui: self.session.ui.clone(), environment: self.session.environment.clone(), typed };
+        let session = Session {
+            ui: self.session.ui.clone(),
+            environment: self.session.environment.clone(),
+            typed,
+            interruptible: Arc::clone(&self.session.interruptible),
+        };
         Box::pin(super::run(cli.command, &session)).await
     }
 

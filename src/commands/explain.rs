@@ -126,7 +126,7 @@ fn nothing_fails(args: &ExplainArgs, seen: &Seen, session: &Session) -> Result<u
         ReportFormat::Json => json::scan(&report)?,
         ReportFormat::Text => {
             let mut page = session.ui.page();
-            let view = scan_text::View { width: session.ui.width(), all: false, next: false };
+            let view = scan_text::View { width: session.ui.width(), all: false, next: None };
             scan_text::write(&mut page, &report, view);
             page.as_str().to_owned()
         }

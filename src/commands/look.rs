@@ -4,14 +4,17 @@ use super::Session;
 use super::target::Target;
 use crate::cluster;
 use crate::diagnose::{self, Diagnosis};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::fix;
 use crate::model::finding::Severity;
+use crate::model::kube::Pod;
 use crate::model::object::ObjectRef;
 use crate::model::report::{ContextReport, ReportedFinding, ScanReport, Summary};
+use crate::model::selector::Selector;
 use crate::model::snapshot::Snapshot;
 use crate::settings::flags::LookArgs;
 use crate::settings::resolve;
+use crate::text;
 
 /// What was seen and what it means.
 pub(super) struct Seen {
@@ -49,8 +52,10 @@ pub(super) async fn take(args: &LookArgs, session: &Session) -> Result<(Snapshot
 
 /// Takes a snapshot and diagnoses it.
 pub(super) async fn look(args: &LookArgs, session: &Session) -> Result<Seen, Error> {
+    let selector = args.selector.as_deref().map(selector).transpose()?;
     let (snapshot, server) = take(args, session).await?;
-    let mut diagnosis = diagnose::diagnose(&snapshot);
+    let keep = |object: &ObjectRef| selector.as_ref().is_none_or(|selector| is_selected(&snapshot, object, selector));
+    let mut diagnosis = diagnose::diagnose_only(&snapshot, keep);
     for finding in &mut diagnosis.findings {
         // The code says what can be done at best; this says it of this very finding.
         finding.fix = fix::hint(&snapshot, finding);
@@ -64,13 +69,31 @@ pub(super) fn options(args: &LookArgs, session: &Session) -> cluster::Options {
         context: args.context.clone(),
         namespaces: args.namespaces.clone(),
         all_namespaces: args.all_namespaces,
-        selector: args.selector.clone(),
         as_user: args.as_user.clone(),
         as_groups: args.as_groups.clone(),
         request_timeout: args.request_timeout,
-        read_secret_keys: false,
+        read_secret_keys: args.read_secret_keys,
         environment: session.environment.0.clone(),
     }
+}
+
+fn selector(text: &str) -> Result<Selector, Error> {
+    Selector::parse(text).map_err(|why| {
+        Error::usage(format!("`{text}` is no label selector"))
+            .because(why)
+            .hint("write it as kubectl takes it: -l app=web,tier!=cache")
+    })
+}
+
+/// Whether an object, its pod template or one of its pods has the labels.
+fn is_selected(snapshot: &Snapshot, object: &ObjectRef, selector: &Selector) -> bool {
+    let of_pod = |pod: &Pod| selector.matches(&pod.metadata.labels);
+    let is_it = |pod: &&Pod| object.kind == "Pod" && pod.object().same_object(object);
+    snapshot.pods.iter().find(is_it).is_some_and(of_pod)
+        || snapshot.resolve(object).is_some_and(|found| {
+            selector.matches(&found.metadata.labels)
+                || (found.template_pointer().is_some() && selector.matches(&found.template_labels()))
+        })
 }
 
 /// Keeps only the asked namespaces of a recorded snapshot.
@@ -134,7 +157,20 @@ impl Seen {
 
     /// The error for an object that is not there, with what is.
     pub(super) fn not_seen(&self, target: &Target) -> Error {
-        let error = Error::usage(format!("{}/{} was not seen in {}", target.kind, target.name, self.snapshot.scope));
+        let what = format!("{}/{} was not seen in {}", target.kind, target.name, self.snapshot.scope);
+        if let Some(gap) = self.snapshot.gaps.iter().find(|gap| gap.essential) {
+            return Error::new(Kind::Gap, what)
+                .because(format!("{}: {}", gap.what, gap.why))
+                .hint("what may be read: aifix doctor");
+        }
+        let error = Error::usage(what);
+        let known: Vec<&str> = match target.kind.as_str() {
+            "Pod" => self.snapshot.pods.iter().map(|pod| pod.metadata.name.as_str()).collect(),
+            kind => self.snapshot.kind(kind).iter().map(|object| object.metadata.name.as_str()).collect(),
+        };
+        if let Some(nearest) = text::nearest(&target.name, known) {
+            return error.hint(format!("did you mean {}/{nearest}?", target.kind));
+        }
         let failing = self.diagnosis.findings.iter().filter(|finding| finding.severity != Severity::Info);
         let names: Vec<String> = failing.map(|finding| finding.object.to_string()).collect();
         if names.is_empty() {

@@ -22,6 +22,7 @@ use crate::settings::environment::{self, Environment};
 use crate::ui::{Colour, Ui};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Finds why Kubernetes workloads fail, and pushes the proved fix to Git
 ///
@@ -82,6 +83,15 @@ pub struct Session {
     pub environment: Environment,
     /// The words after the program's name.
     pub typed: Vec<String>,
+    /// What a signal would interrupt, and what to look at then.
+    pub interruptible: Arc<Mutex<Option<String>>>,
+}
+
+impl Session {
+    /// Notes what a signal would interrupt now.
+    fn in_flight(&self, words: Option<String>) {
+        *self.interruptible.lock().unwrap_or_else(PoisonError::into_inner) = words;
+    }
 }
 
 /// Reads the command line; help, usage errors and the version end the process here.

@@ -5,23 +5,24 @@ use super::model::ModelArgs;
 use super::policy::PolicySource;
 use super::target::Target;
 use super::{Session, propose_push};
+use crate::diagnose;
 use crate::error::{Error, Kind, exit};
 use crate::fix;
 use crate::fix::model::Case;
 use crate::llm::Settings;
 use crate::model::code::FixClass;
 use crate::model::finding::{Finding, Severity};
-use crate::model::intent::Intent;
+use crate::model::intent::{Disposition, Intent};
 use crate::model::proposal::Outcome;
 use crate::model::tree::Tree;
 use crate::output::json::{self, Done};
-use crate::output::{patch, propose_text, scan_text};
+use crate::output::{explain_text, patch, propose_text, scan_text};
 use crate::policy::Set;
 use crate::proposal::{self, Advisor, BranchState, Ground};
 use crate::repo::{Branch, CommitId, Remote, Repo};
 use crate::settings::flags::{LookArgs, ProposalFormat};
 use crate::source::Tools;
-use crate::text::Sanitised;
+use crate::text::{self, Sanitised, shell_word};
 use crate::ui::Paint;
 use clap::{Args, ValueEnum};
 use std::collections::BTreeMap;
@@ -106,8 +107,12 @@ pub struct PlaceArgs {
     pub policies: PolicySource,
 
     /// Take the change of the live object from a file instead of the rules (JSON; for tests and other programs)
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    #[arg(long, value_name = "FILE", hide_short_help = true, conflicts_with = "all")]
     pub intent: Option<PathBuf>,
+
+    /// Name of the branch to push [default: made of the object, the code and the edit]
+    #[arg(long, value_name = "BRANCH", conflicts_with = "all")]
+    pub branch: Option<String>,
 }
 
 /// What `--yes` answers for.
@@ -131,7 +136,7 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
     let serves = |finding: &Finding| settings.is_some() && fix::model::serves(finding, args.model.use_for());
     let findings = pick(args, target.as_ref(), &seen, serves, session).await?;
     if findings.is_empty() {
-        return nothing_to_fix(args, &seen, session);
+        return nothing_to_fix(args, target.as_ref(), &seen, session);
     }
     if args.model.show_prompt {
         return show_prompt(&findings, settings, &seen, session);
@@ -139,11 +144,23 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
     let client = args.model.client(settings, &seen.snapshot, &findings, session).await?;
     let advisor = client.as_ref().map(|client| Advisor { client, use_for: args.model.use_for() });
     let place = Place::fetch(args, repo, remote, session).await?;
-    let mut results = Vec::new();
+    let mut results: Vec<(Outcome, propose_push::Decision)> = Vec::new();
+    let mut untried = 0;
     for finding in findings {
+        let proposed = results.iter().filter(|(outcome, _)| matches!(outcome, Outcome::Proposed(_))).count();
+        if args.all && proposed >= args.max {
+            untried += 1;
+            continue;
+        }
+        if !results.is_empty() && args.output == ProposalFormat::Text {
+            session.ui.print("\n")?;
+        }
         let progress = session.ui.progress(&format!("Proving a fix for {}", finding.object));
-        let outcome = proposal::find(&finding, &place.ground(args, &seen, advisor, intent.as_ref())).await?;
+        let mut outcome = proposal::find(&finding, &place.ground(args, &seen, advisor, intent.as_ref())).await?;
         drop(progress);
+        if let (Outcome::Proposed(proposal), Some(branch)) = (&mut outcome, &args.place.branch) {
+            proposal.branch.clone_from(branch);
+        }
         show(&outcome, args, session)?;
         let done = if args.push {
             propose_push::decide(&outcome, args, &place, &seen, session).await?
@@ -152,6 +169,9 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
             propose_push::Decision::Shown
         };
         results.push((outcome, done));
+    }
+    if untried > 0 {
+        session.ui.warn(format_args!("{} not tried: raise --max", text::count(untried, "further finding")));
     }
     report(&results, args, session)?;
     Ok(exit_code(&results))
@@ -178,8 +198,16 @@ impl Place {
     async fn fetch(args: &ProposeArgs, repo: Repo, remote: Remote, session: &Session) -> Result<Self, Error> {
         let policies = Set::load(true, &args.place.policies.policies)?;
         let ask = session.ui.can_ask();
+        // With a person at the terminal Git may ask there: a line instead of a spinner.
+        if ask {
+            session.ui.say(format_args!("Fetching {}", Sanitised::line(&remote.url.to_string())));
+        }
         let progress = (!ask).then(|| session.ui.progress(&format!("Fetching {}", remote.url)));
         let base_branch = repo.base_branch(&remote, args.place.base.as_deref(), ask).await?;
+        if args.place.branch.as_deref() == Some(base_branch.as_str()) {
+            return Err(Error::usage(format!("--branch may not name the base branch {base_branch}"))
+                .hint("leave it away, or name a branch of its own"));
+        }
         let base = repo.fetch(&remote, &base_branch, ask).await?;
         let mut branches = BTreeMap::new();
         for (name, tip) in repo.branches(&remote, "aifix/").await? {
@@ -253,7 +281,12 @@ fn read_intent(file: &std::path::Path) -> Result<Intent, Error> {
     let shown = file.display();
     let bytes = crate::doors::files::read_bounded(file, 1 << 20)
         .map_err(|error| Error::usage(format!("could not read `{shown}`")).caused_by(&error))?;
-    serde_json::from_slice(&bytes).map_err(|error| Error::usage(format!("`{shown}` is no intent")).caused_by(&error))
+    let mut intent: Intent = serde_json::from_slice(&bytes)
+        .map_err(|error| Error::usage(format!("`{shown}` is no intent")).caused_by(&error))?;
+    // Whatever the file says of itself: no rule decided it.
+    intent.disposition = Disposition::Review;
+    intent.review.push("the change was given in a file".to_owned());
+    Ok(intent)
 }
 
 /// The findings to fix: the named object's, all fixable ones, or the only fixable one.
@@ -278,7 +311,9 @@ async fn pick(
     let fixable: Vec<&Finding> =
         failing.iter().copied().filter(|finding| finding.fix.class == FixClass::Rule || serves(finding)).collect();
     if args.all {
-        return Ok(fixable.into_iter().take(args.max).cloned().collect());
+        // What no rule fixes is refused by name, not passed over.
+        let rest = failing.iter().filter(|finding| !fixable.iter().any(|one| std::ptr::eq(*one, **finding)));
+        return Ok(fixable.iter().chain(rest).map(|finding| (*finding).clone()).collect());
     }
     match fixable.as_slice() {
         [one] => Ok(vec![(*one).clone()]),
@@ -312,13 +347,20 @@ async fn choose(several: &[&Finding], question: &str, session: &Session) -> Resu
     }
 }
 
-fn nothing_to_fix(args: &ProposeArgs, seen: &Seen, session: &Session) -> Result<u8, Error> {
+fn nothing_to_fix(args: &ProposeArgs, target: Option<&Target>, seen: &Seen, session: &Session) -> Result<u8, Error> {
     match args.output {
         ProposalFormat::Json => session.ui.print(&json::proposals(&[])?)?,
         ProposalFormat::Patch => {}
         ProposalFormat::Text => {
             let mut page = session.ui.page();
-            let view = scan_text::View { width: session.ui.width(), all: false, next: false };
+            let checked = target.and_then(|target| diagnose::checks(&seen.snapshot, &target.kind, &target.name));
+            if let Some((object, checks)) = checked {
+                explain_text::healthy(&mut page, &object, &checks, &[], session.ui.width());
+                page.end().line("Nothing to fix. A failure that is just beginning shows after a minute.");
+                session.ui.print(page.as_str())?;
+                return Ok(if seen.has_essential_gap() { exit::GAP } else { exit::DONE });
+            }
+            let view = scan_text::View { width: session.ui.width(), all: false, next: None };
             scan_text::write(&mut page, &seen.report(), view);
             page.end().line("Nothing to fix.");
             session.ui.print(page.as_str())?;
@@ -360,6 +402,9 @@ fn next_step(
         "          ",
         &format!("{cluster}{} (fetched; --push pushes there)", Sanitised::line(&place.remote.push_url.to_string())),
     );
+    if args.all {
+        return session.ui.print(page.as_str());
+    }
     let mut words = session.typed.clone();
     if args.object.is_empty() && !args.all {
         words.push(proposal.finding.object.to_string());
@@ -368,16 +413,6 @@ fn next_step(
     let command = words.iter().fold("aifix".to_owned(), |line, word| format!("{line} {}", shell_word(word)));
     page.end().put(Paint::Plain, "Nothing was written. Next: ").foreign(Paint::Bold, &command).end();
     session.ui.print(page.as_str())
-}
-
-/// A word as a POSIX shell takes it.
-fn shell_word(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 fn report(results: &[(Outcome, propose_push::Decision)], args: &ProposeArgs, session: &Session) -> Result<(), Error> {
@@ -406,7 +441,20 @@ fn report(results: &[(Outcome, propose_push::Decision)], args: &ProposeArgs, ses
 
 /// With one outcome its own code; with several, done when at least one was proposed and none was declined.
 fn exit_code(results: &[(Outcome, propose_push::Decision)]) -> u8 {
-    let declined = results.iter().any(|(_, decision)| matches!(decision, propose_push::Decision::Declined { .. }));
+    use propose_push::Decision;
+    let pushed = results.iter().any(|(_, decision)| matches!(decision, Decision::Pushed { .. }));
+    let declined = results.iter().any(|(_, decision)| matches!(decision, Decision::Declined { .. }));
+    let waits = |denied: bool| {
+        results.iter().any(
+            |(_, decision)| matches!(decision, Decision::Waiting { kind, .. } if (*kind == Kind::Denied) == denied),
+        )
+    };
+    if !pushed && waits(true) {
+        return exit::DENIED;
+    }
+    if !pushed && waits(false) {
+        return exit::DECLINED;
+    }
     let proposed = results.iter().any(|(outcome, _)| matches!(outcome, Outcome::Proposed(_)));
     let denied = results.iter().any(|(outcome, _)| match outcome {
         Outcome::Refused { refusal, .. } => refusal.code == proposal::POLICY_DENIED,
@@ -417,17 +465,5 @@ fn exit_code(results: &[(Outcome, propose_push::Decision)]) -> u8 {
         (false, true, _) => exit::DONE,
         (false, false, true) => exit::DENIED,
         (false, false, false) => exit::REFUSED,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_hostile_name_stays_one_shell_word() {
-        assert_eq!(shell_word("Deployment/web"), "Deployment/web");
-        assert_eq!(shell_word("Deployment/a'; rm -rf ~"), r"'Deployment/a'\''; rm -rf ~'");
-        assert_eq!(shell_word(""), "''");
     }
 }

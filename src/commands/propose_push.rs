@@ -30,6 +30,11 @@ pub(super) enum Decision {
     Declined {
         record: String,
     },
+    /// It needs a person, and nobody could be asked.
+    Waiting {
+        record: String,
+        kind: Kind,
+    },
     Pushed {
         record: String,
         commit: String,
@@ -40,7 +45,7 @@ impl Decision {
     pub(super) fn done(&self) -> Done {
         match self {
             Self::Shown => Done::default(),
-            Self::Refused { record } | Self::Declined { record } => {
+            Self::Refused { record } | Self::Declined { record } | Self::Waiting { record, .. } => {
                 Done { record: Some(record.clone()), ..Done::default() }
             }
             Self::Pushed { record, commit } => {
@@ -82,6 +87,11 @@ pub(super) async fn decide(
                 session.ui.say("Nothing was pushed.");
                 Ok(Decision::Declined { record: proposed.record })
             }
+            // The next fix may need nobody.
+            kind @ (Kind::Declined | Kind::Denied) => {
+                session.ui.error(&reason);
+                Ok(Decision::Waiting { record: proposed.record, kind })
+            }
             _ => Err(reason),
         };
     }
@@ -100,8 +110,14 @@ async fn push(
     let text = message::write(proposal, &proposed.hash);
     let commit = place.repo.commit(&place.base, &proposal.files, &text, &branch)?;
     let ask = session.ui.can_ask();
+    if ask {
+        session.ui.say(format_args!("Pushing {}", proposal.branch));
+    }
     let progress = (!ask).then(|| session.ui.progress(&format!("Pushing {}", proposal.branch)));
+    let shown = Sanitised::line(&place.remote.push_url.to_string()).to_string();
+    session.in_flight(Some(format!("the branch may have reached the remote: git ls-remote {shown} 'aifix/*'")));
     let pushed = place.repo.push(&place.remote, &commit, &branch, ask).await;
+    session.in_flight(None);
     drop(progress);
     let record = proposed.record.clone();
     if let Err(error) = pushed {

@@ -2,6 +2,7 @@
 
 use super::{Command, Session, run};
 use crate::error::{Error, exit};
+use std::sync::PoisonError;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs a command to its exit code. At SIGINT and SIGTERM its future is dropped, which removes its scratch
@@ -23,5 +24,9 @@ pub fn block(command: Command, session: &Session) -> Result<u8, Error> {
     // A question that nobody answers any more must not hold the process.
     runtime.shutdown_background();
     session.ui.restore();
+    if matches!(code, Ok(exit::INTERRUPTED | exit::TERMINATED)) {
+        let left = session.interruptible.lock().unwrap_or_else(PoisonError::into_inner).take();
+        session.ui.say(left.map_or_else(|| "Interrupted".to_owned(), |left| format!("Interrupted; {left}")));
+    }
     code
 }

@@ -2,9 +2,10 @@
 
 use super::{Session, look};
 use crate::error::{Error, exit};
-use crate::model::finding::Severity;
+use crate::model::finding::{Finding, Severity};
 use crate::output::{json, scan_text};
 use crate::settings::flags::{LookArgs, ReportFormat};
+use crate::text::shell_word;
 use clap::{Args, ValueEnum};
 
 /// Find the failing workloads of a namespace, and why they fail
@@ -62,7 +63,9 @@ pub(super) async fn run(args: &ScanArgs, session: &Session) -> Result<u8, Error>
         ReportFormat::Json => json::scan(&report)?,
         ReportFormat::Text => {
             let mut page = session.ui.page();
-            let view = scan_text::View { width: session.ui.width(), all: args.all, next: args.look.from.is_none() };
+            let command = |finding: &Finding| next_command(&args.look, finding);
+            let next: Option<&dyn Fn(&Finding) -> String> = args.look.from.is_none().then_some(&command);
+            let view = scan_text::View { width: session.ui.width(), all: args.all, next };
             scan_text::write(&mut page, &report, view);
             page.as_str().to_owned()
         }
@@ -77,4 +80,11 @@ pub(super) async fn run(args: &ScanArgs, session: &Session) -> Result<u8, Error>
     } else {
         exit::DONE
     })
+}
+
+/// The command that proposes a fix of this finding, from where the user stands.
+fn next_command(look: &LookArgs, finding: &Finding) -> String {
+    let mut words = vec!["propose".to_owned(), finding.object.to_string()];
+    words.extend(look.typed(finding.object.namespace.as_deref()));
+    words.iter().fold("aifix".to_owned(), |line, word| format!("{line} {}", shell_word(word)))
 }

@@ -38,7 +38,8 @@ pub(super) fn kinds() -> impl Iterator<Item = &'static str> {
 
 /// The kind that a word means: its name in any case, or a short name.
 pub(super) fn kind(word: &str) -> Option<&'static str> {
-    let lower = word.to_lowercase();
+    // `deployment.apps`, as `kubectl get -o name` prints it.
+    let lower = word.split('.').next().unwrap_or(word).to_lowercase();
     let is_it = |(full, short): &&(&str, &[&str])| full.to_lowercase() == lower || short.contains(&lower.as_str());
     KINDS.iter().find(is_it).map(|(full, _)| *full)
 }

@@ -128,6 +128,12 @@ const RULES: [fn(&View<'_>) -> Vec<Observation>; 26] = [
 /// Finds the root causes in a snapshot: the same snapshot gives the same findings, in the same order,
 /// however its lists are ordered.
 pub fn diagnose(snapshot: &Snapshot) -> Diagnosis {
+    diagnose_only(snapshot, |_| true)
+}
+
+/// The same, told of the objects that `keep` names alone. The whole snapshot is judged all the same: a Service
+/// whose pods were left out would look as if it had none.
+pub fn diagnose_only(snapshot: &Snapshot, keep: impl Fn(&ObjectRef) -> bool) -> Diagnosis {
     let view = View::new(snapshot);
     let mut seen: Vec<Observation> = RULES.iter().flat_map(|rule| rule(&view)).collect();
     seen.extend(not_ready::observe(&view, &seen));
@@ -147,7 +153,9 @@ pub fn diagnose(snapshot: &Snapshot) -> Diagnosis {
     consequences.extend(jobs::consequences(&view));
     consequences.extend(delivery::consequences(&view));
     let findings = graph::roots(drafts, consequences);
-    let summary = summary(&view, &findings);
+    let keeps = |finding: &Finding| keep(&finding.object) || finding.effects.iter().any(|effect| keep(&effect.object));
+    let findings: Vec<Finding> = findings.into_iter().filter(keeps).collect();
+    let summary = summary(&view, &findings, &keep);
     Diagnosis { findings, summary }
 }
 
@@ -199,13 +207,14 @@ pub fn codes() -> Vec<&'static CodeInfo> {
     all
 }
 
-fn summary(view: &View<'_>, findings: &[Finding]) -> Summary {
+fn summary(view: &View<'_>, findings: &[Finding], keep: &impl Fn(&ObjectRef) -> bool) -> Summary {
     let worse = findings.iter().filter(|finding| finding.severity != Severity::Info);
     let failing: BTreeSet<&ObjectRef> = worse
         .flat_map(|finding| std::iter::once(&finding.object).chain(finding.effects.iter().map(|effect| &effect.object)))
         .collect();
-    let mut out = Summary { workloads: view.workloads.len(), ..Summary::default() };
-    for workload in &view.workloads {
+    let mut out = Summary::default();
+    for workload in view.workloads.iter().filter(|workload| keep(&workload.top)) {
+        out.workloads += 1;
         if workload.health == Health::Failing || failing.contains(&workload.top) {
             out.failing += 1;
         } else if workload.health == Health::InProgress {

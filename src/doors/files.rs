@@ -53,6 +53,11 @@ pub fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
+/// Whether nothing is there, or a regular file; a link or a device is neither.
+pub fn is_free_or_regular(path: &Path) -> bool {
+    path.symlink_metadata().map_or(true, |found| found.is_file())
+}
+
 /// Whether it is a folder.
 pub fn is_dir(path: &Path) -> bool {
     path.is_dir()

@@ -14,6 +14,7 @@ pub mod quantity;
 pub mod record;
 pub mod refusal;
 pub mod report;
+pub mod selector;
 pub mod snapshot;
 pub mod tree;
 pub mod verdict;

@@ -1,6 +1,7 @@
 //! A scan as text: the first line answers, worst first.
 
 use super::codes;
+use crate::model::code::FixClass;
 use crate::model::finding::{Change, Effect, Evidence, Finding, Severity, Source};
 use crate::model::report::{ContextReport, ScanReport};
 use crate::model::snapshot::Gap;
@@ -11,21 +12,21 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 /// What is shown.
-#[derive(Debug, Clone, Copy)]
-pub struct View {
+#[derive(Clone, Copy)]
+pub struct View<'v> {
     /// Columns, 0 for no wrapping.
     pub width: usize,
     /// Also info findings, all effects and all evidence.
     pub all: bool,
-    /// The command that fixes is worth naming: the snapshot is of a cluster, or was given with `--from`.
-    pub next: bool,
+    /// The command that fixes this finding, when it is worth naming.
+    pub next: Option<&'v dyn Fn(&Finding) -> String>,
 }
 
 /// Effects, changed fields and pieces of evidence shown of one finding without `--all`.
 const FEW: usize = 4;
 
 /// Writes the report.
-pub fn write(page: &mut Page, report: &ScanReport, view: View) {
+pub fn write(page: &mut Page, report: &ScanReport, view: View<'_>) {
     for context in &report.contexts {
         headline(page, context);
     }
@@ -44,8 +45,9 @@ pub fn write(page: &mut Page, report: &ScanReport, view: View) {
     if hidden > 0 {
         page.end().line(format_args!("{} worth knowing: aifix scan --all", text::count(hidden, "thing")));
     }
-    if view.next {
-        next(page, &findings, namespaces);
+    let fixable = findings.iter().find(|finding| finding.fix.class == FixClass::Rule);
+    if let (Some(command), Some(finding)) = (view.next, fixable) {
+        page.end().put(Paint::Plain, "Next: ").foreign(Paint::Bold, &command(finding)).end();
     }
 }
 
@@ -90,13 +92,13 @@ fn headline(page: &mut Page, context: &ContextReport) {
 }
 
 /// What every finding of a report is shown with.
-struct Frame {
-    view: View,
+struct Frame<'v> {
+    view: View<'v>,
     now: Option<Timestamp>,
     namespaces: bool,
 }
 
-fn one(page: &mut Page, finding: &Finding, frame: &Frame) {
+fn one(page: &mut Page, finding: &Finding, frame: &Frame<'_>) {
     title(page, finding, frame.namespaces);
     let width = frame.view.width;
     page.wrapped(width, "  ", "  ", Sanitised::line(&finding.summary).as_str());
@@ -145,7 +147,7 @@ fn pods(page: &mut Page, finding: &Finding, width: usize) {
     page.wrapped(width, "  pods      ", "            ", &words);
 }
 
-fn evidence(page: &mut Page, evidence: &[Evidence], frame: &Frame) {
+fn evidence(page: &mut Page, evidence: &[Evidence], frame: &Frame<'_>) {
     let few = if frame.view.all { evidence.len() } else { FEW };
     for (at, item) in evidence.iter().take(few).enumerate() {
         let source = match item.source {
@@ -166,7 +168,7 @@ fn evidence(page: &mut Page, evidence: &[Evidence], frame: &Frame) {
     more(page, evidence.len().saturating_sub(few), "piece of evidence", "pieces of evidence");
 }
 
-fn changed(page: &mut Page, change: &Change, frame: &Frame) {
+fn changed(page: &mut Page, change: &Change, frame: &Frame<'_>) {
     let from = if change.good { "which has ready pods" } else { "the one before" };
     let age = match (change.at, frame.now) {
         (Some(at), Some(now)) => format!(", {} ago", text::span(at, now)),
@@ -193,7 +195,7 @@ fn short(path: &str) -> &str {
     path.strip_prefix("spec.template.spec.").unwrap_or(path)
 }
 
-fn effects(page: &mut Page, finding: &Finding, frame: &Frame) {
+fn effects(page: &mut Page, finding: &Finding, frame: &Frame<'_>) {
     // What follows for the object itself is said by its pods' line.
     let elsewhere = |effect: &&Effect| frame.view.all || !effect.object.same_object(&finding.object);
     let effects: Vec<&Effect> = finding.effects.iter().filter(elsewhere).collect();
@@ -214,7 +216,7 @@ fn more(page: &mut Page, n: usize, one: &str, many: &str) {
 }
 
 /// What was not looked at; it is never left out.
-fn gaps(page: &mut Page, gaps: &[Gap], view: View) {
+fn gaps(page: &mut Page, gaps: &[Gap], view: View<'_>) {
     if gaps.is_empty() {
         return;
     }
@@ -227,17 +229,5 @@ fn gaps(page: &mut Page, gaps: &[Gap], view: View) {
         };
         let words = format!("{mark}{}: {}{codes}", gap.what, gap.why);
         page.wrapped(view.width, "  ", "    ", Sanitised::line(&words).as_str());
-    }
-}
-
-fn next(page: &mut Page, findings: &[&Finding], namespaces: bool) {
-    let fixable = findings.iter().find(|finding| finding.fix.class == crate::model::code::FixClass::Rule);
-    if let Some(finding) = fixable {
-        let namespace = match &finding.object.namespace {
-            Some(namespace) if namespaces => format!(" -n {namespace}"),
-            _ => String::new(),
-        };
-        let words = format!("Next: aifix propose {}{namespace}", finding.object);
-        page.end().foreign(Paint::Bold, &words).end();
     }
 }

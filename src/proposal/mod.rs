@@ -77,6 +77,11 @@ pub enum BranchState {
 pub async fn find(finding: &Finding, ground: &Ground<'_>) -> Result<Outcome, Error> {
     let refused = |refusal| Outcome::Refused { finding: Box::new(finding.clone()), refusal };
     let intents = match ground.intent {
+        Some(intent) if !intent.object.same_object(&finding.object) => {
+            let text =
+                format!("the given change is of {}, not of {}", intent.object.qualified(), finding.object.qualified());
+            return Ok(refused(Refusal::new("other-object", text, "name the object whose finding it fixes")));
+        }
         Some(intent) => vec![intent.clone()],
         None => match candidates(finding, ground).await? {
             Ok(intents) => intents,
@@ -219,6 +224,9 @@ fn denied(evaluation: &Evaluation) -> Refusal {
 }
 
 fn proposal(finding: &Finding, mut intent: Intent, located: Located, ground: &Ground<'_>) -> Proposal {
+    if intent.author != Author::Rule {
+        intent.disposition = Disposition::Review;
+    }
     if !located.review.is_empty() {
         intent.disposition = Disposition::Review;
         intent.review.extend(located.review);

@@ -16,7 +16,7 @@ pub struct LookArgs {
     #[arg(short = 'A', long, conflicts_with = "namespaces")]
     pub all_namespaces: bool,
 
-    /// Only pods and workloads with these labels (kubectl's syntax)
+    /// Only what has these labels, itself or its pods (kubectl's syntax)
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     pub selector: Option<String>,
 
@@ -36,6 +36,10 @@ pub struct LookArgs {
     #[arg(long = "as-group", value_name = "GROUP", requires = "as_user")]
     pub as_groups: Vec<String>,
 
+    /// Also list names and key names of Secrets, never a value; it needs the right to list them
+    #[arg(long)]
+    pub read_secret_keys: bool,
+
     /// How long one request may take: 10s, 500ms, 1m
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub request_timeout: std::time::Duration,
@@ -47,6 +51,30 @@ pub struct LookArgs {
     /// Clock of the snapshot, RFC 3339
     #[arg(long, value_name = "TIME", requires = "from", value_parser = moment)]
     pub at: Option<Timestamp>,
+}
+
+impl LookArgs {
+    /// The flags that say where to look, as they are typed, with the namespace of an object when one is needed.
+    pub fn typed(&self, namespace: Option<&str>) -> Vec<String> {
+        let mut words = Vec::new();
+        let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
+        if let Some(namespace) = namespace.filter(|_| self.all_namespaces || !self.namespaces.is_empty()) {
+            flag("-n", namespace);
+        }
+        if let Some(context) = &self.context {
+            flag("--context", context);
+        }
+        if let Some(file) = &self.kubeconfig {
+            flag("--kubeconfig", &file.display().to_string());
+        }
+        if let Some(user) = &self.as_user {
+            flag("--as", user);
+        }
+        for group in &self.as_groups {
+            flag("--as-group", group);
+        }
+        words
+    }
 }
 
 /// How a report is written.

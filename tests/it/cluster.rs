@@ -255,28 +255,6 @@ async fn a_page_of_html_is_a_gap_and_not_an_empty_list() {
 }
 
 #[tokio::test]
-async fn the_selector_narrows_pods_and_workloads_only() {
-    let server = ApiServer::recorded("oom-killed");
-    let mut setup = setup(&server);
-    setup.options.selector = Some("app=web,tier!=cache".to_owned());
-    scan(&setup.options).await.unwrap();
-    let narrowed = server.targets("labelSelector=app%3Dweb%2Ctier%21%3Dcache");
-    assert_eq!(narrowed.len(), 7, "{narrowed:?}");
-    assert!(narrowed.iter().all(|target| !target.contains("events") && !target.contains("services")));
-}
-
-#[tokio::test]
-async fn a_selector_that_is_none_is_a_usage_error() {
-    let server = ApiServer::recorded("oom-killed");
-    server.always("labelSelector", Act::Fail(400, "", "unable to parse requirement"));
-    let mut setup = setup(&server);
-    setup.options.selector = Some("a b".to_owned());
-    let error = scan(&setup.options).await.unwrap_err();
-    assert_eq!(error.kind, Kind::Usage);
-    assert_eq!(error.message, "the API server refused the selector \"a b\"");
-}
-
-#[tokio::test]
 async fn a_mistyped_namespace_names_the_nearest() {
     let server = ApiServer::recorded("oom-killed");
     let mut setup = setup(&server);

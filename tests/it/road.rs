@@ -273,6 +273,8 @@ fn an_unknown_object_is_a_usage_error_that_lists_what_fails() {
     let sandbox = sandbox();
     let from = recorded(OOM);
     let ran = sandbox.aifix_in("work", &["propose", "deployment/wbe", "--from", &from]).exits(2);
+    assert!(ran.err.contains("did you mean Deployment/web?"), "{}", ran.err);
+    let ran = sandbox.aifix_in("work", &["propose", "statefulset.apps/database", "--from", &from]).exits(2);
     assert!(ran.err.contains("failing here: Deployment/web"), "{}", ran.err);
 }
 
@@ -416,4 +418,106 @@ fn a_panic_is_a_bug_with_its_own_exit_code() {
     let ran = Sandbox::new().aifix(&["__panic"]).exits(70);
     assert!(ran.err.contains("bug") && ran.err.contains("please report"), "{}", ran.err);
     assert!(!ran.err.contains("RUST_BACKTRACE"), "{}", ran.err);
+}
+
+/// A Service whose pods a selector on labels does not name, beside another workload.
+fn labelled(sandbox: &Sandbox) -> String {
+    let mut items = Vec::new();
+    for (name, tier) in [("web", "a"), ("webs", "b")] {
+        let labels = serde_json::json!({"app": name, "tier": tier});
+        let spec = serde_json::json!({"containers": [{"name": "c", "image": "x:1", "ports": [{"containerPort": 80}]}]});
+        items.push(serde_json::json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": "n", "uid": name, "labels": labels, "generation": 1},
+            "spec": {"replicas": 1, "selector": {"matchLabels": {"app": name}}, "template": {"metadata": {"labels": labels}, "spec": spec}},
+            "status": {"observedGeneration": 1, "replicas": 1, "readyReplicas": 1, "availableReplicas": 1, "updatedReplicas": 1}}));
+        let owner = serde_json::json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": name, "uid": name, "controller": true});
+        items.push(serde_json::json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": format!("{name}-1"), "namespace": "n", "uid": format!("{name}-1"), "labels": labels, "ownerReferences": [owner]},
+            "spec": spec, "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}));
+    }
+    items
+        .push(serde_json::json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "n"},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}}));
+    let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": items});
+    sandbox.write("labelled.json", &list.to_string()).to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_label_selector_narrows_the_answer_and_never_what_is_looked_at() {
+    let sandbox = Sandbox::new();
+    let from = labelled(&sandbox);
+    let at = "2026-11-22T16:51:27Z";
+    for selector in ["tier=b", "tier=a", "tier in (a,b)", "app!=x"] {
+        let ran = sandbox.aifix(&["scan", "--from", &from, "--at", at, "-l", selector]);
+        assert!(!ran.out.contains("service-selector-mismatch"), "{selector}: {}", ran.out);
+    }
+    let count = |selector: &str| {
+        let report = sandbox.aifix(&["scan", "--from", &from, "--at", at, "-l", selector, "-o", "json"]).json();
+        report["contexts"][0]["summary"]["workloads"].as_u64().unwrap()
+    };
+    assert_eq!((count("tier=b"), count("tier in (a,b)"), count("tier=z")), (1, 2, 0));
+    let ran = sandbox.aifix(&["scan", "--from", &from, "-l", "a b"]).exits(2);
+    assert!(ran.err.contains("is no label selector"), "{}", ran.err);
+}
+
+#[test]
+fn a_fix_that_needs_a_person_does_not_hold_up_those_that_do_not() {
+    let sandbox = Sandbox::new();
+    let service = "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n  namespace: cat-service-selector-mismatch\nspec:\n  selector:\n    app: webb\n  ports:\n  - port: 80\n    targetPort: 8080\n";
+    sandbox.repository(&[("k8s/web.yaml", &oom_manifest()), ("svc/service.yaml", service)]);
+    let from = two_roots(&sandbox);
+    let args = ["propose", "--from", &from, "--at", "2026-11-22T16:51:27Z", "--all", "--push", "--yes", "-o", "json"];
+    let ran = sandbox.aifix_in("work", &args).exits(0);
+    let pushed: Vec<bool> = ran.json()["proposals"].as_array().unwrap().iter().map(|p| p["pushed"] == true).collect();
+    assert_eq!(pushed.iter().filter(|pushed| **pushed).count(), 1, "{}", ran.out);
+    assert!(ran.err.contains("needs a person's look"), "{}", ran.err);
+    assert_eq!(remote_branches(&sandbox).len(), 2);
+}
+
+#[test]
+fn a_change_given_in_a_file_is_never_safe_and_only_for_its_object() {
+    let sandbox = sandbox();
+    let step = |name: &str| serde_json::json!({"field": name});
+    let path = ["spec", "template", "spec"]
+        .map(step)
+        .into_iter()
+        .chain([step("containers"), serde_json::json!({"item": {"key": "name", "value": "app"}})])
+        .chain(["resources", "limits", "memory"].map(step))
+        .collect::<Vec<_>>();
+    let intent = |name: &str| {
+        serde_json::json!({
+        "object": {"group": "apps", "version": "v1", "kind": "Deployment", "namespace": "cat-oom-killed", "name": name},
+        "edits": [{"path": path, "op": "set", "old": "32Mi", "new": "48Mi"}],
+        "subject": "Raise it", "why": "because", "evidence": [1], "author": "model", "disposition": "safe"})
+        .to_string()
+    };
+    let file = sandbox.write("intent.json", &intent("web"));
+    let ran = propose(&sandbox, &["--intent", file.to_str().unwrap(), "--push", "--yes"]).exits(7);
+    assert!(ran.out.contains("the change was given in a file"), "{}", ran.out);
+    assert_eq!(remote_branches(&sandbox), ["main"]);
+    let file = sandbox.write("intent.json", &intent("other"));
+    let ran = propose(&sandbox, &["--intent", file.to_str().unwrap()]).exits(4);
+    assert!(ran.out.contains("other-object"), "{}", ran.out);
+}
+
+#[test]
+fn a_branch_may_be_named_but_not_as_the_base() {
+    let sandbox = sandbox();
+    propose(&sandbox, &["--push", "--yes=review", "--branch", "ops/cart-memory"]).exits(0);
+    assert_eq!(remote_branches(&sandbox), ["main", "ops/cart-memory"]);
+    let ran = propose(&sandbox, &["--branch", "main"]).exits(2);
+    assert!(ran.err.contains("may not name the base branch"), "{}", ran.err);
+}
+
+#[test]
+fn a_snapshot_replaces_no_device_and_follows_no_link() {
+    let sandbox = Sandbox::new();
+    let from = recorded(OOM);
+    sandbox.write("precious", "x");
+    std::os::unix::fs::symlink(sandbox.path("precious"), sandbox.path("link")).unwrap();
+    for file in ["/dev/null", "link"] {
+        let ran = sandbox.aifix(&["snapshot", "--from", &from, "--file", file]).exits(2);
+        assert!(ran.err.contains("no regular file"), "{}", ran.err);
+    }
+    assert_eq!(fs::read_to_string(sandbox.path("precious")).unwrap(), "x");
+    let ran = sandbox.aifix(&["snapshot", "--from", &from, "--file", "-"]).exits(0);
+    assert!(ran.out.starts_with('{') && !sandbox.path("-").exists(), "{}", ran.out);
 }
