@@ -167,3 +167,46 @@ pub fn which(name: &str) -> Option<PathBuf> {
         .map(|folder| folder.join(name))
         .find(|file| rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok() && file.is_file())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Run {
+        Run::new("/bin/sh").args(["-c", script]).env("PATH", "/usr/bin:/bin")
+    }
+
+    #[tokio::test]
+    async fn a_child_sees_only_what_it_is_given() {
+        let mut child = shell("cat; echo; env; exit 3");
+        child.input = b"said".to_vec();
+        let done = run(child).await.unwrap();
+        let text = String::from_utf8(done.stdout).unwrap();
+        assert_eq!(done.code, 3);
+        assert!(text.starts_with("said\n") && text.contains("PATH=/usr/bin:/bin") && !text.contains("HOME="), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_child_that_hangs_is_ended_with_its_children() {
+        let folder = crate::doors::files::Scratch::new().unwrap();
+        let mark = folder.path().join("alive");
+        let mut child = shell(&format!("(sleep 1; touch '{}') & sleep 60", mark.display()));
+        child.deadline = Duration::from_millis(200);
+        assert!(matches!(run(child).await, Err(RunError::Deadline { .. })));
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        assert!(!mark.exists(), "the grandchild lived on");
+    }
+
+    #[tokio::test]
+    async fn a_child_that_prints_without_end_is_ended() {
+        let mut child = shell("yes");
+        child.output_limit = 1 << 16;
+        assert!(matches!(run(child).await, Err(RunError::TooMuchOutput { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_is_named() {
+        let error = run(Run::new("/nowhere/kustomize")).await.unwrap_err();
+        assert_eq!(error.to_string(), "`/nowhere/kustomize` was not found");
+    }
+}

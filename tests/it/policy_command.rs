@@ -129,3 +129,31 @@ fn a_broken_policy_is_a_denial_with_its_reason() {
         assert!(ran.out.contains(reason), "{reason}: {}", ran.out);
     }
 }
+
+#[test]
+fn an_approval_is_the_objects_name_typed_on_a_terminal() {
+    for (typed, code, pushed) in [("web", 0, 2), ("y", 7, 1), ("", 7, 1)] {
+        let sandbox = Sandbox::new();
+        sandbox.repository(&[("web.yaml", &oom_manifest())]);
+        sandbox.write("team/data.yaml", "aifix:\n  critical:\n    namespaces: [cat-oom-killed]\n");
+        sandbox.write("team/none.rego", "package team.none\n\nwarn contains \"never\" if { false }\n");
+        let mut command = sandbox.command(env!("CARGO_BIN_EXE_aifix"));
+        command.args([
+            "propose",
+            "deployment/web",
+            "--push",
+            "--yes=review",
+            "--from",
+            &recorded("oom-killed"),
+            "--policy",
+        ]);
+        command.arg(sandbox.path("team")).current_dir(sandbox.path("work")).env("TERM", "xterm");
+        command.stdin(std::process::Stdio::inherit());
+        let mut session = rexpect::session::spawn_command(command, Some(30_000)).unwrap();
+        session.exp_string("Type its name (web) to push:").unwrap();
+        session.send_line(typed).unwrap();
+        let rest = session.exp_eof().unwrap();
+        let rexpect::process::WaitStatus::Exited(_, exit) = session.process().wait().unwrap() else { panic!("{rest}") };
+        assert_eq!((exit, branches(&sandbox)), (code, pushed), "{typed:?}: {rest}");
+    }
+}
