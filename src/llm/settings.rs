@@ -77,12 +77,12 @@ impl Settings {
     /// that ends in `/chat/completions` is taken as it is.
     ///
     /// # Errors
-    /// When the URL is none, holds credentials, or would carry a key unencrypted to another machine.
+    /// When the text is no URL, or the URL holds credentials, or would carry a key unencrypted to another machine.
     pub fn new(url: &str, model: &str, key: Option<ApiKey>) -> Result<Self, Error> {
         // NOTE: what was typed can hold a password, so it is not repeated.
         let wrong =
             |message: &str| Error::usage(message).hint("write it as `http://127.0.0.1:8080/v1` or `https://host/v1`");
-        let mut url = Url::parse(url.trim()).map_err(|_| wrong("the URL of the model is none"))?;
+        let mut url = Url::parse(url.trim()).map_err(|_| wrong("what was given as the URL of the model is no URL"))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(wrong("the URL of the model must begin with http:// or https://"));
         }
@@ -216,6 +216,13 @@ mod tests {
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
         }
         assert!(Settings::new("http://127.0.0.1:1/v1", "", key()).is_ok());
+    }
+
+    #[test]
+    fn text_that_is_no_url_is_called_that() {
+        let error = Settings::new("notaurl", "", None).unwrap_err();
+        assert_eq!(error.message, "what was given as the URL of the model is no URL");
+        assert!(error.hints[0].contains("http://127.0.0.1:8080/v1"), "{error:?}");
     }
 
     #[test]
