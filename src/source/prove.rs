@@ -33,7 +33,7 @@ pub(super) async fn prove(question: &Question<'_>, mut draft: Draft<'_, '_>) -> 
     let blast = draft.final_blast().await?;
     let mut review = judged.review;
     review.extend(blast.changed.iter().map(|root| format!("`{root}` changes too")));
-    let mut not_proved = vec!["that the pod starts; see `aifix scan` after the sync".to_owned()];
+    let mut not_proved = vec![after_the_sync(&traced.object)];
     not_proved.extend(blast.unknown.iter().map(|root| format!("`{root}` uses the file and does not render")));
     let proof = Proof {
         base: question.base.revision.to_owned(),
@@ -61,6 +61,20 @@ pub(super) async fn prove(question: &Question<'_>, mut draft: Draft<'_, '_>) -> 
     });
     let objects = changed_objects(&proof, &traced.reference, &traced.base, &after);
     Ok(Located { origin, files: files.collect(), objects, edits: draft.edits, proof, review })
+}
+
+/// What no render can show of a changed object: what the cluster makes of it.
+fn after_the_sync(object: &Value) -> String {
+    const POD_SPECS: [&str; 3] = ["/spec", "/spec/template/spec", "/spec/jobTemplate/spec/template/spec"];
+    let has_containers = |spec: &str| object.pointer(spec).is_some_and(|spec| spec.get("containers").is_some());
+    let what = if POD_SPECS.iter().any(|spec| has_containers(spec)) {
+        "the pod starts"
+    } else if object["kind"] == "Service" {
+        "traffic arrives"
+    } else {
+        "the cluster acts on it"
+    };
+    format!("that {what}; see `aifix scan` after the sync")
 }
 
 /// Both sides of every object that the proof names.
@@ -91,4 +105,26 @@ fn line(delta: &Delta) -> String {
         None => "absent".to_owned(),
     };
     format!("{} {}: {} -> {}", delta.object, delta.path, value(&delta.old), value(&delta.new))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_unproved_fits_the_object() {
+        let template = json!({"spec": {"containers": []}});
+        for (object, want) in [
+            (json!({"kind": "Deployment", "spec": {"template": template}}), "that the pod starts"),
+            (
+                json!({"kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": template}}}}),
+                "that the pod starts",
+            ),
+            (json!({"kind": "Service", "spec": {"selector": {}}}), "that traffic arrives"),
+            (json!({"kind": "PodDisruptionBudget", "spec": {}}), "that the cluster acts on it"),
+        ] {
+            assert_eq!(after_the_sync(&object), format!("{want}; see `aifix scan` after the sync"));
+        }
+    }
 }
