@@ -231,8 +231,9 @@ impl Repo {
             }
         }
         let done = self.run(Prompt::Terminal, args, time).await?;
-        // The person has seen what Git said.
-        Ok(if done.code == 0 { Ok(done) } else { Err(Failed { trouble: Trouble::Other, done }) })
+        // What is on standard output came after signing in; without it, what was typed did not do.
+        let trouble = if silent && done.stdout.is_empty() { Trouble::Asked } else { Trouble::Other };
+        Ok(if done.code == 0 { Ok(done) } else { Err(Failed { trouble, done }) })
     }
 
     pub(super) async fn run(&self, prompt: Prompt, args: &[&str], time: Duration) -> Result<Finished, Error> {

@@ -9,6 +9,10 @@ use crate::text::{Sanitised, clip};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trouble {
     Credentials,
+    /// The account is known and has not the right.
+    NotAllowed,
+    /// The terminal was handed to Git, and the person has seen what it said.
+    Asked,
     HostKey,
     Certificate,
     Unreachable,
@@ -31,12 +35,12 @@ const SIGNS: [(&str, Trouble); 38] = [
     ("could not read password", Trouble::Credentials),
     ("authentication failed", Trouble::Credentials),
     ("permission denied (", Trouble::Credentials),
-    ("permission to ", Trouble::Credentials),
+    ("permission to ", Trouble::NotAllowed),
     ("access denied", Trouble::Credentials),
     ("invalid credentials", Trouble::Credentials),
     ("requested url returned error: 401", Trouble::Credentials),
-    ("requested url returned error: 403", Trouble::Credentials),
-    ("you are not allowed to", Trouble::Credentials),
+    ("requested url returned error: 403", Trouble::NotAllowed),
+    ("you are not allowed to", Trouble::NotAllowed),
     ("too many authentication failures", Trouble::Credentials),
     ("cannot lock ref", Trouble::Lock),
     ("unable to create", Trouble::Lock),
@@ -139,6 +143,18 @@ pub(super) fn error(doing: &str, remote: &Remote, trouble: Trouble, stderr: &str
             };
             ("it wants other credentials", what)
         }
+        Trouble::NotAllowed if pushing => (
+            "your account may not push there",
+            "ask for the right to write, or sign in with an account or a token that has it".to_owned(),
+        ),
+        Trouble::NotAllowed => (
+            "your account may not read it",
+            "ask for the right to read, or sign in with an account or a token that has it".to_owned(),
+        ),
+        Trouble::Asked => (
+            "Git could not sign in with what was typed, as it says above",
+            format!("try again until `git ls-remote {name}` works; many hosts want an access token for a password"),
+        ),
         Trouble::HostKey => (
             "its host key is not known",
             format!("check the key, then `ssh {}` once to accept it", url.host().unwrap_or("HOST")),
@@ -187,9 +203,10 @@ mod tests {
             ),
             (
                 "remote: Permission to o/r.git denied to bot.\nfatal: unable to access 'https://github.com/o/r/': The requested URL returned error: 403",
-                Trouble::Credentials,
+                Trouble::NotAllowed,
             ),
             ("remote: HTTP Basic: Access denied", Trouble::Credentials),
+            ("remote: You are not allowed to push code to this project.", Trouble::NotAllowed),
             ("fatal: unable to access 'https://x.invalid/o/': Could not resolve host: x.invalid", Trouble::Unreachable),
             (
                 "fatal: unable to access 'http://127.0.0.1:1/o/': Failed to connect to 127.0.0.1 port 1 after 0 ms: Couldn't connect to server",
@@ -210,6 +227,26 @@ mod tests {
         ] {
             assert_eq!(Trouble::read(stderr), want, "{stderr}");
         }
+    }
+
+    #[test]
+    fn an_account_that_may_not_push_is_not_told_to_sign_in_again() {
+        let url = RepoUrl::parse("https://h.example/o/r").unwrap();
+        let remote = Remote { name: "origin".into(), url: url.clone(), push_url: url };
+        let stderr = "fatal: unable to access 'https://h.example/o/r/': The requested URL returned error: 403";
+        let pushed = error("push `x` to", &remote, Trouble::read(stderr), stderr);
+        assert!(pushed.message.ends_with("your account may not push there"), "{pushed:?}");
+        assert!(!format!("{pushed:?}").contains("ls-remote"), "{pushed:?}");
+        let fetched = error("fetch `x` from", &remote, Trouble::read(stderr), stderr);
+        assert!(fetched.message.ends_with("your account may not read it"), "{fetched:?}");
+    }
+
+    #[test]
+    fn a_password_that_was_typed_in_vain_is_told_as_that() {
+        let url = RepoUrl::parse("https://h.example/o/r").unwrap();
+        let remote = Remote { name: "origin".into(), url: url.clone(), push_url: url };
+        let error = error("push `x` to", &remote, Trouble::Asked, "");
+        assert!(error.message.ends_with("could not sign in with what was typed, as it says above"), "{error:?}");
     }
 
     #[test]
