@@ -10,6 +10,7 @@ use crate::text::{self, Sanitised};
 use crate::ui::{Page, Paint};
 use jiff::Timestamp;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// What is shown.
 #[derive(Clone, Copy)]
@@ -221,13 +222,74 @@ fn gaps(page: &mut Page, gaps: &[Gap], view: View<'_>) {
         return;
     }
     page.end().put(Paint::Yellow, "Not looked at").end();
-    for gap in gaps {
-        let mark = if gap.essential { "essential: " } else { "" };
-        let codes = match gap.codes.as_slice() {
-            [] => String::new(),
-            codes => format!("; could hide {}", text::and(&codes[..codes.len().min(6)])),
-        };
-        let words = format!("{mark}{}: {}{codes}", gap.what, gap.why);
-        page.wrapped(view.width, "  ", "    ", Sanitised::line(&words).as_str());
+    let is_forbidden = |gap: &&Gap| gap.why.starts_with("forbidden");
+    // A user without rights has one such answer per kind, all in the same words.
+    for essential in [true, false] {
+        let same: Vec<&Gap> = gaps.iter().filter(is_forbidden).filter(|gap| gap.essential == essential).collect();
+        let (Some(first), names) = (same.first(), same.iter().map(|gap| gap.what.as_str())) else { continue };
+        let why = if same.len() == 1 { first.why.as_str() } else { "forbidden" };
+        let codes: BTreeSet<&str> = same.iter().flat_map(|gap| gap.codes.iter().map(String::as_str)).collect();
+        one_gap(page, essential, &text::and(&names.collect::<Vec<_>>()), why, codes, view);
+    }
+    for gap in gaps.iter().filter(|gap| !is_forbidden(gap)) {
+        one_gap(page, gap.essential, &gap.what, &gap.why, gap.codes.iter().map(String::as_str), view);
+    }
+    if gaps.iter().any(|gap| is_forbidden(&gap)) {
+        page.line("  What may be read: aifix doctor");
+    }
+}
+
+fn one_gap<'c>(
+    page: &mut Page,
+    essential: bool,
+    what: &str,
+    why: &str,
+    codes: impl IntoIterator<Item = &'c str>,
+    view: View<'_>,
+) {
+    let mark = if essential { "essential: " } else { "" };
+    let codes = match codes.into_iter().take(6).collect::<Vec<_>>().as_slice() {
+        [] => String::new(),
+        codes => format!("; could hide {}", text::and(codes)),
+    };
+    page.wrapped(view.width, "  ", "    ", Sanitised::line(&format!("{mark}{what}: {why}{codes}")).as_str());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gap(what: &str, essential: bool, why: &str, code: &str) -> Gap {
+        Gap { what: what.into(), why: why.into(), essential, codes: vec![code.into()] }
+    }
+
+    fn text(found: &[Gap]) -> String {
+        let mut page = Page::default();
+        gaps(&mut page, found, View { width: 0, all: false, next: None });
+        page.as_str().trim().to_owned()
+    }
+
+    #[test]
+    fn what_is_forbidden_is_told_once_per_weight() {
+        let why = |what: &str| format!("forbidden: {what} is forbidden: User \"me\" cannot list");
+        let found = [
+            gap("pods", true, &why("pods"), "a"),
+            gap("nodes", false, &why("nodes"), "b"),
+            gap("jobs", true, &why("jobs"), "a"),
+            gap("leases", false, "timed out", "c"),
+            gap("events", false, &why("events"), "d"),
+        ];
+        assert_eq!(
+            text(&found),
+            "Not looked at\n  essential: pods and jobs: forbidden; could hide a\n  nodes and events: forbidden; could hide b \
+             and d\n  leases: timed out; could hide c\n  What may be read: aifix doctor"
+        );
+    }
+
+    #[test]
+    fn the_only_forbidden_kind_keeps_its_reason() {
+        let one = text(&[gap("pods", true, "forbidden: User \"me\" cannot list", "a")]);
+        assert!(one.contains("essential: pods: forbidden: User \"me\" cannot list; could hide a"), "{one}");
+        assert!(!text(&[gap("leases", false, "timed out", "c")]).contains("doctor"));
     }
 }
