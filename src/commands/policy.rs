@@ -5,7 +5,7 @@ use crate::doors::files;
 use crate::error::{Error, Kind, exit};
 use crate::model::verdict::Decision;
 use crate::output::{json, verdicts};
-use crate::policy::{self, Limits, Set};
+use crate::policy::{self, File, Limits, Set};
 use crate::settings::flags::ReportFormat;
 use crate::text;
 use crate::ui::Paint;
@@ -26,6 +26,8 @@ pub struct PolicyArgs {
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
     /// List the policies and what each is for
+    ///
+    /// Exits 5 when one does not parse.
     List {
         #[command(flatten)]
         policies: PolicySource,
@@ -50,6 +52,9 @@ pub enum PolicyCommand {
         /// Folders with policies and their `_test.rego` files
         #[arg(value_name = "DIR")]
         folders: Vec<PathBuf>,
+        /// The same as DIR; may be repeated
+        #[arg(long = "policy", value_name = "DIR|FILE")]
+        policies: Vec<PathBuf>,
     },
 }
 
@@ -63,17 +68,22 @@ pub struct PolicySource {
 
 pub(super) async fn run(args: &PolicyArgs, session: &Session) -> Result<u8, Error> {
     match &args.command {
-        PolicyCommand::List { policies } => list(&Set::load(true, &policies.policies)?, session),
+        PolicyCommand::List { policies } => list(&Set::load(true, &policies.policies)?, session).await,
         PolicyCommand::Check { manifests, policies, output } => {
             check(manifests, &Set::load(true, &policies.policies)?, *output, session).await
         }
-        PolicyCommand::Test { folders } => test(&Set::load(folders.is_empty(), folders)?, session).await,
+        PolicyCommand::Test { folders, policies } => {
+            let folders = [folders.as_slice(), policies].concat();
+            test(&Set::load(folders.is_empty(), &folders)?, session).await
+        }
     }
 }
 
-fn list(set: &Set, session: &Session) -> Result<u8, Error> {
+async fn list(set: &Set, session: &Session) -> Result<u8, Error> {
+    let faults = policy::parse(set, &Limits::default(), &super::program()?).await;
     let mut page = session.ui.page();
-    for file in set.policies() {
+    let is_sound = |file: &&File| faults.iter().all(|fault| fault.policy != file.name);
+    for file in set.policies().filter(is_sound) {
         let about = file.metadata();
         if file.name.starts_with("lib/") {
             continue;
@@ -87,8 +97,16 @@ fn list(set: &Set, session: &Session) -> Result<u8, Error> {
             page.wrapped(session.ui.width(), "  ", "  ", text::Sanitised::line(&about.title).as_str());
         }
     }
+    for fault in &faults {
+        page.put(Paint::Red, "does not parse").put(Paint::Plain, "  ").foreign(Paint::Bold, &fault.policy);
+        if let Some(place) = &fault.location {
+            page.put(Paint::Dim, "  ").foreign(Paint::Dim, &place.to_string());
+        }
+        page.end();
+        page.wrapped(session.ui.width(), "  ", "  ", text::Sanitised::line(&fault.message).as_str());
+    }
     session.ui.print(page.as_str())?;
-    Ok(exit::DONE)
+    Ok(if faults.is_empty() { exit::DONE } else { exit::DENIED })
 }
 
 /// Checking many manifests takes longer than one proposal: the deadline grows with them.

@@ -129,6 +129,7 @@ pub(super) fn answer(request: &Request, out: impl Write, watchdog: &Watchdog) ->
     let mut answer = Answer { request, out };
     let world = parse(request, &mut answer)?;
     match request.task {
+        Task::Parse => {}
         Task::Evaluate => evaluate(&world, &mut answer, watchdog)?,
         Task::Test => test(&world, &mut answer, watchdog)?,
     }
@@ -153,7 +154,7 @@ fn parse<'r, W: Write>(request: &'r Request, answer: &mut Answer<'_, W>) -> std:
         world.modules.push(module);
         let Some(fault) = fault.filter(|_| !is_reported) else { continue };
         match request.task {
-            Task::Evaluate => {
+            Task::Parse | Task::Evaluate => {
                 let verdicts = vec![decide::denial(&world, at, "", fault)];
                 answer.line(&Line::Verdicts(step, vec![FileVerdicts { file: at, verdicts }]))?;
             }

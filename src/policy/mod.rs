@@ -49,6 +49,11 @@ pub async fn check(manifests: &[Value], set: &Set, limits: &Limits, program: &Pa
     evaluate(set, &Input::check(manifests).to_value(), limits, program).await
 }
 
+/// Parses every file, tests too. A denial for each that does not parse, with its place; none when all do.
+pub async fn parse(set: &Set, limits: &Limits, program: &Path) -> Vec<Verdict> {
+    conclude(set, ask(set, Task::Parse, &Value::Null, limits, program).await).verdicts
+}
+
 /// Runs every rule whose name starts with `test_`, each on its own; `limits.deadline` is for each.
 /// A file that can't be parsed is a failed test of its own, and so is a child that can't be started.
 pub async fn test(set: &Set, limits: &Limits, program: &Path) -> Vec<TestResult> {

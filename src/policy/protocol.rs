@@ -31,6 +31,8 @@ pub(super) struct RegoFile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Task {
+    /// Reads every file, tests too; those that do not parse are denied.
+    Parse,
     Evaluate,
     Test,
 }

@@ -71,7 +71,7 @@ pub(super) async fn ask(set: &Set, task: Task, input: &Value, limits: &Limits, p
     let started = Instant::now();
     for _ in 0..CHILDREN {
         let left = match task {
-            Task::Evaluate => limits.deadline.saturating_sub(started.elapsed()),
+            Task::Parse | Task::Evaluate => limits.deadline.saturating_sub(started.elapsed()),
             Task::Test => limits.deadline,
         };
         if left.is_zero() {
@@ -112,7 +112,7 @@ async fn one(
     child.input = input;
     child.output_limit = ANSWER;
     child.deadline = match request.task {
-        Task::Evaluate => left + GRACE,
+        Task::Parse | Task::Evaluate => left + GRACE,
         Task::Test => left.saturating_mul(20) + GRACE,
     };
     let finished = match run(child).await {

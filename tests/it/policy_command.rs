@@ -39,6 +39,19 @@ fn what_aifix_brings_is_listed_and_passes_its_own_tests() {
 }
 
 #[test]
+fn a_policy_that_does_not_parse_is_listed_as_that() {
+    let sandbox = Sandbox::new();
+    sandbox.write("team/good.rego", SMALL);
+    sandbox.write("team/bad.rego", "package team.bad\n\ndeny contains if {\n");
+    let out = sandbox.aifix(&["policy", "list", "--policy", "team"]).exits(5).out;
+    assert!(out.contains("does not parse  bad  team/bad.rego:3:"), "{out}");
+    assert!(
+        out.lines().any(|line| line.starts_with("good")) && !out.lines().any(|line| line.starts_with("bad")),
+        "{out}"
+    );
+}
+
+#[test]
 fn manifests_are_checked_alone_and_a_denial_shows_its_line() {
     let sandbox = Sandbox::new();
     sandbox.write("ok.yaml", &oom_manifest());
@@ -65,6 +78,7 @@ fn a_teams_own_tests_are_run_and_a_failed_one_is_named() {
         "package team.small_test\n\nimport data.team.small\n\ntest_nothing_is_denied_without_a_change if {\n\tcount(small.deny) == 0 with input as {\"changes\": []}\n}\n\ntest_wrong if {\n\t1 == 2\n}\n",
     );
     let ran = sandbox.aifix(&["policy", "test", "team"]).exits(5);
+    assert_eq!(sandbox.aifix(&["policy", "test", "--policy", "team"]).exits(5).out, ran.out);
     assert!(
         ran.out.contains("test_wrong")
             && ran.out.contains("small_test.rego:9")
