@@ -9,8 +9,10 @@ use crate::error::{Error, exit};
 use crate::llm::{Client, Settings, consent};
 use crate::model::code::FixClass;
 use crate::model::finding::{Finding, Severity};
+use crate::model::kube::{Pod, Terminated};
 use crate::model::object::ObjectRef;
 use crate::model::proposal::Signal;
+use crate::model::snapshot::Snapshot;
 use crate::narrative::{self, Narrative};
 use crate::output::{explain_text, json, scan_text};
 use crate::settings::flags::{LookArgs, ReportFormat};
@@ -167,7 +169,7 @@ async fn failing(
         let trail = trail(&finding.object, seen);
         let asked = target.filter(|t| t.kind != finding.object.kind || t.name != finding.object.name);
         let asked = asked.filter(|t| t.kind != "Pod").map(|t| format!("{}/{}", t.kind, t.name));
-        let next = next(finding, args);
+        let next = next(finding, args, &seen.snapshot);
         if at > 0 {
             page.end();
         }
@@ -204,15 +206,36 @@ fn trail(object: &ObjectRef, seen: &Seen) -> Vec<Signal> {
     seen.snapshot.resolve(object).map(source::claims).unwrap_or_default()
 }
 
+/// Whether the container of the finding (any, when it names none) ever ran in this pod: else there is no log.
+fn has_run(snapshot: &Snapshot, finding: &Finding, pod: &str) -> bool {
+    let namespace = finding.object.namespace.as_deref().unwrap_or_default();
+    let is_it = |p: &&Pod| p.metadata.name == pod && p.metadata.namespace == namespace;
+    let Some(pod) = snapshot.pods.iter().find(is_it) else { return false };
+    // A container that could not be created ends at once and has the Unix epoch as its start.
+    let ended = |end: &Option<Terminated>| {
+        end.as_ref().is_some_and(|end| end.started_at.0.is_some_and(|start| start.as_second() > 0))
+    };
+    let mut all = pod.status.init_container_statuses.iter().chain(&pod.status.container_statuses);
+    all.any(|status| {
+        finding.container.as_ref().is_none_or(|name| *name == status.name)
+            && (status.state.running.is_some()
+                || ended(&status.state.terminated)
+                || ended(&status.last_state.terminated))
+    })
+}
+
 /// Commands that look further.
-fn next(finding: &Finding, args: &ExplainArgs) -> Vec<(String, String)> {
+fn next(finding: &Finding, args: &ExplainArgs, snapshot: &Snapshot) -> Vec<(String, String)> {
     let namespace = finding.object.namespace.as_ref().map(|name| format!(" -n {name}")).unwrap_or_default();
     let mut out = Vec::new();
     if let Some(pod) = finding.pods.names.first() {
         let container = finding.container.as_ref().map(|name| format!(" -c {name}")).unwrap_or_default();
         let crashed = finding.evidence.iter().any(|item| item.text.contains("restart"));
         let previous = if crashed { " --previous" } else { "" };
-        out.push((format!("kubectl logs{namespace} {pod}{container}{previous}"), "the program's own words".to_owned()));
+        if has_run(snapshot, finding, pod) {
+            let command = format!("kubectl logs{namespace} {pod}{container}{previous}");
+            out.push((command, "the program's own words".to_owned()));
+        }
         out.push((format!("kubectl describe pod{namespace} {pod}"), "all fields and events of the pod".to_owned()));
     }
     if finding.fix.class == FixClass::Rule && args.look.from.is_none() {

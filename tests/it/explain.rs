@@ -25,6 +25,15 @@ fn a_pod_is_explained_from_cause_to_symptom() {
 }
 
 #[test]
+fn a_log_is_offered_only_where_a_container_has_run() {
+    for (recording, has_log) in [("oom-killed", true), ("image-not-found", false), ("configmap-missing", false)] {
+        let out = Sandbox::new().aifix(&["explain", "--from", &recorded(recording)]).exits(0).out;
+        assert!(out.contains("kubectl describe pod"), "{recording}:\n{out}");
+        assert_eq!(out.contains("kubectl logs"), has_log, "{recording}:\n{out}");
+    }
+}
+
+#[test]
 fn what_changed_names_the_field_and_both_values() {
     let from = recorded("rollout-stalled");
     let out = Sandbox::new().aifix(&["explain", "--from", &from]).exits(0).out;
