@@ -63,6 +63,23 @@ pub fn is_dir(path: &Path) -> bool {
     path.is_dir()
 }
 
+/// The nearest folder at or above `path` that is there, when nothing can be written into it: neither `path`
+/// nor anything in it could be made. Nothing is written to find out.
+pub fn closed_ancestor(path: &Path) -> Option<&Path> {
+    use rustix::fs::{Access, access};
+    let there = path.ancestors().find(|folder| exists(folder))?;
+    let is_open = is_dir(there) && access(there, Access::WRITE_OK | Access::EXEC_OK).is_ok() && !is_of_kernel(there);
+    (!is_open).then_some(there)
+}
+
+/// Whether the kernel makes up what is there. The superuser has every right and still can make nothing.
+fn is_of_kernel(folder: &Path) -> bool {
+    #[cfg(target_os = "linux")]
+    return rustix::fs::statfs(folder).is_ok_and(|found| found.f_type == rustix::fs::PROC_SUPER_MAGIC);
+    #[cfg(not(target_os = "linux"))]
+    return false;
+}
+
 /// Writes a file whole or not at all, of mode 0600: a new file beside it, then a rename.
 ///
 /// # Errors
@@ -137,4 +154,22 @@ pub fn link_scratch(path: &Path, target: &str) -> io::Result<()> {
         fs::create_dir_all(folder)?;
     }
     std::os::unix::fs::symlink(target, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_can_not_be_made_is_known_without_trying() {
+        let scratch = Scratch::new().unwrap();
+        assert_eq!(closed_ancestor(&scratch.path().join("a/b")), None);
+        assert!(!exists(&scratch.path().join("a")), "nothing is made");
+        let file = scratch.path().join("file");
+        write_private(&file, b"").unwrap();
+        assert_eq!(closed_ancestor(&file.join("a/b")), Some(file.as_path()));
+        if cfg!(target_os = "linux") {
+            assert_eq!(closed_ancestor(Path::new("/proc/1/.local/state")), Some(Path::new("/proc/1")));
+        }
+    }
 }

@@ -21,10 +21,17 @@ pub fn kubeconfig(args: &LookArgs, environment: &Environment) -> Vec<PathBuf> {
 /// The folder of the records: `AIFIX_STATE_DIR`, else the XDG state folder.
 ///
 /// # Errors
-/// When there is no home folder either.
+/// When there is no home folder either, and when the folder is not named from the root: it would lie in
+/// whatever folder we were started in, most often the user's clone.
 pub fn state_folder(environment: &Environment) -> Result<PathBuf, Error> {
     if let Some(folder) = environment.path("AIFIX_STATE_DIR") {
-        return Ok(folder);
+        return if folder.is_absolute() {
+            Ok(folder)
+        } else {
+            let shown = crate::text::Sanitised::line(&folder.to_string_lossy());
+            Err(Error::usage(format!("AIFIX_STATE_DIR is `{shown}`, which depends on the current folder"))
+                .hint("set it to a path that begins with `/`"))
+        };
     }
     environment
         .path("XDG_STATE_HOME")
@@ -69,5 +76,12 @@ mod tests {
         assert_eq!(state(&[("HOME", "/h"), ("XDG_STATE_HOME", "/s")]), Some("/s/aifix".into()));
         assert_eq!(state(&[("AIFIX_STATE_DIR", "/r")]), Some("/r".into()));
         assert_eq!(state(&[]), None);
+    }
+
+    #[test]
+    fn records_never_lie_below_the_current_folder() {
+        let error = state_folder(&environment(&[("HOME", "/h"), ("AIFIX_STATE_DIR", "rel")])).unwrap_err();
+        assert_eq!(error.kind, crate::error::Kind::Usage);
+        assert!(error.message.contains("AIFIX_STATE_DIR is `rel`"), "{error:?}");
     }
 }
