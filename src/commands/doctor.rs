@@ -4,8 +4,9 @@ use super::model::ModelArgs;
 use super::{Session, look};
 use crate::audit::Store;
 use crate::cluster::{self, Right};
+use crate::doors::files;
 use crate::doors::process::{Run, run as run_child};
-use crate::error::{Error, exit};
+use crate::error::{Error, Kind, exit};
 use crate::output::doctor_text::{self, Checkup, State};
 use crate::output::json;
 use crate::policy::Set;
@@ -19,7 +20,8 @@ use std::path::{Path, PathBuf};
 
 /// Look at cluster, rights, renderers, Git, policies and records: what works, and what to type
 ///
-/// Nothing is written. Exits 2 when something is broken.
+/// Nothing is written. Exits 3 when the cluster or the Git host does not answer, else 2 when something is
+/// broken.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
     /// How to write the answer
@@ -52,19 +54,30 @@ pub(super) async fn run(args: &DoctorArgs, session: &Session) -> Result<u8, Erro
         }
     };
     session.ui.print(&text)?;
-    Ok(if all.iter().any(|checkup| checkup.state == State::Broken) { exit::USAGE } else { exit::DONE })
+    let is_broken = |checkup: &&Checkup| checkup.state == State::Broken;
+    Ok(match all.iter().filter(is_broken).map(|checkup| checkup.unreachable).max() {
+        Some(true) => exit::UNREACHABLE,
+        Some(false) => exit::USAGE,
+        None => exit::DONE,
+    })
 }
 
 fn works(area: &'static str, summary: impl Into<String>) -> Checkup {
-    Checkup { area, state: State::Works, summary: summary.into(), hints: Vec::new() }
+    Checkup { area, state: State::Works, summary: summary.into(), hints: Vec::new(), unreachable: false }
 }
 
 fn limited(area: &'static str, summary: impl Into<String>, hint: impl Into<String>) -> Checkup {
-    Checkup { area, state: State::Limited, summary: summary.into(), hints: vec![hint.into()] }
+    Checkup { area, state: State::Limited, summary: summary.into(), hints: vec![hint.into()], unreachable: false }
 }
 
 fn broken(area: &'static str, error: &Error) -> Checkup {
-    Checkup { area, state: State::Broken, summary: error.to_string(), hints: error.hints.clone() }
+    Checkup {
+        area,
+        state: State::Broken,
+        summary: error.to_string(),
+        hints: error.hints.clone(),
+        unreachable: error.kind == Kind::Unreachable,
+    }
 }
 
 /// The cluster answers, and tells what we may read.
@@ -107,7 +120,13 @@ fn of_rights(rights: &[Right]) -> Checkup {
     let hint = "ask for the verbs get and list on them in a Role; Secrets are never needed";
     if !essential.is_empty() {
         let summary = format!("{} may not be listed: no workload can be judged without them", text::and(&essential));
-        return Checkup { area: "rights", state: State::Broken, summary, hints: vec![hint.to_owned()] };
+        return Checkup {
+            area: "rights",
+            state: State::Broken,
+            summary,
+            hints: vec![hint.to_owned()],
+            unreachable: false,
+        };
     }
     if other.is_empty() {
         return works("rights", format!("get and list on {}", text::count(rights.len(), "kind")));
@@ -154,10 +173,19 @@ async fn git(args: &DoctorArgs, session: &Session) -> Vec<Checkup> {
     let shown = repo.root().map_or_else(|| "a bare repository".to_owned(), |root| root.display().to_string());
     match repo.remote(None) {
         Err(error) => out.push(limited("git", error.to_string(), error.hints.join("; "))),
-        Ok(remote) => match repo.base_branch(&remote, None, false).await {
-            Ok(branch) => out.push(works("git", format!("{shown}, {} ({}), branch {branch}", remote.name, remote.url))),
-            Err(error) => out.push(broken("git", &error)),
-        },
+        Ok(remote) => {
+            // What the clone knows is enough: a checkup should not wait for a host, or ask for a password.
+            let (branch, how) = match repo.known_default(&remote) {
+                Some(branch) => (Ok(branch), "not contacted"),
+                None => (repo.base_branch(&remote, None, false).await, "answers"),
+            };
+            out.push(match branch {
+                Ok(branch) => {
+                    works("git", format!("{shown}, {} at {} ({how}), branch {branch}", remote.name, remote.url))
+                }
+                Err(error) => broken("git", &error),
+            });
+        }
     }
     out.push(match repo.identity() {
         Some(who) => works("identity", who),
@@ -194,6 +222,10 @@ fn policies() -> Checkup {
 
 fn records(session: &Session) -> Checkup {
     let look = |folder: &Path| -> Result<Checkup, Error> {
+        if let Some(closed) = files::closed_ancestor(folder) {
+            let message = format!("can't be kept in {}: {} can't be written", folder.display(), closed.display());
+            return Err(Error::usage(message).hint("set AIFIX_STATE_DIR to a folder of your own"));
+        }
         let key = session.environment.path("AIFIX_AUDIT_KEY_FILE");
         let Some(store) = Store::open_existing(folder, key.as_deref())? else {
             return Ok(works("records", format!("none yet in {}", folder.display())));
@@ -206,6 +238,7 @@ fn records(session: &Session) -> Checkup {
                 state: State::Broken,
                 summary: format!("entry {} does not hold: {}", bad.seq, bad.why),
                 hints: vec!["aifix audit verify".to_owned()],
+                unreachable: false,
             },
         })
     };

@@ -23,6 +23,9 @@ pub struct Checkup {
     pub summary: String,
     /// What to type next, one line each.
     pub hints: Vec<String>,
+    /// It is broken because a host did not answer.
+    #[serde(skip)]
+    pub unreachable: bool,
 }
 
 /// One line per thing, its hints below.

@@ -108,8 +108,9 @@ impl Repo {
             })
     }
 
-    /// `refs/remotes/<remote>/HEAD`, which a clone has.
-    fn known_default(&self, remote: &Remote) -> Option<Branch> {
+    /// The default branch as this clone knows it (`refs/remotes/<remote>/HEAD`, which `git clone` writes);
+    /// the remote is not asked.
+    pub fn known_default(&self, remote: &Remote) -> Option<Branch> {
         let repo = self.local();
         let head = repo.try_find_reference(&format!("refs/remotes/{}/HEAD", remote.name)).ok()??;
         let target = head.target().try_name()?.as_bstr().to_string();

@@ -92,7 +92,7 @@ fn the_doctor_names_what_is_missing_and_what_to_type() {
         "broken   cluster",
         "--kubeconfig FILE",
         "works    git",
-        "branch main",
+        "(not contacted), branch main",
         "works    policies  13 built in",
         "none yet in",
     ] {
@@ -101,4 +101,29 @@ fn the_doctor_names_what_is_missing_and_what_to_type() {
     assert!(!sandbox.path("state").exists());
     let report = sandbox.aifix_in("work", &["doctor", "-o", "json"]).exits(2).json();
     assert_eq!(report["checkups"][0]["state"], "broken");
+}
+
+#[test]
+fn the_doctor_ends_as_a_scan_would_when_the_cluster_does_not_answer() {
+    let mut sandbox = Sandbox::new();
+    sandbox.use_kubeconfig(
+        "apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}]\nusers: [{name: u, user: {}}]\ncontexts: [{name: c, context: {cluster: c, user: u}}]\ncurrent-context: c\n",
+    );
+    let ran = sandbox.aifix(&["doctor"]).exits(3);
+    assert!(ran.out.contains("broken   cluster"), "{}", ran.out);
+}
+
+#[test]
+fn the_doctor_sees_that_records_can_not_be_kept() {
+    let sandbox = Sandbox::new();
+    let doctor = |folder: &str| {
+        let mut command = sandbox.command(env!("CARGO_BIN_EXE_aifix"));
+        command.env("AIFIX_STATE_DIR", folder).current_dir(sandbox.path("")).arg("doctor");
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let file = sandbox.write("file", "");
+    let out = doctor(file.join("state").to_str().unwrap());
+    assert!(out.contains("broken   records") && out.contains("hint: set AIFIX_STATE_DIR"), "{out}");
+    let out = doctor("rel");
+    assert!(out.contains("AIFIX_STATE_DIR is `rel`") && !sandbox.path("rel").exists(), "{out}");
 }
