@@ -12,6 +12,7 @@ use crate::model::record::Entry;
 use crate::model::report::ScanReport;
 use crate::model::verdict::Evaluation;
 use crate::narrative::Narrative;
+use crate::proposal::record;
 use crate::redact;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -72,7 +73,7 @@ pub fn proposals(outcomes: &[(Outcome, Done)]) -> Result<String, Error> {
 fn proposed(proposal: &Proposal, done: &Done) -> Result<Value, Error> {
     Ok(json!({
         "finding": to_value(&proposal.finding)?,
-        "intent": intent(proposal)?,
+        "intent": record::intent(&proposal.intent),
         "origin": to_value(&proposal.origin)?,
         "edits": to_value(&proposal.edits)?,
         "diff": patch::text(proposal),
@@ -85,34 +86,6 @@ fn proposed(proposal: &Proposal, done: &Done) -> Result<Value, Error> {
         "pushed": done.pushed,
         "record": done.record,
         "notProved": proposal.proof.not_proved,
-    }))
-}
-
-/// An intent with its paths both as text and as steps.
-fn intent(proposal: &Proposal) -> Result<Value, Error> {
-    let intent = &proposal.intent;
-    let edits: Vec<Value> = intent
-        .edits
-        .iter()
-        .map(|edit| {
-            let shown = |value: &Option<Value>| value.as_ref().map(|value| redact::field(&edit.path, value));
-            json!({
-                "path": edit.path.to_string(),
-                "steps": edit.path,
-                "op": edit.op,
-                "old": shown(&edit.old),
-                "new": shown(&edit.new),
-            })
-        })
-        .collect();
-    Ok(json!({
-        "object": to_value(&intent.object)?,
-        "edits": edits,
-        "subject": intent.subject,
-        "why": intent.why,
-        "evidence": intent.evidence,
-        "author": to_value(&intent.author)?,
-        "review": intent.review,
     }))
 }
 

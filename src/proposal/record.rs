@@ -1,9 +1,11 @@
 //! What a record says of a proposal or a refusal.
 
 use crate::model::finding::Finding;
+use crate::model::intent::Intent;
 use crate::model::proposal::Proposal;
 use crate::model::refusal::Refusal;
 use crate::model::snapshot::Snapshot;
+use crate::redact;
 use serde_json::{Value, json};
 
 /// Who ran which command on what.
@@ -23,7 +25,7 @@ pub fn proposed(proposal: &Proposal, patch: &str, circumstances: &Circumstances<
         "context": context(&proposal.finding, circumstances),
         "prompt": proposal.asked,
         "proposedFix": {
-            "intent": proposal.intent,
+            "intent": intent(&proposal.intent),
             "origin": proposal.origin,
             "edits": proposal.edits,
             "diff": patch,
@@ -41,6 +43,30 @@ pub fn refused(finding: &Finding, refusal: &Refusal, circumstances: &Circumstanc
         "failure": failure(finding),
         "context": context(finding, circumstances),
         "refusal": refusal,
+    })
+}
+
+/// An intent with its paths both as a person types them and as steps, secrets masked.
+pub fn intent(intent: &Intent) -> Value {
+    let edits = intent.edits.iter().map(|edit| {
+        let shown = |value: &Option<Value>| value.as_ref().map(|value| redact::field(&edit.path, value));
+        json!({
+            "path": edit.path.to_string(),
+            "steps": edit.path,
+            "op": edit.op,
+            "old": shown(&edit.old),
+            "new": shown(&edit.new),
+        })
+    });
+    json!({
+        "object": intent.object,
+        "edits": edits.collect::<Vec<_>>(),
+        "subject": intent.subject,
+        "why": intent.why,
+        "evidence": intent.evidence,
+        "author": intent.author,
+        "disposition": intent.disposition,
+        "review": intent.review,
     })
 }
 
@@ -69,4 +95,35 @@ fn context(finding: &Finding, circumstances: &Circumstances<'_>) -> Value {
         "who": circumstances.who,
         "version": env!("CARGO_PKG_VERSION"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::intent::{Author, Disposition, FieldEdit, Op};
+    use crate::model::object::ObjectRef;
+    use crate::model::path::Path;
+
+    #[test]
+    fn a_changed_field_is_recorded_as_a_person_types_it() {
+        let edit =
+            |path: &str, new: &str| FieldEdit { path: Path::of(path), op: Op::Set, old: None, new: Some(json!(new)) };
+        let written = intent(&Intent {
+            object: ObjectRef::new("apps/v1", "Deployment", "shop", "web"),
+            edits: vec![
+                edit("spec.containers[app].image", "web:2"),
+                edit("spec.containers[app].env[TOKEN].value", "s3cr3t"),
+            ],
+            subject: String::new(),
+            why: String::new(),
+            evidence: Vec::new(),
+            author: Author::Rule,
+            disposition: Disposition::Safe,
+            review: Vec::new(),
+        });
+        assert_eq!(written["edits"][0]["path"], "spec.containers[app].image");
+        assert_eq!(written["edits"][0]["steps"][0], json!({"field": "spec"}));
+        assert_eq!(written["disposition"], "safe");
+        assert!(!written.to_string().contains("s3cr3t"), "{written}");
+    }
 }

@@ -110,6 +110,18 @@ fn a_push_lands_one_commit_with_one_changed_line_and_a_record() {
     let shown = sandbox.aifix(&["audit", "show", record, "-o", "json"]).exits(0).json();
     assert_eq!(shown["status"]["entries"][0]["hash"], hash, "the trailer is the hash of the entry `proposed`");
     assert_eq!(shown["status"]["commit"], sandbox.git("remote.git", &["rev-parse", branch]).as_str());
+    let told = sandbox.aifix(&["audit", "show", record]).exits(0).out;
+    assert!(told.starts_with("pushed  Deployment cat-oom-killed/web  oom-killed\n"), "{told}");
+    for part in [
+        branch.as_str(),
+        "+            memory: 64Mi",
+        "asked: allowed",
+        "containers[app].resources.limits.memory",
+        hash,
+    ] {
+        assert!(told.contains(part), "{part:?}: {told}");
+    }
+    assert!(told.lines().count() < 60, "{told}");
     sandbox.aifix(&["audit", "verify"]).exits(0);
 }
 
