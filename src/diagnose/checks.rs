@@ -149,8 +149,7 @@ fn ports(view: &View<'_>, service: &Object) -> Vec<Check> {
             && slice.metadata.labels.get("kubernetes.io/service-name") == Some(&service.metadata.name)
     };
     let slices: Vec<&Object> = view.snapshot.kind("EndpointSlice").iter().filter(is_its).collect();
-    let list = service.at("/spec/ports").and_then(Value::as_array);
-    let ports = list.into_iter().flatten().map(|port| {
+    let ports = items(service, "/spec/ports").iter().map(|port| {
         let word = |name: &str| match port.get(name) {
             Some(Value::String(text)) => redact::text(text).into_string(),
             Some(value) => value.to_string(),
@@ -165,6 +164,7 @@ fn ports(view: &View<'_>, service: &Object) -> Vec<Check> {
             _ if slices.is_empty() => {
                 ("no EndpointSlice of it was seen".to_owned(), view.snapshot.kind("EndpointSlice").is_empty())
             }
+            _ if slices.iter().all(|slice| items(slice, "/endpoints").is_empty()) => ("no endpoints".to_owned(), false),
             None => ("no endpoint has this port".to_owned(), false),
             Some((at, ready)) => {
                 if at != target {
@@ -178,10 +178,13 @@ fn ports(view: &View<'_>, service: &Object) -> Vec<Check> {
     ports.collect()
 }
 
+fn items<'o>(object: &'o Object, list: &str) -> &'o [Value] {
+    object.at(list).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
 /// The number under which a named port is served, and how many endpoints are ready there. A Service of two
 /// address families has each endpoint in a slice of either, so that the larger family counts.
 fn served(slices: &[&Object], port: &str) -> Option<(String, usize)> {
-    let items = |slice: &'_ Object, list: &str| slice.at(list).and_then(Value::as_array).cloned().unwrap_or_default();
     let mut ready: BTreeMap<&str, usize> = BTreeMap::new();
     let mut number = None;
     for slice in slices {
@@ -297,6 +300,15 @@ mod tests {
                 "events no warnings in the last hour or so",
             ]
         );
+    }
+
+    #[test]
+    fn a_service_in_front_of_nothing_has_no_endpoints() {
+        let slice = json!({"kind": "EndpointSlice", "metadata": {"name": "s", "labels": {"kubernetes.io/service-name": "x"}},
+            "addressType": "IPv4", "ports": null, "endpoints": null});
+        let objects = [service(&json!({"selector": {"app": "web"}, "ports": [{"port": 80}]})), slice];
+        let told = told(&objects, "Service", "x");
+        assert_eq!(told[1..3], ["pods 0 selected, 0 ready !", "port 80/TCP to 80: no endpoints !"]);
     }
 
     #[test]
