@@ -152,8 +152,8 @@ pub(super) fn error(doing: &str, remote: &Remote, trouble: Trouble, stderr: &str
             "ask for the right to read, or sign in with an account or a token that has it".to_owned(),
         ),
         Trouble::Asked => (
-            "Git could not sign in with what was typed, as it says above",
-            format!("try again until `git ls-remote {name}` works; many hosts want an access token for a password"),
+            "Git could not sign in there, as it says above",
+            "try again; many hosts take no password but an access token in its place".to_owned(),
         ),
         Trouble::HostKey => (
             "its host key is not known",
@@ -246,7 +246,7 @@ mod tests {
         let url = RepoUrl::parse("https://h.example/o/r").unwrap();
         let remote = Remote { name: "origin".into(), url: url.clone(), push_url: url };
         let error = error("push `x` to", &remote, Trouble::Asked, "");
-        assert!(error.message.ends_with("could not sign in with what was typed, as it says above"), "{error:?}");
+        assert!(error.message.ends_with("Git could not sign in there, as it says above"), "{error:?}");
     }
 
     #[test]

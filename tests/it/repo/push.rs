@@ -66,6 +66,10 @@ async fn an_unreachable_remote_is_told_from_one_that_refuses() {
     for (url, want) in [
         ("http://bot:hunter2@127.0.0.1:1/x.git".to_owned(), "can't be reached"),
         (format!("http://bot:hunter2@127.0.0.1:{}/x.git", http_server("401 Unauthorized")), "wants other credentials"),
+        (
+            format!("http://bot:hunter2@127.0.0.1:{}/x.git", http_server("403 Forbidden")),
+            "your account may not push there",
+        ),
     ] {
         lab.git("clone", &["remote", "set-url", "--push", "origin", &url]);
         let repo = lab.open("clone").unwrap();
@@ -74,6 +78,19 @@ async fn an_unreachable_remote_is_told_from_one_that_refuses() {
         assert!(error.kind == Kind::Unreachable && error.message.contains(want), "{error:?}");
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn a_wrong_password_at_the_terminal_is_no_unknown_error() {
+    let lab = Lab::new();
+    let (repo, _, tip) = lab.ready("clone").await;
+    let commit = repo.commit(&tip, &[memory()], MESSAGE, &branch()).unwrap();
+    let url = format!("http://bot:hunter2@127.0.0.1:{}/x.git", http_server("401 Unauthorized"));
+    lab.git("clone", &["remote", "set-url", "--push", "origin", &url]);
+    let repo = lab.open("clone").unwrap();
+    // Git has a password and does not ask for another, so that this test needs no terminal.
+    let error = repo.push(&repo.remote(None).unwrap(), &commit, &branch(), true).await.unwrap_err();
+    assert!(error.message.ends_with("Git could not sign in there, as it says above"), "{error:?}");
 }
 
 #[tokio::test]
