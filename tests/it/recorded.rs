@@ -13,6 +13,7 @@ mod fixes;
 mod follows;
 mod made;
 mod objects;
+mod outcomes;
 mod pods;
 
 fn folder() -> PathBuf {
