@@ -119,6 +119,11 @@ pub(super) const FIRST: [Row; 18] = [
         "service-target-port-mismatch",
         "service-named-port-missing",
         "service-no-ready-endpoints",
+        "service-duplicate-endpoints",
+        "service-external-name-bad",
+        "service-headless-misuse",
+        "service-loadbalancer-pending",
+        "service-protocol-mismatch",
         "ingress-backend-service-missing",
         "ingress-backend-port-missing",
         "sts-headless-service-missing",
@@ -142,6 +147,9 @@ pub(super) const FIRST: [Row; 18] = [
         "pvc-no-class",
         "pvc-no-matching-volume",
         "pvc-lost",
+        "pvc-misbound",
+        "pvc-terminating-in-use",
+        "pvc-volume-name-mismatch",
         "storageclass-missing",
         "provisioning-failed",
         "sts-pvc-pending",
@@ -153,11 +161,16 @@ pub(super) const FIRST: [Row; 18] = [
         "volume-key-missing",
         "config-changed-not-reloaded",
     ]),
-    Row::new("serviceaccounts", "ServiceAccount", "v1").hides(&["serviceaccount-missing", "sa-no-pull-secret"]),
+    Row::new("serviceaccounts", "ServiceAccount", "v1").hides(&[
+        "serviceaccount-missing",
+        "sa-no-pull-secret",
+        "sa-secret-not-mountable",
+    ]),
     Row::new("poddisruptionbudgets", "PodDisruptionBudget", "policy/v1").hides(&[
         "pdb-blocks-everything",
         "pdb-selects-nothing",
         "pdb-unmanaged-pods",
+        "pdb-unhealthy-blocks-drain",
         "pdb-multiple",
     ]),
     Row::new("horizontalpodautoscalers", "HorizontalPodAutoscaler", "autoscaling/v2").hides(&[
@@ -166,7 +179,12 @@ pub(super) const FIRST: [Row; 18] = [
         "hpa-missing-requests",
         "hpa-invalid-selector",
         "hpa-ambiguous",
+        "hpa-external-metric",
+        "hpa-fights-git",
         "hpa-limited-max",
+        "hpa-pods-unready",
+        "hpa-scaling-disabled",
+        "hpa-update-failed",
     ]),
 ];
 
@@ -180,7 +198,12 @@ pub(super) const SECRETS: Row = Row::new("secrets", "Secret", "v1").reading(Read
 /// Listed when an observed failure points to them.
 const ON_DEMAND: [Row; 38] = [
     Row::new("resourcequotas", "ResourceQuota", "v1").hides(&["quota-exceeded", "pvc-quota"]),
-    Row::new("limitranges", "LimitRange", "v1").hides(&["limitrange-max", "limitrange-min", "limitrange-ratio"]),
+    Row::new("limitranges", "LimitRange", "v1").hides(&[
+        "limitrange-default-below-request",
+        "limitrange-max",
+        "limitrange-min",
+        "limitrange-ratio",
+    ]),
     Row::new("replicationcontrollers", "ReplicationController", "v1"),
     Row::new("endpoints", "Endpoints", "v1").hides(&["endpoints-manual-stale"]),
     Row::new("podtemplates", "PodTemplate", "v1"),
@@ -197,7 +220,12 @@ const ON_DEMAND: [Row; 38] = [
         "unschedulable-taint",
         "image-platform-missing",
     ]),
-    Row::cluster("namespaces", "Namespace", "v1").hides(&["namespace-terminating-stuck", "pod-security-denied"]),
+    Row::cluster("namespaces", "Namespace", "v1").hides(&[
+        "namespace-terminating-stuck",
+        "namespace-content-failed",
+        "namespace-discovery-failed",
+        "pod-security-denied",
+    ]),
     Row::cluster("persistentvolumes", "PersistentVolume", "v1").hides(&["pvc-no-matching-volume", "pv-released"]),
     Row::cluster("storageclasses", "StorageClass", "storage.k8s.io/v1").hides(&["storageclass-missing"]),
     Row::cluster("csidrivers", "CSIDriver", "storage.k8s.io/v1").hides(&["csi-driver-missing"]),
@@ -215,9 +243,9 @@ const ON_DEMAND: [Row; 38] = [
         "ValidatingWebhookConfiguration",
         "admissionregistration.k8s.io/v1",
     )
-    .hides(&["webhook-service-missing", "webhook-unreachable", "webhook-denied"]),
+    .hides(&["webhook-ca-invalid", "webhook-denied", "webhook-service-missing", "webhook-unreachable"]),
     Row::cluster("mutatingwebhookconfigurations", "MutatingWebhookConfiguration", "admissionregistration.k8s.io/v1")
-        .hides(&["webhook-service-missing", "webhook-unreachable"]),
+        .hides(&["webhook-ca-invalid", "webhook-denied", "webhook-service-missing", "webhook-unreachable"]),
     Row::cluster("validatingadmissionpolicies", "ValidatingAdmissionPolicy", "admissionregistration.k8s.io/v1")
         .hides(&["admission-policy-denied"]),
     Row::cluster(
@@ -242,6 +270,12 @@ const ON_DEMAND: [Row; 38] = [
     Row::delivery("helmcharts", "HelmChart", "source.toolkit.fluxcd.io/v1"),
     Row::delivery("certificates", "Certificate", "cert-manager.io/v1"),
 ];
+
+/// The codes that gaps name: what the absence of one list or another could hide.
+pub fn hidden_codes() -> Vec<&'static str> {
+    let rows = FIRST.iter().chain([&SECRETS]).chain(&ON_DEMAND);
+    rows.flat_map(|row| row.codes).copied().collect()
+}
 
 /// The row of a plural name that may be listed on demand.
 pub(super) fn on_demand(plural: &str) -> Option<&'static Row> {

@@ -20,6 +20,7 @@ mod proxy;
 mod rights;
 
 pub use connect::connect;
+pub use kinds::hidden_codes;
 pub use names::contexts;
 pub use rights::Right;
 

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 mod diagnosis;
 mod fixes;
 mod follows;
+mod hidden;
 mod made;
 mod objects;
 mod outcomes;
