@@ -1,17 +1,22 @@
 //! JSON and YAML files to lean objects, item by item.
 
 use super::document::{Document, Items};
+use super::save;
 use crate::cluster::failure::foreign;
-use crate::cluster::kinds::Row;
+use crate::cluster::kinds::{self, Row};
 use crate::error::Error;
 use crate::model::kube::{Event, Keyed, Object, Pod};
-use crate::model::snapshot::Snapshot;
+use crate::model::snapshot::{Gap, Snapshot};
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Lists within lists are followed this deep.
 const MAX_NESTING: usize = 4;
+
+/// Kinds that make pods.
+const WORKLOADS: [&str; 8] =
+    ["CronJob", "DaemonSet", "Deployment", "Job", "ReplicaSet", "ReplicationController", "Rollout", "StatefulSet"];
 
 /// What one file held.
 #[derive(Debug, Default)]
@@ -23,6 +28,10 @@ pub(super) struct Collected {
     objects: BTreeMap<String, Vec<Object>>,
     /// Annotations of the list itself: what `save` wrote about the snapshot.
     notes: BTreeMap<String, String>,
+    /// Kinds that lists of their own told of, `Pod` of a `PodList`; one without items was looked at too.
+    listed: BTreeSet<String>,
+    /// Lists that go on where the file ends: a kind, empty for a mixed list, and what is known of the rest.
+    cut: BTreeSet<(String, Option<u64>)>,
     /// A position and a reason, of the first item that is no object.
     odd: Option<String>,
     count: usize,
@@ -120,6 +129,15 @@ impl Collected {
         self.count == 0 && self.notes.is_empty()
     }
 
+    /// Whether it tells of pods or workloads, if only that there are none.
+    pub(super) fn tells_of_workloads(&self) -> bool {
+        let is_workload = |kind: &String| WORKLOADS.contains(&kind.as_str());
+        !self.pods.is_empty()
+            || self.objects.keys().any(is_workload)
+            || self.listed.iter().any(|kind| kind == "Pod" || is_workload(kind))
+            || save::was_seen(&self.notes)
+    }
+
     /// Puts everything into a snapshot.
     pub(super) fn fill(self, snapshot: &mut Snapshot) {
         snapshot.pods.extend(self.pods);
@@ -129,7 +147,8 @@ impl Collected {
         for (kind, objects) in self.objects {
             snapshot.objects.entry(kind).or_default().extend(objects);
         }
-        super::save::restore(snapshot, &self.notes);
+        snapshot.gaps.extend(self.cut.into_iter().map(|(kind, left)| cut_off(&kind, left)));
+        save::restore(snapshot, &self.notes);
     }
 
     fn merge(&mut self, other: Self) {
@@ -141,6 +160,8 @@ impl Collected {
             self.objects.entry(kind).or_default().extend(objects);
         }
         self.notes.extend(other.notes);
+        self.listed.extend(other.listed);
+        self.cut.extend(other.cut);
         self.odd = self.odd.take().or(other.odd);
         self.count += other.count;
     }
@@ -159,8 +180,22 @@ impl Collected {
                     self.notes.extend::<BTreeMap<String, String>>(notes);
                 }
                 // `PodList` names the kind of its items, which then do not say it themselves.
-                self.items(items, kind.strip_suffix("List").unwrap_or_default(), &api_version);
+                let of = kind.strip_suffix("List").unwrap_or_default();
+                self.list(of, fields.get("metadata"));
+                self.items(items, of, &api_version);
             }
+        }
+    }
+
+    /// Notes a list of this kind, and whether it is a page that others follow.
+    fn list(&mut self, kind: &str, metadata: Option<&Value>) {
+        if !kind.is_empty() {
+            self.listed.insert(kind.to_owned());
+        }
+        let text = |name: &str| metadata?.get(name)?.as_str();
+        if text("continue").is_some_and(|token| !token.is_empty()) {
+            let left = metadata.and_then(|metadata| metadata.get("remainingItemCount")?.as_u64());
+            self.cut.insert((kind.to_owned(), left));
         }
     }
 
@@ -195,6 +230,7 @@ impl Collected {
             }
             let items = std::mem::take(items);
             let within = kind.strip_suffix("List").unwrap_or_default();
+            self.list(within, value.get("metadata"));
             for (index, mut item) in items.into_iter().enumerate() {
                 if let (Value::Object(fields), false) = (&mut item, within.is_empty()) {
                     fields.entry("kind").or_insert_with(|| within.into());
@@ -238,6 +274,15 @@ impl Collected {
         }
         Ok(())
     }
+}
+
+/// A page of a list whose further pages the file has not.
+fn cut_off(kind: &str, left: Option<u64>) -> Gap {
+    let plural = kinds::by_kind(kind).map_or_else(|| format!("{kind} objects"), |row| row.plural.to_owned());
+    let what = if kind.is_empty() { "objects".to_owned() } else { plural };
+    let left = left.map_or_else(|| "more objects".to_owned(), |left| format!("{left} more objects"));
+    let why = format!("the list in the file is a page of a longer one (metadata.continue): {left} not in it");
+    Gap { what, why, essential: true, codes: Vec::new() }
 }
 
 fn read<T: for<'de> Deserialize<'de>>(value: Value) -> Result<T, String> {

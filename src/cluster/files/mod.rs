@@ -2,18 +2,20 @@
 
 mod decode;
 mod document;
+mod gaps;
 mod newest;
 mod save;
 #[cfg(test)]
 mod tests;
 
+pub use gaps::unrecorded;
 pub(crate) use newest::newest;
 pub use save::save;
 
 use super::logs;
 use crate::doors::files;
 use crate::error::Error;
-use crate::model::snapshot::{Gap, LogTail, Scope, Snapshot};
+use crate::model::snapshot::{LogTail, Scope, Snapshot};
 use decode::Collected;
 use jiff::Timestamp;
 use std::io::ErrorKind;
@@ -34,15 +36,22 @@ const MAX_BYTES: u64 = 512 << 20;
 pub fn load(path: &Path, at: Option<Timestamp>) -> Result<Snapshot, Error> {
     let context = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let mut snapshot = Snapshot::new(&context, Scope::All);
-    if files::is_dir(path) {
-        folder(path, &mut snapshot)?;
-    } else {
-        read_whole(path)?.fill(&mut snapshot);
-    }
+    let tells_of_workloads =
+        if files::is_dir(path) { folder(path, &mut snapshot)? } else { fill(&mut snapshot, read_whole(path)?) };
     snapshot.taken_at = at.or(snapshot.taken_at);
     snapshot.newest = newest(&snapshot);
-    missing_pods(&mut snapshot);
+    gaps::missing_pods(&mut snapshot);
+    if !tells_of_workloads {
+        snapshot.gaps.push(gaps::no_workloads());
+    }
     Ok(snapshot)
+}
+
+/// Puts what a file held into the snapshot; whether it tells of pods or workloads.
+fn fill(snapshot: &mut Snapshot, collected: Collected) -> bool {
+    let tells = collected.tells_of_workloads();
+    collected.fill(snapshot);
+    tells
 }
 
 /// Reads the objects of one file.
@@ -75,12 +84,16 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
     })
 }
 
-fn folder(path: &Path, snapshot: &mut Snapshot) -> Result<(), Error> {
+/// As [`fill`], of a folder.
+fn folder(path: &Path, snapshot: &mut Snapshot) -> Result<bool, Error> {
     let names = names(path)?;
-    match ["objects.json", "objects.yaml", "objects.yml"].into_iter().find(|name| names.iter().any(|n| n == name)) {
-        Some(objects) => read_whole(&path.join(objects))?.fill(snapshot),
+    let tells = match ["objects.json", "objects.yaml", "objects.yml"]
+        .into_iter()
+        .find(|name| names.iter().any(|n| n == name))
+    {
+        Some(objects) => fill(snapshot, read_whole(&path.join(objects))?),
         None => dump(path, &names, snapshot)?,
-    }
+    };
     if names.iter().any(|name| name == "logs.txt") {
         let text = read(&path.join("logs.txt"))?;
         let logs = logs_of(snapshot, &String::from_utf8_lossy(&text));
@@ -95,7 +108,7 @@ fn folder(path: &Path, snapshot: &mut Snapshot) -> Result<(), Error> {
         })?;
         snapshot.taken_at = Some(at);
     }
-    Ok(())
+    Ok(tells)
 }
 
 fn names(path: &Path) -> Result<Vec<String>, Error> {
@@ -113,13 +126,13 @@ fn logs_of(snapshot: &Snapshot, text: &str) -> Vec<LogTail> {
 
 /// `kubectl cluster-info dump --output-directory`: `nodes.json`, and per namespace a folder with
 /// `pods.json`, `events.json` and so on, and `POD/logs.txt`.
-fn dump(path: &Path, names: &[String], snapshot: &mut Snapshot) -> Result<(), Error> {
+fn dump(path: &Path, names: &[String], snapshot: &mut Snapshot) -> Result<bool, Error> {
     let is_objects = |name: &String| [".json", ".yaml", ".yml"].iter().any(|end| name.ends_with(end));
-    let mut is_empty = true;
+    let (mut is_empty, mut tells) = (true, false);
     for name in names.iter().filter(|name| is_objects(name)) {
         let collected = read_list(&path.join(name))?;
         is_empty &= collected.is_empty();
-        collected.fill(snapshot);
+        tells |= fill(snapshot, collected);
     }
     for namespace in names.iter().filter(|name| files::is_dir(&path.join(name))) {
         let folder = path.join(namespace);
@@ -128,7 +141,7 @@ fn dump(path: &Path, names: &[String], snapshot: &mut Snapshot) -> Result<(), Er
             if is_objects(&name) {
                 let collected = read_list(&entry)?;
                 is_empty &= collected.is_empty();
-                collected.fill(snapshot);
+                tells |= fill(snapshot, collected);
             } else if files::is_dir(&entry) && files::exists(&entry.join("logs.txt")) {
                 let text = read(&entry.join("logs.txt"))?;
                 snapshot.logs.extend(logs::parse_dump(namespace, &name, &String::from_utf8_lossy(&text)));
@@ -136,21 +149,8 @@ fn dump(path: &Path, names: &[String], snapshot: &mut Snapshot) -> Result<(), Er
         }
     }
     if !is_empty {
-        return Ok(());
+        return Ok(tells);
     }
     Err(Error::usage(format!("{} holds no snapshot", path.display()))
         .hint("a snapshot folder has `objects.json`, and may have `logs.txt` and `taken-at`"))
-}
-
-/// A file of workloads alone says nothing about their pods: that is a gap, not health.
-fn missing_pods(snapshot: &mut Snapshot) {
-    if !snapshot.pods.is_empty() || snapshot.lacks("pods") {
-        return;
-    }
-    let kinds = ["Deployment", "ReplicaSet", "StatefulSet"];
-    let wants = kinds.into_iter().flat_map(|kind| snapshot.kind(kind)).find(|o| o.int("/status/replicas") > Some(0));
-    if let Some(workload) = wants {
-        let why = format!("the file has none, although {} has some", workload.object().qualified());
-        snapshot.gaps.push(Gap { what: "pods".to_owned(), why, essential: true, codes: Vec::new() });
-    }
 }

@@ -105,6 +105,11 @@ fn keys(kind: &str, keyed: &Keyed) -> Value {
     object
 }
 
+/// Whether the notes are those of [`save()`]: the snapshot then tells itself what it lacks.
+pub(super) fn was_seen(notes: &BTreeMap<String, String>) -> bool {
+    notes.get(SEEN).is_some_and(|text| serde_json::from_str::<Seen>(text).is_ok())
+}
+
 /// Reads back what [`save()`] wrote beside the objects. What it did not write is passed over.
 pub(super) fn restore(snapshot: &mut Snapshot, notes: &BTreeMap<String, String>) {
     if let Some(at) = notes.get(TAKEN_AT).and_then(|text| text.parse().ok()) {

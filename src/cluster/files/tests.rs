@@ -4,6 +4,7 @@ use super::*;
 use crate::doors::files::Scratch;
 use crate::error::Kind;
 use crate::model::kube::{Keyed, Meta};
+use crate::model::snapshot::Gap;
 use std::path::PathBuf;
 
 fn scratch(files_in: &[(&str, &str)]) -> Scratch {
@@ -175,6 +176,41 @@ fn workloads_without_their_pods_are_a_gap_and_not_health() {
     assert!(snapshot.lacks("pods") && snapshot.gaps[0].essential);
     let scaled_to_zero = body.replace('2', "0");
     assert_eq!(loaded("f.json", &scaled_to_zero).unwrap().gaps, []);
+}
+
+fn gaps(body: &str) -> Vec<String> {
+    let gaps = loaded("f.json", body).unwrap().gaps;
+    assert!(gaps.iter().all(|gap| gap.essential), "{body}");
+    gaps.into_iter().map(|gap| format!("{}: {}", gap.what, gap.why)).collect()
+}
+
+#[test]
+fn a_page_of_a_longer_list_is_a_gap() {
+    let page = |kind: &str, metadata: &str| {
+        format!(r#"{{"kind":"{kind}","apiVersion":"v1","metadata":{metadata},"items":[{POD}]}}"#)
+    };
+    let of = |what: &str, left: &str| {
+        [format!("{what}: the list in the file is a page of a longer one (metadata.continue): {left} not in it")]
+    };
+    assert_eq!(gaps(&page("PodList", r#"{"continue":"t","remainingItemCount":7}"#)), of("pods", "7 more objects"));
+    let cut = page("List", r#"{"continue":"t"}"#);
+    assert_eq!(gaps(&cut), of("objects", "more objects"));
+    assert_eq!(gaps(&format!(r#"{{"kind":"List","items":[{cut}]}}"#)), of("objects", "more objects"), "within a list");
+    assert!(gaps(&page("PodList", r#"{"continue":"","resourceVersion":"1"}"#)).is_empty(), "the last page");
+}
+
+#[test]
+fn a_file_that_tells_of_no_workload_is_a_gap() {
+    let node = r#"{"apiVersion":"v1","kind":"Node","metadata":{"name":"n"}}"#;
+    let want = ["pods and workloads: no pods or workloads in the file"];
+    assert_eq!(gaps(node), want);
+    assert_eq!(gaps(&format!(r#"{{"kind":"List","metadata":{{"annotations":{{"x":"y"}}}},"items":[{node}]}}"#)), want);
+    let no_pods = r#"{"kind":"PodList","apiVersion":"v1","items":[]}"#;
+    assert!(gaps(&format!("{no_pods}{node}")).is_empty(), "pods were listed, and there are none");
+    let job = r#"{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"j"}}"#;
+    assert!(gaps(&format!("{node}{job}")).is_empty());
+    let empty = Snapshot::new("x", Scope::All);
+    assert!(gaps(&save(&empty)).is_empty(), "it was looked for workloads");
 }
 
 #[test]
