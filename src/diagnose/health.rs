@@ -44,12 +44,36 @@ pub(crate) fn counts(workload: &Workload<'_>) -> Counts {
 
 pub(crate) fn of(view: &View<'_>, workload: &Workload<'_>) -> Health {
     let Some(source) = workload.source else { return pods_only(view, workload) };
+    if is_unobserved(source) && view.settled(changed(source), UNOBSERVED) != Settled::Yes {
+        return Health::InProgress;
+    }
     match source.kind.as_str() {
         "CronJob" => cron_job(view, source),
         "Job" => job(source),
         "Deployment" => deployment(view, workload, source),
         _ => replicas(view, workload, source),
     }
+}
+
+/// Seconds that a controller has to look at a new spec.
+pub(crate) const UNOBSERVED: i64 = 120;
+
+/// Whether the status is of an earlier spec, or its controller has written none yet. A Job and a CronJob have
+/// no `observedGeneration`.
+pub(crate) fn is_unobserved(source: &Object) -> bool {
+    let observes = matches!(source.kind.as_str(), "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet");
+    let status = source.at("/status").and_then(serde_json::Value::as_object);
+    let seen = match source.int("/status/observedGeneration") {
+        None if observes && status.is_none_or(serde_json::Map::is_empty) => Some(0),
+        seen => seen,
+    };
+    seen.is_some_and(|seen| seen < source.metadata.generation)
+}
+
+/// When an object was last written, as far as it tells.
+pub(crate) fn changed(source: &Object) -> Option<jiff::Timestamp> {
+    let newest = source.metadata.managed_fields.iter().filter_map(|entry| entry.time).max();
+    newest.max(source.metadata.creation_timestamp)
 }
 
 fn job(job: &Object) -> Health {
@@ -86,7 +110,13 @@ fn deployment(view: &View<'_>, workload: &Workload<'_>, source: &Object) -> Heal
     if passed_deadline(source) {
         return Health::Failing;
     }
-    if is_rolling_out(view, source) || only_settling(view, workload) { Health::InProgress } else { Health::Failing }
+    // Its controller may not have written a condition yet.
+    let young = source.conditions().is_empty() && view.settled(source.metadata.creation_timestamp, 60) != Settled::Yes;
+    if young || is_rolling_out(view, source) || only_settling(view, workload) {
+        Health::InProgress
+    } else {
+        Health::Failing
+    }
 }
 
 /// Whether the pods that are not ready may still become so, or one became ready or was made a moment ago:
@@ -133,10 +163,13 @@ fn replicas(view: &View<'_>, workload: &Workload<'_>, source: &Object) -> Health
 fn pods_only(view: &View<'_>, workload: &Workload<'_>) -> Health {
     let mut worst = Health::Healthy;
     for pod in &workload.pods {
-        if pod.status.phase == "Succeeded" || pod.is_ready() {
-            continue;
-        }
-        if !is_settling(view, pod) {
+        let late = match pod.metadata.deletion_timestamp {
+            // It is on its way out, ready or not.
+            Some(deleted) => view.settled(Some(deleted), 60) == Settled::Yes,
+            None if pod.status.phase == "Succeeded" || pod.is_ready() => continue,
+            None => !is_settling(view, pod),
+        };
+        if late {
             return Health::Failing;
         }
         worst = Health::InProgress;
@@ -207,4 +240,71 @@ fn running_settled(view: &View<'_>, pod: &Pod) -> Settled {
         }
     }
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::diagnose;
+    use super::super::testing::{NOW, OLD, all, of, ready};
+    use serde_json::{Value, json};
+
+    /// Failing, in progress and healthy workloads.
+    fn states(objects: &[Value]) -> [usize; 3] {
+        let summary = diagnose(&of(objects)).summary;
+        [summary.failing, summary.in_progress, summary.healthy]
+    }
+
+    fn workload(kind: &str, created: &str, status: Value) -> Value {
+        json!({"apiVersion": "apps/v1", "kind": kind,
+            "metadata": {"name": "web", "generation": 1, "creationTimestamp": created},
+            "spec": {"replicas": 1, "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": []}}},
+            "status": status})
+    }
+
+    #[test]
+    fn what_was_made_a_moment_ago_is_in_progress() {
+        for kind in ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"] {
+            let young = workload(kind, "2026-11-22T16:59:55Z", json!({}));
+            assert_eq!(states(std::slice::from_ref(&young)), [0, 1, 0], "{kind}");
+            assert!(all(&[young]).is_empty(), "{kind}");
+            let old = workload(kind, OLD, json!({}));
+            assert_eq!(all(&[old]), [format!("generation-not-observed {kind}/web")]);
+        }
+        let without_conditions = |created: &str| {
+            states(&[workload("Deployment", created, json!({"observedGeneration": 1, "unavailableReplicas": 1}))])
+        };
+        assert_eq!(without_conditions("2026-11-22T16:59:05Z"), [0, 1, 0]);
+        assert_eq!(without_conditions("2026-11-22T16:58:55Z"), [1, 0, 0]);
+    }
+
+    #[test]
+    fn a_status_of_an_earlier_spec_does_not_speak_for_the_new_one() {
+        let mut web = workload(
+            "Deployment",
+            OLD,
+            json!({"observedGeneration": 1, "replicas": 1, "readyReplicas": 1, "updatedReplicas": 1}),
+        );
+        assert_eq!(states(std::slice::from_ref(&web)), [0, 0, 1]);
+        web["metadata"]["generation"] = json!(2);
+        web["metadata"]["managedFields"] = json!([{"manager": "kubectl", "time": "2026-11-22T16:59:55Z"}]);
+        assert_eq!(states(std::slice::from_ref(&web)), [0, 1, 0]);
+        web["metadata"]["managedFields"] = json!([{"manager": "kubectl", "time": OLD}]);
+        assert_eq!(states(&[web]), [1, 0, 0]);
+    }
+
+    #[test]
+    fn a_ready_pod_that_is_being_deleted_is_not_healthy() {
+        let deleted = |at: &str| {
+            let mut pod = ready("web", json!({}));
+            pod["metadata"]["deletionTimestamp"] = json!(at);
+            pod
+        };
+        assert_eq!(states(&[deleted("2026-10-22T16:00:00Z")]), [1, 0, 0]);
+        assert_eq!(all(&[deleted("2026-10-22T16:00:00Z")]), ["pod-terminating-stuck Pod/web"]);
+        assert_eq!(states(&[deleted(NOW)]), [0, 1, 0]);
+        let mut timeless = of(&[deleted("2026-10-22T16:00:00Z")]);
+        timeless.newest = "2026-10-22T16:00:00Z".parse().ok();
+        timeless.taken_at = None;
+        assert_eq!(diagnose(&timeless).summary.in_progress, 1, "without a clock");
+    }
 }

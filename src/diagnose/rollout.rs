@@ -1,5 +1,6 @@
 //! Rollouts that block themselves, and what only concerns them.
 
+use super::health;
 use super::observe::Observation;
 use super::row::rows;
 use super::scheduling::Unscheduled;
@@ -185,12 +186,11 @@ fn not_yet_available(view: &View<'_>, workload: &Workload<'_>, source: &Object) 
 }
 
 fn unobserved(view: &View<'_>, workload: &Workload<'_>, source: &Object) -> Option<Observation> {
-    let seen_generation = source.int("/status/observedGeneration")?;
-    let changed = source.metadata.managed_fields.iter().filter_map(|entry| entry.time).max();
-    let changed = changed.or(source.metadata.creation_timestamp);
-    if seen_generation >= source.metadata.generation || view.settled(changed, 120) != Settled::Yes {
+    let changed = health::changed(source);
+    if !health::is_unobserved(source) || view.settled(changed, health::UNOBSERVED) != Settled::Yes {
         return None;
     }
+    let seen_generation = source.int("/status/observedGeneration").unwrap_or_default();
     let mut seen = Observation::of_workload(&GENERATION_NOT_OBSERVED, workload);
     let (kind, name) = (&source.kind, &source.metadata.name);
     seen.summary = format!("the controller of {kind} {name} has not looked at its newest spec");
@@ -232,8 +232,7 @@ fn overlaps(view: &View<'_>) -> Vec<Observation> {
                 );
                 seen.message = other.key.clone();
                 // Owner references keep ReplicaSets apart, so it is a fault only while something is short.
-                let fails =
-                    one.health == super::health::Health::Failing || other.health == super::health::Health::Failing;
+                let fails = one.health == health::Health::Failing || other.health == health::Health::Failing;
                 seen.severity = Some(if fails { Severity::Warning } else { Severity::Info });
                 out.push(seen);
             }
