@@ -1,5 +1,7 @@
 //! Jobs that do not end, and schedules that do not start.
 
+mod starts;
+
 use super::current::{job_end, judged_jobs, owned};
 use super::observe::Observation;
 use super::refusal;
@@ -13,6 +15,7 @@ use crate::model::path::Path;
 use crate::text;
 use regex::Regex;
 use serde_json::Value;
+use starts::Starts;
 use std::sync::LazyLock;
 
 rows! { "job";
@@ -254,12 +257,12 @@ fn orphans(view: &View<'_>) -> Vec<Observation> {
 fn schedule(view: &View<'_>, workload: &Workload<'_>, cron_job: &Object) -> Option<Observation> {
     let events = view.events(&cron_job.metadata.uid);
     let last = |reasons: &[&str]| events.iter().rev().copied().find(|event| reasons.contains(&event.reason.as_str()));
-    let make = |code, event: &Event, summary: String, field: &str| {
+    let make = |code, event: Option<&Event>, summary: String, field: &str| {
         let mut seen = Observation::of_workload(code, workload);
         seen.summary = summary;
         seen.severity = Some(Severity::Error);
-        seen.since = event.first_seen();
-        seen.show_event(event);
+        seen.since = event.map_or(super::health::changed(cron_job), Event::first_seen);
+        event.into_iter().for_each(|event| seen.show_event(event));
         let value = cron_job.at(&format!("/spec/{field}")).map(Value::to_string).unwrap_or_default();
         seen.show(Source::Spec, None, &format!("{field}: {value}"), Some(Path::of("spec").field(field)));
         seen.fact("field", field);
@@ -275,19 +278,29 @@ fn schedule(view: &View<'_>, workload: &Workload<'_>, cron_job: &Object) -> Opti
         let never = why.contains("time difference between two schedules is less than 1 second");
         let why = if never { "no such date ever comes" } else { why };
         let summary = format!("schedule `{now}` can't be used: {}", text::clip(why, 120));
-        return Some(make(&CRONJOB_INVALID_SCHEDULE, event, summary, "schedule"));
+        return Some(make(&CRONJOB_INVALID_SCHEDULE, Some(event), summary, "schedule"));
+    }
+    // The event is gone after an hour, and the controller does not repeat it.
+    if Starts::parse(now).is_some_and(|starts| starts.never_comes()) {
+        let summary = format!("schedule `{now}` can't be used: no such date ever comes");
+        return Some(make(&CRONJOB_INVALID_SCHEDULE, None, summary, "schedule"));
     }
     if let Some(event) = last(&["UnknownTimeZone"]) {
         let zone = ZONE.as_ref()?.captures(event.text())?[1].to_owned();
         if cron_job.text("/spec/timeZone") == zone {
-            return Some(make(&CRONJOB_UNKNOWN_TIMEZONE, event, format!("time zone {zone} is not known"), "timeZone"));
+            return Some(make(
+                &CRONJOB_UNKNOWN_TIMEZONE,
+                Some(event),
+                format!("time zone {zone} is not known"),
+                "timeZone",
+            ));
         }
     }
     let young = |event: &&Event| event.times() >= 3 || view.settled(event.last_seen(), 900) == Settled::No;
     if let Some(event) = last(&["FailedCreate"]).filter(young) {
         let text = event.text().trim_start_matches("Error creating job: ");
         let summary = format!("no Job can be made for CronJob {}: {}", cron_job.metadata.name, text::clip(text, 140));
-        return Some(make(&CRONJOB_CREATE_FAILED, event, summary, "jobTemplate"));
+        return Some(make(&CRONJOB_CREATE_FAILED, Some(event), summary, "jobTemplate"));
     }
     let event = last(&["MissSchedule", "TooManyMissedTimes"]).filter(young)?;
     let deadline = cron_job.int("/spec/startingDeadlineSeconds");
@@ -297,7 +310,7 @@ fn schedule(view: &View<'_>, workload: &Workload<'_>, cron_job: &Object) -> Opti
         }
         _ => format!("CronJob {} missed its starts", cron_job.metadata.name),
     };
-    let mut seen = make(&CRONJOB_MISSED, event, summary, "startingDeadlineSeconds");
+    let mut seen = make(&CRONJOB_MISSED, Some(event), summary, "startingDeadlineSeconds");
     if deadline.is_none_or(|seconds| seconds >= 10) {
         seen.class = FixClass::Ask;
     }
@@ -351,10 +364,18 @@ fn blocked(view: &View<'_>, workload: &Workload<'_>, cron_job: &Object) -> Optio
 }
 
 fn never_ran(view: &View<'_>, workload: &Workload<'_>, cron_job: &Object) -> Option<Observation> {
-    let created = cron_job.metadata.creation_timestamp;
-    let every = period(cron_job.text("/spec/schedule"));
+    let (created, changed) = (cron_job.metadata.creation_timestamp, super::health::changed(cron_job));
+    let schedule = cron_job.text("/spec/schedule");
     let ran = !cron_job.text("/status/lastScheduleTime").is_empty();
-    if ran || view.settled(created, 2 * every.max(60)) != Settled::Yes {
+    // A start of this minute is not late yet, and a schedule counts from its last edit.
+    let late = match Starts::parse(schedule) {
+        Some(starts) => {
+            let until = view.snapshot.now()?.checked_sub(jiff::SignedDuration::from_mins(1)).ok()?;
+            starts.twice_between(changed?, until)
+        }
+        None => view.settled(changed, 2 * period(schedule)) == Settled::Yes,
+    };
+    if ran || !late {
         return None;
     }
     let mut seen = Observation::of_workload(&CRONJOB_NEVER_RAN, workload);
@@ -362,8 +383,7 @@ fn never_ran(view: &View<'_>, workload: &Workload<'_>, cron_job: &Object) -> Opt
     seen.summary = format!("CronJob {name} has never started a run since it was made");
     seen.severity = Some(Severity::Warning);
     seen.since = created;
-    let text = format!("schedule: {}", cron_job.text("/spec/schedule"));
-    seen.show(Source::Spec, None, &text, Some(Path::of("spec.schedule")));
+    seen.show(Source::Spec, None, &format!("schedule: {schedule}"), Some(Path::of("spec.schedule")));
     Some(seen)
 }
 
@@ -431,10 +451,25 @@ mod tests {
         let never = |schedule: &str| roots(&[cron_job(json!({"schedule": schedule}), json!({}))]);
         assert_eq!(never("*/5 * * * *"), ["cronjob-never-ran CronJob/report"]);
         assert!(never("0 3 * * *").is_empty(), "it was made an hour ago");
+        let monthly = roots(&[made("2026-09-22T16:00:00Z", "0 3 1 * *")]);
+        assert_eq!(monthly, ["cronjob-never-ran CronJob/report"], "October and November");
+        assert!(roots(&[made("2026-10-22T16:00:00Z", "0 3 1 * *")]).is_empty(), "one start only");
         assert_eq!(
             [period("* * * * *"), period("*/15 * * * *"), period("0 */2 * * *"), period("0 3 * * 1")],
             [60, 900, 7200, 604_800]
         );
+    }
+
+    fn made(at: &str, schedule: &str) -> Value {
+        let mut report = cron_job(json!({"schedule": schedule}), json!({}));
+        report["metadata"]["creationTimestamp"] = json!(at);
+        report
+    }
+
+    #[test]
+    fn a_date_that_never_comes_is_told_without_its_event() {
+        assert_eq!(roots(&[made(OLD, "0 0 31 2 *")]), ["cronjob-invalid-schedule CronJob/report"]);
+        assert!(roots(&[made(OLD, "0 0 31 3 *")]).is_empty());
     }
 
     #[test]
