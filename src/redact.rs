@@ -1,10 +1,14 @@
 //! What is removed before anything leaves or is stored.
 
+mod diff;
+mod names;
+mod shapes;
+
+pub use names::{is_secret_name, is_secret_variable};
+
 use crate::model::path::{Path, Step};
-use regex::{Captures, Regex};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::fmt;
-use std::sync::LazyLock;
 
 /// Text with every recognised secret replaced. The only text that is stored or sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,136 +35,86 @@ impl fmt::Display for Redacted {
 /// What stands where a secret stood.
 pub const MASK: &str = "<secret>";
 
-/// A shape of secret: its regex has a group `s` that holds what is removed (the whole match without one).
-static SHAPES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
-    [
-        // PEM blocks, also on one line with escaped line breaks.
-        r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z ]*PRIVATE KEY-----|\z)",
-        // JSON Web Tokens (RFC 7519): two base64url JSON objects and a signature.
-        r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?",
-        // Credentials in URLs: scheme://user:password@host, scheme://token@host.
-        r"\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://(?P<s>[^\s/@'\x22<>]+)@",
-        // Authorization headers.
-        r"(?i)\b(?:bearer|basic|token)\s+(?P<s>[A-Za-z0-9+/_.~=-]{16,})",
-        // Tokens with a well-known prefix: AWS, GitHub, GitLab, Slack, Stripe, Google, OpenAI, Anthropic, npm, PyPI, age.
-        r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
-        r"\bgh[pousr]_[A-Za-z0-9]{20,}\b|\bgithub_pat_[A-Za-z0-9_]{20,}\b|\bglpat-[A-Za-z0-9_-]{16,}",
-        r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}|\b[rs]k_(?:live|test)_[A-Za-z0-9]{10,}|\bAIza[A-Za-z0-9_-]{30,}",
-        r"\bsk-[A-Za-z0-9_-]{20,}|\bnpm_[A-Za-z0-9]{30,}|\bpypi-[A-Za-z0-9_-]{30,}|\bAGE-SECRET-KEY-1[A-Z0-9]{20,}",
-        // name=value and name: value where the name says secret.
-        r#"(?i)\b[a-z0-9_.-]*(?:password|passwd|passphrase|secret|api[_-]?key|access[_-]?key|auth[_-]?token|access[_-]?token|refresh[_-]?token|client[_-]?secret|private[_-]?key|credentials?|pwd)["']?\s*[=:]\s*["']?(?P<s>[^\s"',;&}<>]{4,})"#,
-        // Kubeconfig data.
-        r"(?i)\b(?:client-key-data|client-certificate-data|id-token|refresh-token|token)\s*:\s*(?P<s>[A-Za-z0-9+/_.=-]{8,})",
-    ]
-    .iter()
-    .filter_map(|shape| Regex::new(shape).ok())
-    .collect()
-});
-
-/// Names of environment variables and fields whose value is a secret.
-static SECRET_NAME: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i)(?:password|passwd|passphrase|secret|token|api_?key|access_?key|private_?key|credential|connection_?string|dsn|(?:^|_)pwd(?:$|_)|(?:^|_)pass(?:$|_)|_key$)").ok()
-});
-
 /// Removes every recognised secret from `text`.
 pub fn text(text: &str) -> Redacted {
-    let mut out = text.to_owned();
-    for shape in SHAPES.iter() {
-        if !shape.is_match(&out) {
-            continue;
-        }
-        out = shape
-            .replace_all(&out, |found: &Captures<'_>| {
-                let whole = &found[0];
-                let Some(secret) = found.name("s") else { return MASK.to_owned() };
-                let value = secret.as_str();
-                // A reference is not the secret: `password: not found` and `secret "db"` stay readable.
-                if value.starts_with('<') || value.starts_with('$') || is_plain_word(value) || is_prose(whole, value) {
-                    return whole.to_owned();
-                }
-                let start = secret.start() - found.get(0).map_or(0, |m| m.start());
-                format!("{}{MASK}{}", &whole[..start], &whole[start + value.len()..])
-            })
-            .into_owned();
-    }
-    Redacted(out)
+    Redacted(shapes::without(text))
 }
 
-/// `fetch token: unexpected status`: after a colon and a blank, a lower-case word is no token.
-fn is_prose(whole: &str, value: &str) -> bool {
-    whole.to_lowercase().starts_with("token:") && value.len() < 20 && value.bytes().all(|b| b.is_ascii_lowercase())
+/// Removes secrets from a unified diff of YAML files, line by line. For a record: the diff does not
+/// apply any more.
+pub fn diff(text: &str) -> Redacted {
+    Redacted(diff::without(text))
 }
 
-/// Words that follow `password:` in messages and are no password.
-fn is_plain_word(value: &str) -> bool {
-    const WORDS: [&str; 22] = [
-        "not",
-        "found",
-        "missing",
-        "unset",
-        "null",
-        "none",
-        "true",
-        "false",
-        "must",
-        "required",
-        "invalid",
-        "empty",
-        "is",
-        "key",
-        "name",
-        "data",
-        "couldn't",
-        "cannot",
-        "failed",
-        "does",
-        "authentication",
-        "permission",
-    ];
-    WORDS.contains(&value.to_lowercase().trim_end_matches(['.', ',', ':', ')']))
-}
-
-/// Whether a variable or field of this name holds a secret.
-pub fn is_secret_name(name: &str) -> bool {
-    SECRET_NAME.as_ref().is_some_and(|shape| shape.is_match(name))
-}
-
-/// Removes secrets from every string of a JSON value: values of variables and fields whose name
-/// says secret, the values of Secret objects, and recognised shapes anywhere.
+/// Removes secrets from every string of a JSON value: values of variables, headers and fields whose
+/// name says secret, words after flags that take one, the values of Secret objects, the `old` and `new`
+/// of a `path` that leads to one, and recognised shapes anywhere.
 pub fn value(value: &Value) -> Value {
     match value {
         Value::String(text) => Value::String(self::text(text).into_string()),
-        Value::Array(items) => Value::Array(items.iter().map(self::value).collect()),
-        Value::Object(map) => {
-            let is_secret = map.get("kind").and_then(Value::as_str) == Some("Secret");
-            let env_name = map.get("name").and_then(Value::as_str).is_some_and(is_secret_name);
-            let entries = map.iter().map(|(key, item)| {
-                let masked = match item {
-                    Value::Object(data) if is_secret && matches!(key.as_str(), "data" | "stringData") => {
-                        Value::Object(data.keys().map(|key| (key.clone(), Value::String(MASK.to_owned()))).collect())
-                    }
-                    Value::String(_) if env_name && key == "value" => Value::String(MASK.to_owned()),
-                    Value::String(text) if is_secret_name(key) && looks_random(text) => Value::String(MASK.to_owned()),
-                    item => self::value(item),
-                };
-                (key.clone(), masked)
-            });
-            Value::Object(entries.collect())
-        }
+        Value::Array(items) => Value::Array(arguments(items, None)),
+        Value::Object(map) => Value::Object(entries(map)),
         other => other.clone(),
     }
+}
+
+fn entries(map: &Map<String, Value>) -> Map<String, Value> {
+    let words = |key: &str| map.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let is_secret = map.get("kind").and_then(Value::as_str) == Some("Secret");
+    let is_variable = map.get("name").and_then(Value::as_str).is_some_and(is_secret_variable);
+    let changed = map.get("path").and_then(Value::as_str).map(Path::of);
+    let masked = |key: &str, item: &Value| match (item, &changed) {
+        (Value::Object(data), _) if is_secret && matches!(key, "data" | "stringData") => {
+            Value::Object(data.keys().map(|key| (key.clone(), Value::String(MASK.to_owned()))).collect())
+        }
+        (Value::String(_), _) if is_variable && key == "value" => Value::String(MASK.to_owned()),
+        (Value::String(text), _) if names::is_secret_field(key) && looks_random(text) => Value::String(MASK.to_owned()),
+        (Value::Array(items), _) if matches!(key, "args" | "command") => {
+            Value::Array(arguments(items, names::client(words("command").chain(words("args")))))
+        }
+        (item, Some(path)) if matches!(key, "old" | "new") => field(path, item),
+        (item, _) => value(item),
+    };
+    map.iter().map(|(key, item)| (key.clone(), masked(key, item))).collect()
+}
+
+/// The words of an array, without those that a flag before them, or the client that is started, says
+/// are secret.
+fn arguments(items: &[Value], client: Option<names::Client>) -> Vec<Value> {
+    let client = client.or_else(|| names::client(items.iter().filter_map(Value::as_str).take(1)));
+    let mut before = None;
+    items
+        .iter()
+        .map(|item| {
+            let Value::String(word) = item else { return value(item) };
+            let flag = before.replace(word.as_str()).unwrap_or_default();
+            let is_named = names::is_secret_flag(flag) && names::is_secret_argument(word);
+            match client {
+                _ if is_named => Value::String(MASK.to_owned()),
+                Some(names::Client::Redis) if flag == "-a" => Value::String(MASK.to_owned()),
+                Some(names::Client::MySql)
+                    if word.len() > 2 && word.starts_with("-p") && !names::is_reference(&word[2..]) =>
+                {
+                    Value::String(format!("-p{MASK}"))
+                }
+                _ => value(item),
+            }
+        })
+        .collect()
 }
 
 /// The value of one field as it may be shown: the value of a variable or field whose name says secret
 /// is masked, recognised shapes are removed from any other.
 pub fn field(path: &Path, value: &Value) -> Value {
-    let named_secret = path.0.iter().any(|step| match step {
-        Step::Item { value, .. } => is_secret_name(value),
-        Step::Field(_) | Step::Index(_) => false,
-    });
+    let mut steps = path.0.iter().rev();
+    let is_masked = match (steps.next(), steps.next()) {
+        (Some(Step::Field(last)), Some(Step::Item { value: name, .. })) if last == "value" => is_secret_variable(name),
+        _ => false,
+    };
+    let named_secret = path.0.iter().any(|step| matches!(step, Step::Item { value, .. } if is_secret_name(value)));
     let last_is_value = matches!(path.0.last(), Some(Step::Field(name)) if name == "value");
     match value {
-        Value::String(_) if named_secret && last_is_value => Value::String(MASK.to_owned()),
+        Value::String(_) if is_masked || named_secret && last_is_value => Value::String(MASK.to_owned()),
         value => self::value(value),
     }
 }
@@ -187,6 +141,23 @@ mod tests {
             ("key AKIAABCDEFGHIJKLMNOP used", "key <secret> used"),
             ("x -----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY----- y", "x <secret> y"),
             ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abc-def", "<secret>"),
+            ("Authorization: Basic YTpiYw== and more", "Authorization: Basic <secret>"),
+            ("authorization=YTpiYw==", "authorization=<secret>"),
+            ("Cookie: a=b; c=d", "Cookie: <secret>"),
+            ("password=$uperSecret88", "password=<secret>"),
+            ("postgres://app:p@ss.Word9@db/x", "postgres://<secret>@db/x"),
+            ("postgres://app:p@ss/x@y", "postgres://<secret>@ss/x@y"),
+            ("PGPASSWORD=abc psql", "PGPASSWORD=<secret> psql"),
+            ("REDIS_AUTH=a MYSQL_ROOT_PW=b", "REDIS_AUTH=<secret> MYSQL_ROOT_PW=<secret>"),
+            ("app --password hunter -v", "app --password <secret> -v"),
+            ("app --db-password=hunter", "app --db-password=<secret>"),
+            (r#"["--password","arghunter6"]"#, r#"["--password","<secret>"]"#),
+            ("mysql -u root -phunter7x db", "mysql -u root -p<secret> db"),
+            ("redis-cli -a hunter7x ping", "redis-cli -a <secret> ping"),
+            (r#"{"name":"DB_PASSWORD","value":"hunter two"}"#, r#"{"name":"DB_PASSWORD","value":"<secret>"}"#),
+            (r#"{\"name\":\"DB_PASSWORD\",\"value\":\"x1\"}"#, r#"{\"name\":\"DB_PASSWORD\",\"value\":\"<secret>\"}"#),
+            ("- {name: DB_PASSWORD, value: hunter two}", "- {name: DB_PASSWORD, value: <secret>}"),
+            ("- {value: hunter two, name: X-API-KEY}", "- {value: <secret>, name: X-API-KEY}"),
             ("https://ghp_abcdefghijklmnopqrstuvwxyz0123@host/o/r.git", "https://<secret>@host/o/r.git"),
         ] {
             assert_eq!(super::text(text).as_str(), want);
@@ -198,11 +169,21 @@ mod tests {
         for text in [
             "couldn't find key password in Secret prod/db",
             "secret \"db\" not found",
+            "may require authorization: server message: insufficient_scope: authorization failed",
             "failed to fetch anonymous token: unexpected status: 401 Unauthorized",
             "image@sha256:98334c585f6cc11758ed97966d151a30dd1e7569fef03093a8eac23ea0acff1f",
             "main@sha1:0123456789abcdef0123456789abcdef01234567",
             "pod web-6b46dcddd9-lt8jr_prod(0cc9698d-e860-40ef-a8e4-f6364e91f322)",
             "http://10.0.0.1:8080/healthz",
+            "password=$(DB_PASSWORD) or ${DB_PASSWORD} or $DB_PASSWORD",
+            "password=${DB_PASSWORD}",
+            "postgres://app:$(DB_PASSWORD)@db/x",
+            "flag needs an argument: --password",
+            "required flag --token not set",
+            "--key /etc/tls/tls.key --cert x",
+            "-p8080 nginx -port",
+            "mkdir -parents mysql",
+            "{name: MODE, value: fast}",
         ] {
             assert_eq!(super::text(text).as_str(), text);
         }
@@ -212,7 +193,8 @@ mod tests {
     fn a_changed_variable_whose_name_says_secret_is_masked() {
         let path = Path::of("spec.containers[app].env[DB_PASSWORD].value");
         assert_eq!(field(&path, &json!("x")), json!(MASK));
-        assert_eq!(field(&Path::of("spec.containers[app].env[MODE].value"), &json!("x")), json!("x"));
+        assert_eq!(field(&Path::of("spec.containers[app].env[redis-auth].value"), &json!("x")), json!(MASK));
+        assert_eq!(field(&Path::of("spec.containers[auth].env[MODE].value"), &json!("x")), json!("x"));
     }
 
     #[test]
@@ -225,5 +207,43 @@ mod tests {
         );
         let secret = json!({"kind": "Secret", "data": {"p": "aHVudGVyMg=="}});
         assert_eq!(value(&secret)["data"], json!({"p": MASK}));
+    }
+
+    #[test]
+    fn names_of_variables_and_headers_that_hold_secrets_are_known() {
+        for name in ["REDIS_AUTH", "MYSQL_ROOT_PW", "API-KEY", "X-API-KEY", "COOKIE", "SESSION_ID", "GH_PAT", "SALT"] {
+            let item = json!({"httpHeaders": [{"name": name, "value": "abc"}]});
+            assert_eq!(value(&item)["httpHeaders"][0]["value"], MASK, "{name}");
+        }
+        for name in ["AUTHOR", "PATH", "PATTERN", "SIDECAR", "SALTED_WATER", "auth-proxy", "pass-through", "MODE"] {
+            assert!(!is_secret_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn words_after_flags_of_secrets_are_removed() {
+        let container =
+            json!({"args": ["--password", "arghunter6", "--tokens", "5", "--key", "/etc/x", "--token", "-v"]});
+        assert_eq!(
+            value(&container)["args"],
+            json!(["--password", MASK, "--tokens", "5", "--key", "/etc/x", "--token", "-v"])
+        );
+        let client = json!({"command": ["/usr/bin/mysql"], "args": ["-phunter7x", "-p"]});
+        assert_eq!(value(&client)["args"], json!(["-p<secret>", "-p"]));
+        let server = json!({"command": ["nginx"], "args": ["-prefix", "-a", "b"]});
+        assert_eq!(value(&server), server);
+        assert_eq!(value(&json!({"command": ["redis-cli", "-a", "b"]}))["command"][2], MASK);
+    }
+
+    #[test]
+    fn what_a_path_to_a_secret_held_and_holds_is_removed() {
+        let edit = json!({"path": "spec.containers[app].env[DB_PASSWORD].value", "old": "a", "new": "b", "file": "c"});
+        assert_eq!((&value(&edit)["old"], &value(&edit)["new"]), (&json!(MASK), &json!(MASK)));
+    }
+
+    #[test]
+    fn the_names_of_secrets_stay() {
+        let object = json!({"secretName": "db-credentials-v12x", "tokenPath": "/var/run/secrets/token1"});
+        assert_eq!(value(&object), object);
     }
 }

@@ -25,6 +25,7 @@ mod policy;
 mod policy_command;
 mod readme;
 mod recorded;
+mod redact;
 mod repo;
 mod road;
 mod source;
