@@ -41,14 +41,16 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens the store in `folder`, making folder, store and key when they are missing. The key is read
+    /// Opens the store in `folder`, making folder, store and key when they are missing. The folder becomes
+    /// the owner's alone (mode 0700), also when it was there before. The key is read
     /// from `key_file`, or from `audit.key` in the folder.
     ///
     /// # Errors
     /// A usage error when something can't be made or read, when the store is damaged or written by a
     /// newer aifix, and when it has entries and the key is gone.
     pub fn open(folder: &Path, key_file: Option<&Path>) -> Result<Self, Error> {
-        files::make_private_folder(folder).map_err(|error| {
+        let made = files::make_private_folder(folder).and_then(|folder| files::tighten_folder(&folder));
+        made.map_err(|error| {
             Error::usage(format!("the folder for records `{}` can't be made", shown(folder)))
                 .caused_by(&error)
                 .hint("choose another place: set AIFIX_STATE_DIR")

@@ -318,3 +318,15 @@ fn a_hundred_thousand_entries_are_checked_within_seconds() {
     // Without optimisation it takes many times as long as in a release.
     assert!(start.elapsed().as_secs() < 30, "{:?}", start.elapsed());
 }
+
+#[test]
+fn a_folder_that_others_could_read_becomes_the_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    for (before, after) in [(0o755, 0o700), (0o750, 0o700), (0o700, 0o700), (0o1777, 0o1777)] {
+        let dir = folder();
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(before)).unwrap();
+        open(&dir);
+        let mode = std::fs::metadata(dir.path()).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(mode, after, "{before:o} became {mode:o}");
+    }
+}

@@ -134,6 +134,20 @@ pub fn make_private_folder(path: &Path) -> io::Result<PathBuf> {
     Ok(path.to_owned())
 }
 
+/// Takes a folder that was there before from everybody but its owner. One with the sticky bit, such as
+/// `/tmp`, is everybody's and stays as it is; so does one of another owner, whose mode can't be changed.
+///
+/// # Errors
+/// When its mode can't be read.
+pub fn tighten_folder(path: &Path) -> io::Result<()> {
+    let mode = fs::metadata(path)?.permissions().mode();
+    if mode & 0o077 != 0 && mode & 0o1000 == 0 {
+        // Not ours: the files in it are private all the same.
+        let _ = fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o7700));
+    }
+    Ok(())
+}
+
 /// Names of the entries of a folder, sorted.
 ///
 /// # Errors
