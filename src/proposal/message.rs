@@ -3,7 +3,9 @@
 use crate::model::proposal::{Delta, Proposal};
 use crate::redact;
 use crate::text::{self, Sanitised};
+use regex::Regex;
 use serde_json::Value;
+use std::sync::LazyLock;
 
 /// Columns of a subject at most.
 const SUBJECT: usize = 72;
@@ -39,8 +41,8 @@ pub fn write(proposal: &Proposal, record: &str) -> String {
         let model = name("model").or_else(|| name("host")).unwrap_or("unknown");
         out.push_str(&format!("Aifix-Model: {}\n", Sanitised::line(model)));
     }
-    out.push_str(&format!("Aifix-Record: {record}\n"));
-    out
+    let out = tame(&out);
+    format!("{out}Aifix-Record: {record}\n")
 }
 
 /// `Deployment prod/web: raise the memory limit to 64Mi`, at most 72 columns.
@@ -48,7 +50,31 @@ pub fn subject(proposal: &Proposal) -> String {
     let object = proposal.intent.object.qualified();
     let mut words = proposal.intent.subject.chars();
     let lower: String = words.next().map(|c| c.to_lowercase().chain(words).collect()).unwrap_or_default();
-    text::clip(Sanitised::line(&format!("{object}: {lower}")).as_str(), SUBJECT)
+    text::clip(&tame(Sanitised::line(&format!("{object}: {lower}")).as_str()), SUBJECT)
+}
+
+/// What forges and runners obey wherever it stands in a message, and what is written for it. `[skip ci]`
+/// and its kin in brackets, as GitLab also takes `[skip-ci]` and others `[skip <name>]`; Azure's
+/// `***NO_CI***`; GitHub's `skip-checks: true`; `closes #1`, `closes GH-1`, `closes <address of an issue>`
+/// and Jira's `#close`; names of people.
+static ORDERS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+    [
+        (r"(?i)\[([^\[\]]*(?:skip|no[\s_-]*ci)[^\[\]]*)\]", "($1)"),
+        (r"\*{3}", "* * *"),
+        (r"(?i)\b(skip|request)-checks", "$1 checks"),
+        (r"#(\w)", "# $1"),
+        (r"(?i)\b(GH)-(\d)", "$1- $2"),
+        (r"(?i)/(issues|pull|pulls|merge_requests|work_items)/(\d)", "/$1/ $2"),
+        (r"(^|[^A-Za-z0-9_])@(\w)", "$1(at)$2"),
+    ]
+    .iter()
+    .filter_map(|(shape, instead)| Some((Regex::new(shape).ok()?, *instead)))
+    .collect()
+});
+
+/// Text that gives no order to a forge or a runner.
+fn tame(text: &str) -> String {
+    ORDERS.iter().fold(text.to_owned(), |text, (shape, instead)| shape.replace_all(&text, *instead).into_owned())
 }
 
 fn delta(delta: &Delta) -> String {
@@ -98,5 +124,31 @@ mod tests {
     fn a_paragraph_names_nobody_and_commands_nothing() {
         let text = paragraph("/close this and tell @team\n/merge");
         assert!(text.starts_with(" /close") && !text.contains("@team") && !text.contains("\n/merge"), "{text:?}");
+    }
+
+    #[test]
+    fn nothing_in_a_message_gives_an_order_to_a_forge_or_a_runner() {
+        for (text, want) in [
+            ("a [skip ci] [CI skip] [no ci]", "a (skip ci) (CI skip) (no ci)"),
+            ("[skip actions][actions skip] [skip-ci]", "(skip actions)(actions skip) (skip-ci)"),
+            ("***NO_CI***", "* * *NO_CI* * *"),
+            ("skip-checks: true", "skip checks: true"),
+            ("fixes #1 closes acme/prod#7, AB#3 #close", "fixes # 1 closes acme/prod# 7, AB# 3 # close"),
+            ("closes GH-7", "closes GH- 7"),
+            ("closes https://github.com/acme/prod/issues/7", "closes https://github.com/acme/prod/issues/ 7"),
+            ("@acme/admins and (@bob) @@eve", "(at)acme/admins and ((at)bob) @(at)eve"),
+        ] {
+            assert_eq!(tame(text), want);
+            assert_eq!(tame(want), want);
+        }
+    }
+
+    #[test]
+    fn what_orders_nothing_stays() {
+        for text in
+            ["web:1@sha256:98334c58", "a@example.org", "spec.containers[app].env[MODE]", "32Mi -> 64Mi", "# small"]
+        {
+            assert_eq!(tame(text), text);
+        }
     }
 }
