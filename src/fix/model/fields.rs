@@ -110,7 +110,8 @@ pub(crate) fn is_duration(text: &str) -> bool {
 pub fn fields(snapshot: &Snapshot, finding: &Finding) -> Vec<AllowedField> {
     let Some((live, base)) = live(snapshot, &finding.object) else { return Vec::new() };
     let Some(spec) = base.get(&live) else { return Vec::new() };
-    let mut gathered = Gathered { snapshot, finding, live: &live, out: Vec::new() };
+    let shown = redact::value(&live);
+    let mut gathered = Gathered { snapshot, finding, live: &live, shown: &shown, out: Vec::new() };
     for list in ["containers", "initContainers"] {
         for container in spec.get(list).and_then(Value::as_array).into_iter().flatten() {
             let Some(name) = container.get("name").and_then(Value::as_str) else { continue };
@@ -139,6 +140,8 @@ struct Gathered<'g> {
     snapshot: &'g Snapshot,
     finding: &'g Finding,
     live: &'g Value,
+    /// The live object without secrets: what a value stands under or behind can make it one.
+    shown: &'g Value,
     out: Vec<AllowedField>,
 }
 
@@ -167,7 +170,8 @@ impl Gathered<'_> {
         let Some(current) = path.get(self.live).filter(|value| !value.is_null() && !value.is_object()) else { return };
         let text = written(current);
         let is_banned = path.0.iter().any(|step| matches!(step, Step::Field(name) if NEVER.contains(&name.as_str())));
-        let is_shown_as_it_is = redact::field(&path, current) == *current
+        let is_shown_as_it_is = path.get(self.shown) == Some(current)
+            && redact::field(&path, current) == *current
             && fence::is_plain(&path.to_string())
             && fence::is_plain(&text)
             && text.len() <= 200;
@@ -283,7 +287,7 @@ impl Gathered<'_> {
     }
 
     fn variable(&mut self, path: &Path, name: &str, text: &str, ports: &BTreeSet<String>) {
-        if redact::is_secret_name(name) {
+        if redact::is_secret_variable(name) {
             return;
         }
         let earlier = self.earlier(path).and_then(|change| change.old.as_ref()).map(written);

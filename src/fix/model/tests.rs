@@ -389,3 +389,21 @@ fn recorded_crashes_offer_fields_that_are_live() {
         }
     }
 }
+
+#[test]
+fn a_field_that_holds_a_secret_by_its_place_is_not_offered() {
+    let mut snapshot = snapshot();
+    let deployment = &mut snapshot.objects.get_mut("Deployment").unwrap()[0];
+    let mut value = deployment.to_value();
+    let container = &mut value["spec"]["template"]["spec"]["containers"][0];
+    container["command"] = json!(["mysql", "-phunter7x"]);
+    container["args"] = json!(["--password", "arghunter6", "--level", "info"]);
+    container["env"] =
+        json!([{"name": "REDIS_AUTH", "value": "plainword"}, {"name": "URL", "value": "password=plainword"}]);
+    *deployment = serde_json::from_value(value).unwrap();
+    let offered: Vec<String> = fields(&snapshot, &finding()).iter().map(|field| field.path.to_string()).collect();
+    for path in ["command[1]", "args[1]", "env[REDIS_AUTH].value", "env[URL].value"] {
+        assert!(!offered.contains(&format!("{AT}.{path}")), "{path} is offered");
+    }
+    assert!(offered.contains(&format!("{AT}.args[3]")), "{offered:?}");
+}
