@@ -18,7 +18,8 @@ pub struct Circumstances<'c> {
     pub who: &'c str,
 }
 
-/// Body of the entry `proposed`. `patch` is the unified diff.
+/// Body of the entry `proposed`. `patch` is the unified diff, which is kept without the secrets that
+/// its lines hold.
 pub fn proposed(proposal: &Proposal, patch: &str, circumstances: &Circumstances<'_>) -> Value {
     json!({
         "failure": failure(&proposal.finding),
@@ -28,7 +29,7 @@ pub fn proposed(proposal: &Proposal, patch: &str, circumstances: &Circumstances<
             "intent": intent(&proposal.intent),
             "origin": proposal.origin,
             "edits": proposal.edits,
-            "diff": patch,
+            "diff": redact::diff(patch).as_str(),
             "proof": proposal.proof,
             "disposition": proposal.disposition,
             "branch": proposal.branch,

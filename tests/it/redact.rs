@@ -1,7 +1,9 @@
 //! Nothing that a real cluster says is taken for a secret.
 
+use crate::harness::{Sandbox, oom_manifest, recorded};
+use aifix::output::patch;
 use aifix::redact;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// Every string of `before` that reads otherwise in `after`.
@@ -38,4 +40,60 @@ fn no_digest_id_name_or_message_of_the_recorded_clusters_is_masked() {
     let secrets = ["password: \"eA==\"", "tls.crt: \"YQ==\"", "user: \"eQ==\""];
     found.sort();
     assert_eq!(found, secrets.map(|secret| format!("{secret} -> \"{}\"", redact::MASK)));
+}
+
+/// The recording `oom-killed` with one more variable in every container.
+fn with_variable(sandbox: &Sandbox, variable: &Value) -> String {
+    fn add(value: &mut Value, variable: &Value) {
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(|item| add(item, variable)),
+            Value::Object(map) => {
+                if map.contains_key("image") && map.contains_key("command") {
+                    map.insert("env".to_owned(), Value::Array(vec![variable.clone()]));
+                }
+                map.values_mut().for_each(|item| add(item, variable));
+            }
+            _ => {}
+        }
+    }
+    let from = recorded("oom-killed");
+    for name in ["taken-at", "logs.txt"] {
+        if let Ok(text) = std::fs::read_to_string(Path::new(&from).join(name)) {
+            sandbox.write(&format!("recorded/{name}"), &text);
+        }
+    }
+    let text = std::fs::read_to_string(Path::new(&from).join("objects.json")).unwrap();
+    let mut objects: Value = serde_json::from_str(&text).unwrap();
+    add(&mut objects, variable);
+    sandbox.write("recorded/objects.json", &objects.to_string());
+    sandbox.path("recorded").to_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_store_of_records_holds_no_password_of_the_lines_around_an_edit() {
+    let sandbox = Sandbox::new();
+    let env = "        env:\n        - name: DB_PASSWORD\n          value: hunter2hunter2\n";
+    let manifest = format!("{}{env}", oom_manifest());
+    sandbox.repository(&[("k8s/web.yaml", &manifest)]);
+    let from = with_variable(&sandbox, &json!({"name": "DB_PASSWORD", "value": "hunter2hunter2"}));
+    let args = ["propose", "deployment/web", "--from", &from, "--push", "--yes=review"];
+    sandbox.aifix_in("work", &args).exits(0);
+    let mut read = 0;
+    for entry in std::fs::read_dir(sandbox.path("state")).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        assert!(!bytes.windows(14).any(|window| window == b"hunter2hunter2"));
+        // The lines themselves are kept.
+        read += usize::from(bytes.windows(11).any(|window| window == b"DB_PASSWORD"));
+    }
+    assert!(read > 0);
+}
+
+#[test]
+fn a_patch_of_lines_with_lone_carriage_returns_applies() {
+    let sandbox = Sandbox::new();
+    let (old, new) = ("# a\r# b\nmemory: 32Mi\n# c\r\nd: e\r", "# a\r# b\nmemory: 64Mi\n# c\r\nd: e\r");
+    sandbox.repository(&[("web.yaml", old)]);
+    sandbox.write("fix.patch", &patch::file("web.yaml", Some(old.as_bytes()), new.as_bytes()));
+    sandbox.git("work", &["apply", sandbox.path("fix.patch").to_str().unwrap()]);
+    assert_eq!(std::fs::read_to_string(sandbox.path("work/web.yaml")).unwrap(), new);
 }
