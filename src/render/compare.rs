@@ -121,7 +121,58 @@ fn whole(object: &ObjectRef, old: Option<&Value>, new: Option<&Value>) -> Delta 
     Delta { object: object.clone(), path: Path::default(), old: old.cloned(), new: new.cloned() }
 }
 
-/// Leaves that two states of one object differ in, except its own name.
+/// Whether a delta says that the items of a list stand in another order: both sides are lists of names.
+/// Leaves are never such lists.
+pub fn is_order(delta: &Delta) -> bool {
+    let list = |side: &Option<Value>| side.as_ref().and_then(Value::as_array).is_some_and(|items| !items.is_empty());
+    !delta.path.0.is_empty() && list(&delta.old) && list(&delta.new)
+}
+
+/// The key and the names of a list whose items have names.
+fn item_names(value: &Value) -> Option<(String, Vec<String>)> {
+    let items = value.as_array()?;
+    let Step::Item { key, .. } = step(items, 0) else { return None };
+    let name = |item: &Value| item[&key].as_str().map_or_else(|| item[&key].to_string(), str::to_owned);
+    Some((key.clone(), items.iter().map(name).collect()))
+}
+
+/// Lists whose common items stand in another order, with those items' names in both orders.
+fn orders(old: &Value, new: &Value) -> Vec<(Path, Vec<String>, Vec<String>)> {
+    fn walk(old: &Value, new: &Value, at: &Path, out: &mut Vec<(Path, Vec<String>, Vec<String>)>) {
+        match (old, new) {
+            (Value::Object(old), Value::Object(new)) => {
+                for (key, old) in old {
+                    if let Some(new) = new.get(key) {
+                        walk(old, new, &at.field(key), out);
+                    }
+                }
+            }
+            (Value::Array(a), Value::Array(b)) => match (item_names(old), item_names(new)) {
+                (Some((key, before)), Some((other, after))) if key == other => {
+                    let common = |names: &[String], among: &[String]| -> Vec<String> {
+                        names.iter().filter(|name| among.contains(name)).cloned().collect()
+                    };
+                    let (first, second) = (common(&before, &after), common(&after, &before));
+                    if first != second {
+                        out.push((at.clone(), first, second));
+                    }
+                    for (name, item) in before.iter().zip(a) {
+                        if let Some(other) = after.iter().position(|after| after == name) {
+                            walk(item, &b[other], &at.push(Step::Item { key: key.clone(), value: name.clone() }), out);
+                        }
+                    }
+                }
+                _ => a.iter().zip(b).enumerate().for_each(|(n, (a, b))| walk(a, b, &at.index(n), out)),
+            },
+            _ => {}
+        }
+    }
+    let mut out = Vec::new();
+    walk(old, new, &Path::default(), &mut out);
+    out
+}
+
+/// Leaves that two states of one object differ in, except its own name, and lists in another order ([`is_order`]).
 pub fn diff_objects(object: &ObjectRef, old: &Value, new: &Value) -> Vec<Delta> {
     let (before, after) = (leaves(old), leaves(new));
     let known: BTreeMap<&Path, &Value> = after.iter().map(|(path, value)| (path, *value)).collect();
@@ -141,6 +192,12 @@ pub fn diff_objects(object: &ObjectRef, old: &Value, new: &Value) -> Vec<Delta> 
     for (path, value) in after.iter().filter(|(path, _)| !had.contains(path)) {
         out.push(Delta { object: object.clone(), path: path.clone(), old: None, new: Some((*value).clone()) });
     }
+    out.extend(orders(old, new).into_iter().map(|(path, old, new)| Delta {
+        object: object.clone(),
+        path,
+        old: Some(Value::from(old)),
+        new: Some(Value::from(new)),
+    }));
     out
 }
 
@@ -201,10 +258,15 @@ pub struct Disagreement {
     pub path: Path,
     pub rendered: Value,
     pub live: Option<Value>,
+    /// A list in another order; both sides are its names.
+    pub order: bool,
 }
 
+/// Lists whose order Kubernetes follows: starts, and `$(NAME)` of what stands above.
+const ORDERED: [&str; 3] = ["containers", "initContainers", "env"];
+
 /// Rendered leaves that the live object does not have. What only the live object has
-/// (defaults, injected containers, tracking labels) does not count.
+/// (defaults, injected containers, tracking labels) does not count. The order of containers and of `env` does.
 pub fn disagreements(rendered: &Value, live: &Value) -> Vec<Disagreement> {
     let ignored = [
         Path::of("apiVersion"),
@@ -212,15 +274,23 @@ pub fn disagreements(rendered: &Value, live: &Value) -> Vec<Disagreement> {
         Path::of("metadata.creationTimestamp"),
         Path::of("metadata.namespace"),
     ];
-    leaves(rendered)
+    let ordered = |path: &Path| matches!(path.0.last(), Some(Step::Field(name)) if ORDERED.contains(&name.as_str()));
+    let moved = orders(rendered, live).into_iter().filter(|(path, ..)| ordered(path));
+    let moved = moved.map(|(path, rendered, live)| Disagreement {
+        path,
+        rendered: Value::from(rendered),
+        live: Some(Value::from(live)),
+        order: true,
+    });
+    let values = leaves(rendered)
         .into_iter()
         .filter(|(path, _)| !ignored.iter().any(|prefix| path.starts_with(prefix)))
         .filter_map(|(path, value)| {
             let found = path.get(live);
             let same = same_value(&path, value, found);
-            (!same).then(|| Disagreement { path, rendered: value.clone(), live: found.cloned() })
-        })
-        .collect()
+            (!same).then(|| Disagreement { path, rendered: value.clone(), live: found.cloned(), order: false })
+        });
+    values.chain(moved).collect()
 }
 
 #[cfg(test)]
@@ -239,6 +309,22 @@ mod tests {
         assert_eq!(delta.len(), 1);
         assert_eq!(delta[0].path.to_string(), "spec.containers[web].resources.limits.memory");
         assert_eq!((delta[0].object.qualified().as_str(), &delta[0].new), ("Pod p/a", &Some(json!("128Mi"))));
+    }
+
+    #[test]
+    fn the_order_of_named_items_is_a_difference() {
+        let list = |names: &[&str]| {
+            let items: Vec<Value> = names.iter().map(|name| json!({"name": name})).collect();
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"initContainers": items}})
+        };
+        let delta = diff(&[list(&["a", "b", "c"])], &[list(&["new", "b", "a"])], &Noise::new());
+        let moved: Vec<&Delta> = delta.iter().filter(|delta| is_order(delta)).collect();
+        assert_eq!(moved.len(), 1, "{delta:?}");
+        assert_eq!(moved[0].path, Path::of("spec.initContainers"));
+        assert_eq!((&moved[0].old, &moved[0].new), (&Some(json!(["a", "b"])), &Some(json!(["b", "a"]))));
+        assert!(!diff(&[list(&["a", "b"])], &[list(&["a", "new", "b"])], &Noise::new()).iter().any(is_order));
+        assert_eq!(disagreements(&list(&["a", "b"]), &list(&["b", "injected", "a"])).len(), 1);
+        assert_eq!(disagreements(&list(&["a", "b"]), &list(&["a", "injected", "b"])), []);
     }
 
     #[test]

@@ -217,7 +217,7 @@ impl<'d, 't> Draft<'d, 't> {
         refuse_file(&speaker.file, &text)?;
         let changed = apply(&text, &speaker.place, &change).map_err(|error| unsafe_edit(&speaker.file, &error))?;
         refuse_line(&speaker.file, &text, &changed)?;
-        if self.is_shared(&speaker.file, &changed).await? {
+        if self.is_shared(&speaker.file, &changed).await? || self.reorders(&edit.path, &speaker.file, &changed).await? {
             return self.overlay(edit, edit.new.as_ref()).await;
         }
         let place = speaker.place.clone();
@@ -269,7 +269,7 @@ impl<'d, 't> Draft<'d, 't> {
     }
 
     /// Renders the draft with further files; `None` when that does not render.
-    async fn try_render(&self, more: BTreeMap<String, String>) -> Result<Option<Rendered>, Stop> {
+    pub(super) async fn try_render(&self, more: BTreeMap<String, String>) -> Result<Option<Rendered>, Stop> {
         self.budget.probe()?;
         match self.traced.bench.render(&self.overlay_with(more)).await {
             Ok(objects) => Ok(Some(objects)),

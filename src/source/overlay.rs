@@ -5,12 +5,13 @@ use super::blast::Blast;
 use super::draft::Draft;
 use super::guards::refuse_file;
 use super::locate::candidates::beside;
-use super::locate::place::{Speaker, patch, patch_name, patch_text};
+use super::locate::place::{Speaker, may_reorder, patch, patch_name, patch_text};
 use crate::model::intent::FieldEdit;
 use crate::model::path::Path;
 use crate::model::proposal::{Edit, Tool};
 use crate::model::refusal::Refusal;
 use crate::render::Overlay;
+use crate::render::compare::{diff, is_order};
 use crate::yaml::edit::{Change, apply};
 use crate::yaml::parse;
 use crate::yaml::scalars::Place;
@@ -25,7 +26,12 @@ impl Draft<'_, '_> {
         if let (Some(speaker), Some(new)) = (own, new) {
             let text = self.text(&speaker.file).unwrap_or_default();
             refuse_file(&speaker.file, &text)?;
-            if let Ok(changed) = apply(&text, &speaker.place, &Change::Add(new.clone())) {
+            let changed = apply(&text, &speaker.place, &Change::Add(new.clone())).ok();
+            let keeps = match &changed {
+                Some(changed) => !self.reorders(&edit.path, &speaker.file, changed).await?,
+                None => false,
+            };
+            if let Some(changed) = changed.filter(|_| keeps) {
                 let (file, place) = (speaker.file.clone(), speaker.place.clone());
                 self.keep(
                     Edit { file, document: place.document, path: place.path, old: None, new: Some(new.clone()) },
@@ -36,15 +42,22 @@ impl Draft<'_, '_> {
         }
         let made = all.last().and_then(|base| self.new_patch(base, edit, new));
         let Some((file, content, text, kustomization, changed, at)) = made else {
-            {
-                let others: Vec<String> = self.spared.iter().chain(&self.unrendered).cloned().collect();
-                return Err(wide_blast(&others).into());
-            };
+            let others: Vec<String> = self.spared.iter().chain(&self.unrendered).cloned().collect();
+            return Err(if others.is_empty() { moved(&edit.path) } else { wide_blast(&others) }.into());
         };
         let entry = json!({ "path": file.rsplit('/').next() });
         self.keep(Edit { file, document: 0, path: Path::default(), old: None, new: Some(content) }, text);
         self.keep(Edit { file: kustomization, document: 0, path: at, old: None, new: Some(entry) }, changed);
         Ok(())
+    }
+
+    /// Whether changing this file puts a list of the object in another order.
+    pub(super) async fn reorders(&self, path: &Path, file: &str, changed: &str) -> Result<bool, Stop> {
+        if self.traced.root.tool != Tool::Kustomize || !may_reorder(&self.traced.object, path) {
+            return Ok(false);
+        }
+        let after = self.try_render(BTreeMap::from([(file.to_owned(), changed.to_owned())])).await?;
+        Ok(after.is_some_and(|after| diff(&self.traced.base, &after, &self.noise).iter().any(is_order)))
     }
 
     /// A new patch file and its line in the kustomization.
@@ -97,6 +110,11 @@ impl Draft<'_, '_> {
         blast.same.dedup();
         Ok(blast)
     }
+}
+
+fn moved(path: &Path) -> Refusal {
+    let text = format!("adding {path} there moves other items of its list");
+    Refusal::new("side-effects", text, "change it by hand, so that the list keeps its order")
 }
 
 fn wide_blast(others: &[String]) -> Refusal {

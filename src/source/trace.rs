@@ -257,7 +257,9 @@ fn compare(question: &Question<'_>, rendered: &Value) -> (Vec<Disagreement>, Vec
     let (mut open, mut asked, mut excused) = (Vec::new(), Vec::new(), Vec::new());
     for difference in disagreements(rendered, question.live) {
         let path = canonical(&difference.path, question.live);
-        if targets.iter().any(|target| path.starts_with(target) || target.starts_with(&path)) {
+        if difference.order {
+            open.push(difference);
+        } else if targets.iter().any(|target| path.starts_with(target) || target.starts_with(&path)) {
             asked.push(difference);
         } else if let Some(name) = writer(question.live, &path).name() {
             excused.push(format!("{path} was last set by {name}"));

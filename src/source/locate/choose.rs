@@ -5,7 +5,7 @@ use crate::model::object::ObjectRef;
 use crate::model::path::{Path, Step};
 use crate::model::proposal::Delta;
 use crate::model::refusal::Refusal;
-use crate::render::compare::{diff_objects, same_written};
+use crate::render::compare::{diff_objects, is_order, same_written};
 use crate::render::names::without_hash;
 use serde_json::Value;
 
@@ -55,7 +55,10 @@ pub fn judge(object: &ObjectRef, edits: &[FieldEdit], before: &Value, all: &[Del
         own.retain(|delta| delta.path != Path::of("metadata.name"));
     }
     for delta in own {
-        if edits.iter().any(|edit| delta.path.starts_with(&edit.path) || edit.path.starts_with(&delta.path)) {
+        // Nobody asks for another order: start order and `$(NAME)` follow it.
+        if is_order(&delta) {
+            judged.side_effects.push(delta);
+        } else if edits.iter().any(|edit| delta.path.starts_with(&edit.path) || edit.path.starts_with(&delta.path)) {
             judged.delta.push(delta);
         } else if is_reference(&delta, object, rename.as_ref()) {
             judged.companions.push(delta);

@@ -34,6 +34,20 @@ fn one_leaf_is_the_intent() {
 }
 
 #[test]
+fn another_order_is_never_the_intent() {
+    let object = ObjectRef::new("apps/v1", "Deployment", "p", "web");
+    let (old, mut new) = (deployment("web", ["a:1", "b:1"], "c"), deployment("web", ["a:2", "b:1"], "c"));
+    if let Some(list) = new.pointer_mut("/spec/template/spec/containers").and_then(Value::as_array_mut) {
+        list.reverse();
+    }
+    let all = diff(std::slice::from_ref(&old), &[new], &Noise::new());
+    let judged =
+        judge(&object, &[edit("spec.template.spec.containers[web].image", json!("a:1"), json!("a:2"))], &old, &all);
+    assert_eq!((judged.delta.len(), judged.side_effects.len()), (1, 1), "{judged:?}");
+    assert_eq!(judged.side_effects[0].path, Path::of("spec.template.spec.containers"));
+}
+
+#[test]
 fn the_same_image_elsewhere_is_a_companion_that_needs_review() {
     let object = ObjectRef::new("apps/v1", "Deployment", "p", "web");
     let (old, new) = (deployment("web", ["a:1", "a:1"], "c"), deployment("web", ["a:2", "a:2"], "c"));

@@ -90,8 +90,8 @@ pub fn patch(identity: &Value, current: &Value, path: &Path, new: Option<&Value>
             (&path.0[..at], whole)
         }
     };
-    let body = steps.iter().rev().try_fold(value, |inner, step| {
-        Some(match step {
+    let body = (0..steps.len()).rev().try_fold(value, |inner, at| {
+        Some(match &steps[at] {
             Step::Field(name) => json!({ name.as_str(): inner }),
             Step::Item { key, value } => {
                 let Value::Object(fields) = inner else { return None };
@@ -100,9 +100,13 @@ pub fn patch(identity: &Value, current: &Value, path: &Path, new: Option<&Value>
                     .ok()
                     .filter(|_| key != "name")
                     .map_or_else(|| Value::from(value.as_str()), Value::from);
-                let mut item = Map::from_iter([(key.clone(), own)]);
+                let mut item = Map::from_iter([(key.clone(), own.clone())]);
                 item.extend(fields);
-                json!([item])
+                // Kustomize puts the items of a patch first: those above are named, so that they stay above.
+                let list = Path(steps[..at].to_vec()).get(current).and_then(Value::as_array);
+                let above = list.into_iter().flatten().map(|item| &item[key]).take_while(|name| **name != own);
+                let above = above.filter(|name| !name.is_null()).map(|name| json!({ key.as_str(): name }));
+                Value::Array(above.chain([Value::Object(item)]).collect())
             }
             Step::Index(_) => return None,
         })
@@ -127,6 +131,16 @@ fn merge(into: &mut Value, more: Value) {
         }
         (into, more) => *into = more,
     }
+}
+
+/// Whether a patch that names only the items of `path` would move them: kustomize puts them first.
+pub fn may_reorder(current: &Value, path: &Path) -> bool {
+    (0..path.0.len()).any(|at| {
+        let Step::Item { key, value } = &path.0[at] else { return false };
+        let list = Path(path.0[..at].to_vec()).get(current).and_then(Value::as_array);
+        let is_it = |item: &Value| item[key].as_str().map_or_else(|| item[key].to_string(), str::to_owned) == *value;
+        list.is_some_and(|items| items.first().is_some_and(|first| !is_it(first)))
+    })
 }
 
 /// A patch as YAML text.
@@ -188,6 +202,18 @@ mod tests {
         assert_eq!(
             text,
             "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\nspec:\n  template:\n    spec:\n      containers:\n      - name: web\n        resources:\n          limits:\n            memory: 64Mi\n"
+        );
+    }
+
+    #[test]
+    fn a_patch_keeps_the_order_of_named_items() {
+        let identity = json!({"kind": "Pod", "metadata": {"name": "a"}});
+        let current = json!({"spec": {"containers": [{"name": "proxy", "image": "p"}, {"name": "web",
+            "env": [{"name": "A", "value": "1"}]}, {"name": "last"}]}});
+        let made = patch(&identity, &current, &Path::of("spec.containers[web].env[B].value"), Some(&json!("$(A)")));
+        assert_eq!(
+            made.map(|patch| patch["spec"]["containers"].clone()),
+            Some(json!([{"name": "proxy"}, {"name": "web", "env": [{"name": "A"}, {"name": "B", "value": "$(A)"}]}]))
         );
     }
 
