@@ -47,8 +47,36 @@ impl Inputs {
     /// `path-escape`, `remote-source`, `plugin`, `render-limit`, `yaml-unsafe`, and `render-failed`
     /// for a file that is not there.
     pub fn of(tree: &Tree, root: &Root) -> Result<Self, Refusal> {
-        let mut walk = Walk { tree, inputs: Self::default(), stack: Vec::new() };
-        let (folder, target) = resolve(tree, "", &root.path, "--path", &mut walk.inputs.links)?;
+        let (inputs, refused) = Self::walk(tree, root, false);
+        refused.map_or(Ok(inputs), Err)
+    }
+
+    /// As far as the walk comes: what is known of a root that is not rendered, and why it is not.
+    pub fn reach(tree: &Tree, root: &Root) -> (Self, Option<Refusal>) {
+        Self::walk(tree, root, true)
+    }
+
+    fn walk(tree: &Tree, root: &Root, on: bool) -> (Self, Option<Refusal>) {
+        let mut walk = Walk { tree, inputs: Self::default(), stack: Vec::new(), on, refused: None };
+        let ended = walk.root(root);
+        (walk.inputs, walk.refused.or(ended.err()))
+    }
+}
+
+struct Walk<'t> {
+    tree: &'t Tree,
+    inputs: Inputs,
+    /// Kustomization folders that are being walked.
+    stack: Vec<String>,
+    /// Goes on after a refusal.
+    on: bool,
+    /// The first refusal of a walk that went on.
+    refused: Option<Refusal>,
+}
+
+impl Walk<'_> {
+    fn root(&mut self, root: &Root) -> Result<(), Refusal> {
+        let (folder, target) = resolve(self.tree, "", &root.path, "--path", &mut self.inputs.links)?;
         if target != Target::Folder {
             return Err(Refusal::new(
                 "render-failed",
@@ -58,24 +86,27 @@ impl Inputs {
         }
         match root.tool {
             Tool::Plain | Tool::Helm => {
-                for path in super::plain::files(tree, &folder) {
-                    walk.add(path, 0)?;
+                for path in super::plain::files(self.tree, &folder) {
+                    self.add(path, 0)?;
                 }
+                Ok(())
             }
-            Tool::Kustomize => walk.folder(&folder, 0)?,
+            Tool::Kustomize => self.folder(&folder, 0),
         }
-        Ok(walk.inputs)
     }
-}
 
-struct Walk<'t> {
-    tree: &'t Tree,
-    inputs: Inputs,
-    /// Kustomization folders that are being walked.
-    stack: Vec<String>,
-}
+    /// A refused entry ends the walk, or is remembered.
+    fn go_on(&mut self, entry: Result<(), Refusal>) -> Result<(), Refusal> {
+        match entry {
+            // The limits end every walk.
+            Err(refusal) if self.on && refusal.code != "render-limit" => {
+                self.refused.get_or_insert(refusal);
+                Ok(())
+            }
+            other => other,
+        }
+    }
 
-impl Walk<'_> {
     fn add(&mut self, path: String, layer: Layer) -> Result<(), Refusal> {
         if self.tree.file(&path).is_none() {
             return Err(limit(format!("`{path}` is too large to be read")));
@@ -119,25 +150,26 @@ impl Walk<'_> {
         if !visited {
             self.inputs.kustomizations.push((file.clone(), spec.clone()));
         }
-        self.fields(folder, &file, &spec, layer)?;
+        let walked = self.fields(folder, &file, &spec, layer);
         self.stack.pop();
-        Ok(())
+        walked
     }
 
     fn fields(&mut self, folder: &str, file: &str, spec: &Value, layer: Layer) -> Result<(), Refusal> {
         for name in ["helmCharts", "helmChartInflationGenerator"] {
             if spec.get(name).is_some_and(|value| !value.is_null()) {
-                return Err(Refusal::new(
+                self.go_on(Err(Refusal::new(
                     "unsupported-renderer",
                     format!("`{file}` renders Helm charts (`{name}`)"),
                     "name the folder whose manifests are in Git: --path DIR",
-                ));
+                )))?;
             }
         }
         let at = At { folder, file, layer };
         for (name, further) in [("resources", 2), ("bases", 2), ("components", 1)] {
             for entry in texts(&spec[name]) {
-                self.named(&At { layer: layer + further, ..at }, entry, layer)?;
+                let named = self.named(&At { layer: layer + further, ..at }, entry, layer);
+                self.go_on(named)?;
             }
         }
         for name in ["crds", "configurations"] {
@@ -168,7 +200,8 @@ impl Walk<'_> {
         }
         for name in ["generators", "transformers", "validators"] {
             for entry in texts(&spec[name]) {
-                self.plugin(&at, entry)?;
+                let plugin = self.plugin(&at, entry);
+                self.go_on(plugin)?;
             }
         }
         Ok(())
@@ -184,6 +217,11 @@ impl Walk<'_> {
     }
 
     fn file(&mut self, at: &At<'_>, entry: &str) -> Result<(), Refusal> {
+        let named = self.only_file(at, entry);
+        self.go_on(named)
+    }
+
+    fn only_file(&mut self, at: &At<'_>, entry: &str) -> Result<(), Refusal> {
         let (path, target) = self.resolve(at, entry)?;
         match target {
             Target::Folder => {

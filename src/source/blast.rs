@@ -9,6 +9,28 @@ use crate::render::{Inputs, Overlay, Rendered, Root, Workbench, roots};
 #[derive(Debug, Default)]
 pub(super) struct Siblings<'t> {
     all: Option<Vec<Sibling<'t>>>,
+    unread: Vec<Unread>,
+}
+
+/// A root that is not rendered.
+#[derive(Debug)]
+struct Unread {
+    root: Root,
+    /// As far as the walk came.
+    inputs: Inputs,
+}
+
+impl Unread {
+    /// Whether it may use a file. Of one whose kustomization can't be read nothing is known,
+    /// but what stands in the folder of `own` is rarely used from outside.
+    fn may_use(&self, file: &str, own: &Root) -> bool {
+        let blind = self.inputs.kustomizations.is_empty() && self.root.tool == Tool::Kustomize;
+        self.inputs.files.contains_key(file) || blind && !below(file, &own.path)
+    }
+}
+
+fn below(path: &str, folder: &str) -> bool {
+    folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
 #[derive(Debug)]
@@ -23,7 +45,7 @@ struct Sibling<'t> {
 pub(super) struct Blast {
     pub(super) changed: Vec<String>,
     pub(super) same: Vec<String>,
-    /// They use the file, but do not render.
+    /// They use the file or may use it, and do not render.
     pub(super) unknown: Vec<String>,
 }
 
@@ -36,8 +58,15 @@ impl<'t> Siblings<'t> {
         overlay: &Overlay,
         budget: &Budget,
     ) -> Result<Blast, Stop> {
-        let all = self.all.get_or_insert_with(|| others(question, own));
+        if self.all.is_none() {
+            let (all, unread) = others(question, own);
+            self.all = Some(all);
+            self.unread = unread;
+        }
         let mut blast = Blast::default();
+        let may_use = self.unread.iter().filter(|other| overlay.keys().any(|file| other.may_use(file, own)));
+        blast.unknown.extend(may_use.map(|other| other.root.shown().to_owned()));
+        let all = self.all.get_or_insert_default();
         for sibling in
             all.iter_mut().filter(|other| overlay.keys().any(|file| other.bench.inputs().files.contains_key(file)))
         {
@@ -70,21 +99,27 @@ fn refused_is_none(rendered: Result<Rendered, Stop>) -> Result<Option<Rendered>,
 
 /// A plain folder below another one is read with it, not beside it.
 fn is_part(root: &Root, own: &Root) -> bool {
-    let below = own.path.is_empty() || root.path.starts_with(&format!("{}/", own.path));
-    (root.tool, own.tool) == (Tool::Plain, Tool::Plain) && below
+    (root.tool, own.tool) == (Tool::Plain, Tool::Plain) && below(&root.path, &own.path)
 }
 
-fn others<'t>(question: &Question<'t>, own: &Root) -> Vec<Sibling<'t>> {
+fn others<'t>(question: &Question<'t>, own: &Root) -> (Vec<Sibling<'t>>, Vec<Unread>) {
     let tree = question.base.tree;
-    let all: Vec<(Root, Inputs)> =
-        roots(tree).into_iter().filter_map(|root| Inputs::of(tree, &root).ok().map(|inputs| (root, inputs))).collect();
+    let all: Vec<(Root, Inputs)> = roots(tree)
+        .into_iter()
+        .map(|root| {
+            let inputs = Inputs::reach(tree, &root).0;
+            (root, inputs)
+        })
+        .collect();
     let is_base =
         |root: &Root| all.iter().any(|(other, inputs)| other.path != root.path && inputs.folders.contains(&root.path));
-    all.iter()
-        .filter(|(root, _)| root.path != own.path && !is_base(root) && !is_part(root, own))
-        .filter_map(|(root, _)| {
-            let bench = Workbench::new(tree, root, question.tools).ok()?;
-            Some(Sibling { root: root.clone(), bench, base: None })
-        })
-        .collect()
+    let (mut siblings, mut unread) = (Vec::new(), Vec::new());
+    for (root, inputs) in all.iter().filter(|(root, _)| root.path != own.path && !is_base(root) && !is_part(root, own))
+    {
+        match Workbench::new(tree, root, question.tools) {
+            Ok(bench) => siblings.push(Sibling { root: root.clone(), bench, base: None }),
+            Err(_) => unread.push(Unread { root: root.clone(), inputs: inputs.clone() }),
+        }
+    }
+    (siblings, unread)
 }

@@ -42,8 +42,10 @@ impl Draft<'_, '_> {
         }
         let made = all.last().and_then(|base| self.new_patch(base, edit, new));
         let Some((file, content, text, kustomization, changed, at)) = made else {
-            let others: Vec<String> = self.spared.iter().chain(&self.unrendered).cloned().collect();
-            return Err(if others.is_empty() { moved(&edit.path) } else { wide_blast(&others) }.into());
+            let (changed, unknown): (Vec<String>, Vec<String>) =
+                (self.spared.iter().cloned().collect(), self.unrendered.iter().cloned().collect());
+            let none = changed.is_empty() && unknown.is_empty();
+            return Err(if none { moved(&edit.path) } else { wide_blast(&changed, &unknown) }.into());
         };
         let entry = json!({ "path": file.rsplit('/').next() });
         self.keep(Edit { file, document: 0, path: Path::default(), old: None, new: Some(content) }, text);
@@ -103,7 +105,7 @@ impl Draft<'_, '_> {
         let mut blast = self.siblings.blast(self.question, &self.traced.root, &overlay, self.budget).await?;
         let reached = [blast.changed.as_slice(), &blast.unknown].concat();
         if !reached.is_empty() && !self.question.allow_shared {
-            return Err(wide_blast(&reached).into());
+            return Err(wide_blast(&blast.changed, &blast.unknown).into());
         }
         blast.same.extend(self.spared.iter().filter(|root| !reached.contains(root)).cloned());
         blast.same.sort();
@@ -117,11 +119,15 @@ fn moved(path: &Path) -> Refusal {
     Refusal::new("side-effects", text, "change it by hand, so that the list keeps its order")
 }
 
-fn wide_blast(others: &[String]) -> Refusal {
-    let others: Vec<String> = others.iter().map(|root| format!("`{root}`")).collect();
-    Refusal::new(
-        "wide-blast",
-        format!("this also changes {}", crate::text::and(&others)),
-        "accept it with --allow-shared, or set the field in a folder of its own",
-    )
+fn wide_blast(changed: &[String], unknown: &[String]) -> Refusal {
+    let list =
+        |roots: &[String]| crate::text::and(&roots.iter().map(|root| format!("`{root}`")).collect::<Vec<String>>());
+    let text = match (changed, unknown) {
+        (changed, []) => format!("this also changes {}", list(changed)),
+        ([], unknown) => format!("this may also change {}, not rendered here", list(unknown)),
+        (changed, unknown) => {
+            format!("this also changes {}, and maybe {}, not rendered here", list(changed), list(unknown))
+        }
+    };
+    Refusal::new("wide-blast", text, "accept it with --allow-shared, or set the field in a folder of its own")
 }

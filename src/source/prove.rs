@@ -31,7 +31,8 @@ pub(super) async fn prove(question: &Question<'_>, mut draft: Draft<'_, '_>) -> 
         return Err(Refusal::new("no-effect", text, "change it by hand, where it is computed").into());
     }
     let blast = draft.final_blast().await?;
-    let mut review = judged.review;
+    let mut review = traced.review.clone();
+    review.extend(judged.review);
     review.extend(blast.changed.iter().map(|root| format!("`{root}` changes too")));
     let mut not_proved = vec![after_the_sync(&traced.object)];
     not_proved.extend(blast.unknown.iter().map(|root| format!("`{root}` uses the file and does not render")));

@@ -5,7 +5,7 @@ use super::{Budget, Candidate, Question, Stop, short};
 use crate::model::intent::{FieldEdit, Op};
 use crate::model::object::ObjectRef;
 use crate::model::path::{Path, Step};
-use crate::model::proposal::{Signal, Trust};
+use crate::model::proposal::{Signal, Tool, Trust};
 use crate::model::refusal::Refusal;
 use crate::model::tree::Tree;
 use crate::render::compare::{Disagreement, canonical, disagreements, reference, same_value, same_written};
@@ -28,6 +28,8 @@ pub(super) struct Traced<'t> {
     /// The revision whose render is what runs.
     pub(super) revision: String,
     pub(super) trail: Vec<Signal>,
+    /// Why a person must look at the folder itself.
+    pub(super) review: Vec<String>,
     /// Where the asked fields differ from what runs.
     differs: Vec<Disagreement>,
 }
@@ -41,8 +43,16 @@ const LISTED: usize = 5;
 enum Verdict<'t> {
     Proved(Box<Traced<'t>>),
     /// It makes the object, but not as it runs.
-    Differs(Root, Vec<Disagreement>),
+    Differs(Differs),
     Absent,
+}
+
+/// A root whose object is not as it runs.
+struct Differs {
+    root: Root,
+    open: Vec<Disagreement>,
+    /// It says the object's namespace; it does not leave it open.
+    exact: bool,
 }
 
 /// Finds the one root that makes the running object.
@@ -61,7 +71,7 @@ async fn given<'q>(question: &Question<'q>, path: &str, budget: &Budget) -> Resu
             traced.trail.insert(0, signal);
             Ok(*traced)
         }
-        Verdict::Differs(root, open) => Err(not_explained(question, &root, &open).into()),
+        Verdict::Differs(differs) => Err(not_explained(question, &differs).into()),
         Verdict::Absent => Err(Refusal::new(
             "not-explained",
             format!("`{}` does not make {}", root.shown(), question.intent.object.qualified()),
@@ -73,33 +83,71 @@ async fn given<'q>(question: &Question<'q>, path: &str, budget: &Budget) -> Resu
 
 async fn search<'q>(question: &Question<'q>, budget: &Budget) -> Result<Traced<'q>, Stop> {
     let object = &question.intent.object;
-    let mentioned: Vec<Root> =
-        roots(question.base.tree).into_iter().filter(|root| mentions(question.base.tree, root, object)).collect();
-    let (outer, bases) = outer_first(question.base.tree, mentioned);
-    let mut verdicts = judge_all(question, &outer, budget).await;
-    // A base is rarely deployed by itself: it is asked only when no root above it makes the object.
-    if !verdicts.iter().any(|verdict| matches!(verdict, Ok(Verdict::Proved(_)))) {
-        verdicts.extend(judge_all(question, &bases, budget).await);
+    let tree = question.base.tree;
+    let mentioned: Vec<Root> = roots(tree).into_iter().filter(|root| mentions(tree, root, object)).collect();
+    let (outer, mut bases) = outer_first(tree, mentioned);
+    let mut found = Found::default();
+    found.take(outer.iter().zip(judge_all(question, &outer, budget).await))?;
+    // A base is rarely deployed by itself: it is asked only when no root above it makes the object,
+    // and not below one that could not be asked.
+    if found.proved.is_empty() {
+        let above: Vec<Inputs> = found.refused.iter().map(|(root, _)| Inputs::reach(tree, root).0).collect();
+        bases.retain(|base| !above.iter().any(|inputs| inputs.folders.contains(&base.path)));
+        found.take(bases.iter().zip(judge_all(question, &bases, budget).await))?;
     }
-    let (mut proved, mut nearest, mut refused) = (Vec::new(), None::<(Root, Vec<Disagreement>)>, None);
-    for verdict in verdicts {
-        match verdict {
-            Ok(Verdict::Proved(traced)) => proved.push(*traced),
-            Ok(Verdict::Differs(root, open)) => {
-                if nearest.as_ref().is_none_or(|(_, least)| open.len() < least.len()) {
-                    nearest = Some((root, open));
-                }
+    found.choose(question)
+}
+
+/// What all roots said.
+#[derive(Default)]
+struct Found<'t> {
+    proved: Vec<Traced<'t>>,
+    differing: Vec<Differs>,
+    refused: Vec<(Root, Refusal)>,
+}
+
+impl<'t> Found<'t> {
+    fn take<'r>(&mut self, verdicts: impl Iterator<Item = (&'r Root, Result<Verdict<'t>, Stop>)>) -> Result<(), Stop> {
+        for (root, verdict) in verdicts {
+            match verdict {
+                Ok(Verdict::Proved(traced)) => self.proved.push(*traced),
+                Ok(Verdict::Differs(differs)) => self.differing.push(differs),
+                Ok(Verdict::Absent) => {}
+                Err(Stop::Refused(refusal)) => self.refused.push((root.clone(), refusal)),
+                Err(failed) => return Err(failed),
             }
-            Ok(Verdict::Absent) => {}
-            Err(Stop::Refused(refusal)) => refused = refused.or(Some(refusal)),
-            Err(failed) => return Err(failed),
         }
+        Ok(())
     }
-    let outer = outermost(proved);
-    pick(question, outer).unwrap_or_else(|| {
+
+    fn choose(self, question: &Question<'t>) -> Result<Traced<'t>, Stop> {
+        let object = &question.intent.object;
+        let proved = outermost(self.proved);
+        let wanted = object.namespace.as_deref();
+        if let Some(open) = proved.first().filter(|traced| wanted.is_some() && traced.reference.namespace.is_none()) {
+            let mut exact: Vec<&Root> = self.differing.iter().filter(|d| d.exact).map(|d| &d.root).collect();
+            let says = |root: &Root| says_namespace(question.base.tree, root, wanted.unwrap_or_default());
+            exact.extend(self.refused.iter().map(|(root, _)| root).filter(|root| says(root)));
+            if !exact.is_empty() {
+                return Err(open_namespace(object, &open.root, &exact).into());
+            }
+        }
+        if let Some(picked) = pick(question, proved) {
+            let mut traced = picked?;
+            if let (Tool::Plain, None, Some(wanted)) = (traced.root.tool, &traced.reference.namespace, wanted) {
+                traced.review.push(format!(
+                    "`{}` leaves the namespace open: nothing in Git says that it is applied to `{wanted}`",
+                    traced.root.shown()
+                ));
+            }
+            return Ok(traced);
+        }
+        let nearest = self.differing.iter().min_by_key(|differs| (!differs.exact, differs.open.len()));
+        let refused = self.refused.into_iter().next().map(|(_, refusal)| refusal);
         Err(match (nearest, refused) {
-            (Some((root, open)), _) => not_explained(question, &root, &open),
-            (None, Some(refusal)) => refusal,
+            (Some(differs), None) => not_explained(question, differs),
+            (Some(differs), Some(_)) if differs.exact => not_explained(question, differs),
+            (_, Some(refusal)) => refusal,
             (None, None) => Refusal::new(
                 "no-owner-in-git",
                 format!("nothing in {} makes {}", question.repo, object.qualified()),
@@ -107,7 +155,33 @@ async fn search<'q>(question: &Question<'q>, budget: &Budget) -> Result<Traced<'
             ),
         }
         .into())
+    }
+}
+
+/// Whether a root that could not be asked speaks of a namespace.
+fn says_namespace(tree: &Tree, root: &Root, namespace: &str) -> bool {
+    let inputs = Inputs::reach(tree, root).0;
+    let below = tree.below(&root.path).map(|(path, _)| path);
+    inputs.files.keys().map(String::as_str).chain(below).filter_map(|path| tree.text(path)).any(|text| {
+        text.lines().any(|line| {
+            line.split_once("namespace").is_some_and(|(_, rest)| {
+                rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').any(|word| word == namespace)
+            })
+        })
     })
+}
+
+/// A folder without the namespace is what runs, another one says the namespace and is not.
+fn open_namespace(object: &ObjectRef, open: &Root, exact: &[&Root]) -> Refusal {
+    let details = exact.iter().map(|root| {
+        format!("`{}` says namespace `{}`, and does not make it as it runs", root.shown(), object.namespace())
+    });
+    Refusal::new(
+        "not-explained",
+        format!("`{}` makes {} as it runs, but leaves the namespace open", open.shown(), object.qualified()),
+        "sync first, or name the folder: --path DIR",
+    )
+    .with_details(details.collect())
 }
 
 async fn judge_all<'q>(question: &Question<'q>, roots: &[Root], budget: &Budget) -> Vec<Result<Verdict<'q>, Stop>> {
@@ -118,7 +192,7 @@ async fn judge_all<'q>(question: &Question<'q>, roots: &[Root], budget: &Budget)
 fn outer_first(tree: &Tree, roots: Vec<Root>) -> (Vec<Root>, Vec<Root>) {
     let inner: BTreeSet<String> = roots
         .iter()
-        .filter_map(|root| Some((root, Inputs::of(tree, root).ok()?)))
+        .map(|root| (root, Inputs::reach(tree, root).0))
         .flat_map(|(root, inputs)| inputs.folders.into_iter().filter(|folder| *folder != root.path))
         .collect();
     roots.into_iter().partition(|root| !inner.contains(&root.path))
@@ -156,9 +230,11 @@ fn pick<'q>(question: &Question<'q>, mut proved: Vec<Traced<'q>>) -> Option<Resu
 /// or hash leaves of it. A root whose inputs can't be walked is looked at, so that it is refused by name.
 fn mentions(tree: &Tree, root: &Root, object: &ObjectRef) -> bool {
     let name = without_hash(&object.name);
-    let Ok(inputs) = Inputs::of(tree, root) else {
-        return tree.below(&root.path).any(|(path, _)| tree.text(path).is_some_and(|text| text.contains(name)));
-    };
+    let (inputs, refused) = Inputs::reach(tree, root);
+    let below = || tree.below(&root.path).any(|(path, _)| tree.text(path).is_some_and(|text| text.contains(name)));
+    if refused.is_some() && below() {
+        return true;
+    }
     let mut names = vec![name.to_owned()];
     for (_, spec) in &inputs.kustomizations {
         for known in names.clone() {
@@ -199,7 +275,10 @@ async fn judge<'q>(question: &Question<'q>, root: &Root, budget: &Budget) -> Res
     let (revision, excused) = match proved {
         Some(proved) => proved,
         None if open.is_empty() => (question.base.revision.to_owned(), excused),
-        None => return Ok(Verdict::Differs(root.clone(), open)),
+        None => {
+            let exact = reference(&object).is_some_and(|own| own.namespace == question.intent.object.namespace);
+            return Ok(Verdict::Differs(Differs { root: root.clone(), open, exact }));
+        }
     };
     let Some(reference) = reference(&object) else { return Ok(Verdict::Absent) };
     let text = format!("`{}` at {} renders the running object", root.shown(), short(&revision));
@@ -210,7 +289,17 @@ async fn judge<'q>(question: &Question<'q>, root: &Root, budget: &Budget) -> Res
         trust: Trust::Proved,
     }));
     let root = root.clone();
-    Ok(Verdict::Proved(Box::new(Traced { root, bench, base, object, reference, revision, trail, differs })))
+    Ok(Verdict::Proved(Box::new(Traced {
+        root,
+        bench,
+        base,
+        object,
+        reference,
+        revision,
+        trail,
+        review: Vec::new(),
+        differs,
+    })))
 }
 
 async fn rendered<'q>(
@@ -270,7 +359,8 @@ fn compare(question: &Question<'_>, rendered: &Value) -> (Vec<Disagreement>, Vec
     (open, asked, excused)
 }
 
-fn not_explained(question: &Question<'_>, root: &Root, open: &[Disagreement]) -> Refusal {
+fn not_explained(question: &Question<'_>, differs: &Differs) -> Refusal {
+    let Differs { root, open, .. } = differs;
     let templated = |d: &&Disagreement| d.rendered.as_str().is_some_and(|text| text.contains("${"));
     if let Some(template) = open.iter().find(templated) {
         return Refusal::new(
