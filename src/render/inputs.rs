@@ -4,6 +4,7 @@
 
 use super::resolve::{Target, resolve};
 use super::roots::{Root, kustomization_file};
+use crate::model::path::{Path, Step};
 use crate::model::proposal::Tool;
 use crate::model::refusal::Refusal;
 use crate::model::tree::Tree;
@@ -48,18 +49,19 @@ impl Inputs {
     /// for a file that is not there.
     pub fn of(tree: &Tree, root: &Root) -> Result<Self, Refusal> {
         let (inputs, refused) = Self::walk(tree, root, false);
-        refused.map_or(Ok(inputs), Err)
+        refused.into_iter().next().map_or(Ok(inputs), Err)
     }
 
     /// As far as the walk comes: what is known of a root that is not rendered, and why it is not.
-    pub fn reach(tree: &Tree, root: &Root) -> (Self, Option<Refusal>) {
+    pub fn reach(tree: &Tree, root: &Root) -> (Self, Vec<Refusal>) {
         Self::walk(tree, root, true)
     }
 
-    fn walk(tree: &Tree, root: &Root, on: bool) -> (Self, Option<Refusal>) {
-        let mut walk = Walk { tree, inputs: Self::default(), stack: Vec::new(), on, refused: None };
+    fn walk(tree: &Tree, root: &Root, on: bool) -> (Self, Vec<Refusal>) {
+        let mut walk = Walk { tree, inputs: Self::default(), stack: Vec::new(), on, refused: Vec::new() };
         let ended = walk.root(root);
-        (walk.inputs, walk.refused.or(ended.err()))
+        walk.refused.extend(ended.err());
+        (walk.inputs, walk.refused)
     }
 }
 
@@ -70,8 +72,8 @@ struct Walk<'t> {
     stack: Vec<String>,
     /// Goes on after a refusal.
     on: bool,
-    /// The first refusal of a walk that went on.
-    refused: Option<Refusal>,
+    /// The refusals of a walk that went on.
+    refused: Vec<Refusal>,
 }
 
 impl Walk<'_> {
@@ -100,7 +102,7 @@ impl Walk<'_> {
         match entry {
             // The limits end every walk.
             Err(refusal) if self.on && refusal.code != "render-limit" => {
-                self.refused.get_or_insert(refusal);
+                self.refused.push(refusal);
                 Ok(())
             }
             other => other,
@@ -144,6 +146,8 @@ impl Walk<'_> {
         self.add(file.clone(), layer)?;
         let text = self.tree.text(&file).unwrap_or_default();
         let spec = parse::document(text).map_err(|error| unsafe_yaml(&file, &error))?;
+        let keys = super::keys::check(&file, &spec);
+        self.go_on(keys)?;
         let visited = self.inputs.kustomizations.iter().any(|(path, _)| *path == file);
         self.stack.push(folder.to_owned());
         self.inputs.folders.insert(folder.to_owned());
@@ -231,40 +235,48 @@ impl Walk<'_> {
         }
     }
 
-    /// A built-in generator or transformer: inline, a file, or a folder. What runs programs is refused.
+    /// A built-in generator or transformer: inline or a file. What runs programs is refused.
     fn plugin(&mut self, at: &At<'_>, entry: &str) -> Result<(), Refusal> {
         let text = if entry.contains('\n') {
             entry.to_owned()
         } else {
             let (path, target) = self.resolve(at, entry)?;
             if target == Target::Folder {
-                return self.folder(&path, at.layer + 2);
+                return Err(plugin(at.file, &format!("the folder {entry}")));
             }
             self.add(path.clone(), at.layer)?;
             self.tree.text(&path).unwrap_or_default().to_owned()
         };
         for document in parse::all(&text).map_err(|error| unsafe_yaml(at.file, &error))? {
-            if document["apiVersion"] != "builtin"
-                || document["kind"].as_str().is_some_and(|kind| kind.contains("Helm"))
-            {
-                return Err(Refusal::new(
-                    "plugin",
-                    format!("`{}` runs a plugin: `{}`", at.file, document["kind"].as_str().unwrap_or("unknown")),
-                    "plugins are not run; name a folder that needs none: --path DIR",
-                ));
+            let kind = document["kind"].as_str().unwrap_or("unknown");
+            if document["apiVersion"] != "builtin" || kind.contains("Helm") {
+                return Err(plugin(at.file, kind));
             }
-            for (_, leaf) in crate::yaml::scalars::leaves(&document) {
-                let Some(source) = leaf.as_str().filter(|text| !text.contains('\n')) else { continue };
-                let path = source.split_once('=').map_or(source, |(_, path)| path);
-                if path.starts_with('/') && !document["kind"].as_str().is_some_and(|kind| kind.contains("Patch")) {
-                    self.file(at, path)?;
-                }
-                let mut links = BTreeMap::new();
-                if let Ok((path, Target::File)) = resolve(self.tree, at.folder, path, at.file, &mut links) {
-                    self.inputs.links.extend(links);
-                    self.add(path, at.layer)?;
+            super::keys::check(at.file, &document)?;
+            for (path, leaf) in crate::yaml::scalars::leaves(&document) {
+                if let Some(source) = leaf.as_str() {
+                    self.plugin_source(at, &path, source)?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// What a built-in plugin reads must be inside the repository; other texts may name a file by chance.
+    fn plugin_source(&mut self, at: &At<'_>, path: &Path, source: &str) -> Result<(), Refusal> {
+        let is = |names: &[&str]| {
+            path.0.iter().any(|step| matches!(step, Step::Field(name) if names.contains(&name.as_str())))
+        };
+        let inline = is(&["paths"]) && source.contains('\n');
+        let file = source.split_once('=').map_or(source, |(_, path)| path);
+        // `fieldSpecs` have paths inside objects.
+        if is(&READ) && !is(&["fieldSpecs"]) && !inline {
+            return self.only_file(at, if is(&["files"]) { file } else { source });
+        }
+        let mut links = BTreeMap::new();
+        if let Ok((path, Target::File)) = resolve(self.tree, at.folder, file, at.file, &mut links) {
+            self.inputs.links.extend(links);
+            self.add(path, at.layer)?;
         }
         Ok(())
     }
@@ -294,6 +306,18 @@ struct At<'a> {
     folder: &'a str,
     file: &'a str,
     layer: Layer,
+}
+
+/// Fields of built-in plugins that name files.
+const READ: [&str; 8] =
+    ["path", "paths", "files", "envs", "env", "valuesFile", "additionalValuesFiles", "targetFilePath"];
+
+fn plugin(file: &str, what: &str) -> Refusal {
+    Refusal::new(
+        "plugin",
+        format!("`{file}` runs a plugin: `{what}`"),
+        "plugins are not run; name a folder that needs none: --path DIR",
+    )
 }
 
 /// What kustomize would fetch, whatever the repository holds.

@@ -122,9 +122,26 @@ fn programs_and_charts_are_not_run() {
         ("transformers: [\"apiVersion: x/v1\\nkind: T\\n\"]", "plugin"),
         ("transformers: [\"apiVersion: builtin\\nkind: LabelTransformer\\nmetadata: {name: a}\\n\"]", ""),
         ("generators: [\"apiVersion: builtin\\nkind: ConfigMapGenerator\\nfiles: [/etc/hostname]\\n\"]", "path-escape"),
+        ("generators: [\"apiVersion: builtin\\nkind: ConfigMapGenerator\\nfiles: [../../a]\\n\"]", "path-escape"),
+        ("generators: [\"apiVersion: builtin\\nkind: ConfigMapGenerator\\nenv: ../../a\\n\"]", "path-escape"),
+        ("generators: [\"apiVersion: builtin\\nkind: ConfigMapGenerator\\nENVS: [../../a]\\n\"]", "yaml-unsafe"),
+        ("transformers: [\"apiVersion: builtin\\nkind: PatchTransformer\\npath: /a\\n\"]", "path-escape"),
+        ("transformers: [\"apiVersion: builtin\\nkind: PatchTransformer\\npath: ../../a\\n\"]", "path-escape"),
+        (
+            "transformers: [\"apiVersion: builtin\\nkind: ReplacementTransformer\\nreplacements: [{path: /a}]\\n\"]",
+            "path-escape",
+        ),
+        (
+            "transformers: [\"apiVersion: builtin\\nkind: LabelTransformer\\nfieldSpecs: [{path: metadata/labels}]\\n\"]",
+            "",
+        ),
+        ("transformers: [../p2]", "plugin"),
+        ("CONFIGMAPGENERATOR: [{name: a, files: [/etc/hostname]}]", "yaml-unsafe"),
+        ("patches: [{PATH: /a}]", "yaml-unsafe"),
         ("generators: [\"apiVersion: builtin\\nkind: HelmChartInflationGenerator\\nname: x\\n\"]", "plugin"),
     ] {
         let exec = "apiVersion: x/v1\nkind: G\nmetadata:\n  annotations:\n    config.kubernetes.io/function: 'exec: {path: ./x}'\n";
-        assert_eq!(code(&tree(&[("p/kustomization.yaml", field), ("p/g.yaml", exec)]), "p"), wanted, "{field}");
+        let files = [("p/kustomization.yaml", field), ("p/g.yaml", exec), ("p2/kustomization.yaml", "")];
+        assert_eq!(code(&tree(&files), "p"), wanted, "{field}");
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod compare;
 pub mod inputs;
+mod keys;
 mod kustomize;
 pub mod names;
 mod plain;

@@ -18,14 +18,15 @@ struct Unread {
     root: Root,
     /// As far as the walk came.
     inputs: Inputs,
+    /// Something on the way could not be read, so that it may use more.
+    blind: bool,
 }
 
 impl Unread {
     /// Whether it may use a file. Of one whose kustomization can't be read nothing is known,
     /// but what stands in the folder of `own` is rarely used from outside.
     fn may_use(&self, file: &str, own: &Root) -> bool {
-        let blind = self.inputs.kustomizations.is_empty() && self.root.tool == Tool::Kustomize;
-        self.inputs.files.contains_key(file) || blind && !below(file, &own.path)
+        self.inputs.files.contains_key(file) || self.blind && !below(file, &own.path)
     }
 }
 
@@ -104,21 +105,24 @@ fn is_part(root: &Root, own: &Root) -> bool {
 
 fn others<'t>(question: &Question<'t>, own: &Root) -> (Vec<Sibling<'t>>, Vec<Unread>) {
     let tree = question.base.tree;
-    let all: Vec<(Root, Inputs)> = roots(tree)
+    let all: Vec<(Root, Inputs, bool)> = roots(tree)
         .into_iter()
         .map(|root| {
-            let inputs = Inputs::reach(tree, &root).0;
-            (root, inputs)
+            let (inputs, refused) = Inputs::reach(tree, &root);
+            let blind = refused.iter().any(|refusal| matches!(refusal.code, "yaml-unsafe" | "render-limit"));
+            (root, inputs, blind)
         })
         .collect();
-    let is_base =
-        |root: &Root| all.iter().any(|(other, inputs)| other.path != root.path && inputs.folders.contains(&root.path));
+    let is_base = |root: &Root| {
+        all.iter().any(|(other, inputs, _)| other.path != root.path && inputs.folders.contains(&root.path))
+    };
     let (mut siblings, mut unread) = (Vec::new(), Vec::new());
-    for (root, inputs) in all.iter().filter(|(root, _)| root.path != own.path && !is_base(root) && !is_part(root, own))
+    for (root, inputs, blind) in
+        all.iter().filter(|(root, ..)| root.path != own.path && !is_base(root) && !is_part(root, own))
     {
         match Workbench::new(tree, root, question.tools) {
             Ok(bench) => siblings.push(Sibling { root: root.clone(), bench, base: None }),
-            Err(_) => unread.push(Unread { root: root.clone(), inputs: inputs.clone() }),
+            Err(_) => unread.push(Unread { root: root.clone(), inputs: inputs.clone(), blind: *blind }),
         }
     }
     (siblings, unread)

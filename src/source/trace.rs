@@ -232,7 +232,7 @@ fn mentions(tree: &Tree, root: &Root, object: &ObjectRef) -> bool {
     let name = without_hash(&object.name);
     let (inputs, refused) = Inputs::reach(tree, root);
     let below = || tree.below(&root.path).any(|(path, _)| tree.text(path).is_some_and(|text| text.contains(name)));
-    if refused.is_some() && below() {
+    if !refused.is_empty() && below() {
         return true;
     }
     let mut names = vec![name.to_owned()];

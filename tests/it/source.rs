@@ -311,6 +311,52 @@ async fn nothing_outside_the_repository_is_read() {
 }
 
 #[tokio::test]
+async fn no_spelling_and_no_plugin_reads_a_file_of_the_machine() {
+    let outside = files::Scratch::new().unwrap();
+    let canary = outside.path().join("canary.txt");
+    files::write_scratch(&canary, b"LEVEL=canary-content\n").unwrap();
+    let absolute = canary.to_str().unwrap();
+    let relative = format!("{}{}", "../".repeat(16), absolute.trim_start_matches('/'));
+    let live = parse::document(LIVE).unwrap();
+    let spec = serde_json::json!({"edits": [{"path": "data.LEVEL", "old": "info", "new": "debug"}], "path": "p"});
+    for path in [absolute, &relative] {
+        for (field, config) in [
+            ("configmapgenerator: [{name: b, files: [PATH]}]", ""),
+            ("configMapGenerator: [{name: b, FILES: [PATH]}]", ""),
+            ("configMapGenerator: [{name: b, behavior: merge, Env: PATH}]", ""),
+            ("secretGenerator: [{name: b, ENVS: [PATH]}]", ""),
+            ("patches: [{PATH: PATH}]", ""),
+            ("REPLACEMENTS: [{path: PATH}]", ""),
+            ("RESOURCES: [PATH]", ""),
+            ("generators: [g.yaml]", "kind: ConfigMapGenerator\nfiles: [PATH]"),
+            ("generators: [g.yaml]", "kind: ConfigMapGenerator\nfiles: [k=PATH]"),
+            ("generators: [g.yaml]", "kind: ConfigMapGenerator\nFILES: [PATH]"),
+            ("generators: [g.yaml]", "kind: SecretGenerator\nenvs: [PATH]"),
+            ("generators: [g.yaml]", "kind: SecretGenerator\nenv: PATH"),
+            ("transformers: [g.yaml]", "kind: PatchTransformer\npath: PATH\ntarget: {kind: ConfigMap}"),
+            ("transformers: [g.yaml]", "kind: PatchStrategicMergeTransformer\npaths: [PATH]"),
+            ("transformers: [g.yaml]", "kind: PatchJson6902Transformer\npath: PATH\ntarget: {kind: ConfigMap}"),
+            ("transformers: [g.yaml]", "kind: ReplacementTransformer\nreplacements: [{path: PATH}]"),
+            ("validators: [g.yaml]", "kind: PatchTransformer\npath: PATH"),
+            ("transformers: [t]", "kind: PatchTransformer\npath: PATH"),
+        ] {
+            let spot = field.replace("PATH]", &format!("{path}]")).replace(": PATH}", &format!(": {path}}}"));
+            let config = format!("apiVersion: builtin\nmetadata: {{name: b}}\n{}\n", config.replace("PATH", path));
+            let base = in_memory(&[
+                ("p/kustomization.yaml", &format!("resources: [a.yaml]\nnamespace: p\n{spot}\n")),
+                ("p/a.yaml", LIVE),
+                ("p/g.yaml", &config),
+                ("p/t/kustomization.yaml", "resources: [../g.yaml]\n"),
+            ]);
+            let answer = ask(&base, None, &live, &spec, &tools()).await;
+            assert!(!format!("{answer:?}").contains("canary-content"), "{spot} {config}");
+            let Err(Stop::Refused(refusal)) = answer else { panic!("{spot} {config}") };
+            assert!(["path-escape", "yaml-unsafe", "plugin"].contains(&refusal.code), "{spot} {config}: {refusal:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_missing_renderer_says_what_to_install() {
     let base = in_memory(&[("p/kustomization.yaml", "resources: [a.yaml]\nnamespace: p\n"), ("p/a.yaml", LIVE)]);
     let live = parse::document(LIVE).unwrap();
