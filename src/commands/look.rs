@@ -28,6 +28,8 @@ pub(super) struct Seen {
 pub(super) async fn take(args: &LookArgs, session: &Session) -> Result<(Snapshot, Option<String>), Error> {
     if let Some(path) = &args.from {
         let mut snapshot = cluster::files::load(path, args.at)?;
+        let unrecorded = cluster::files::unrecorded(&snapshot, &args.namespaces);
+        snapshot.gaps.extend(unrecorded);
         narrow(&mut snapshot, &args.namespaces);
         return Ok((snapshot, None));
     }

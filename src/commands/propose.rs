@@ -426,7 +426,7 @@ fn report(results: &[(Outcome, propose_push::Decision)], args: &ProposeArgs, ses
         ProposalFormat::Patch => {
             for (outcome, _) in results {
                 match outcome {
-                    Outcome::Proposed(proposal) => session.ui.print(&patch::text(proposal))?,
+                    Outcome::Proposed(proposal) => print_patch(&patch::text(proposal), session)?,
                     Outcome::Refused { finding, refusal } => session.ui.warn(format_args!(
                         "no safe fix for {}: {}",
                         Sanitised::line(&finding.object.to_string()),
@@ -437,6 +437,15 @@ fn report(results: &[(Outcome, propose_push::Decision)], args: &ProposeArgs, ses
             Ok(())
         }
     }
+}
+
+/// A patch is bytes for `git apply`; on a terminal what would move the cursor is escaped.
+fn print_patch(text: &str, session: &Session) -> Result<(), Error> {
+    if !patch::is_hostile(text) {
+        return session.ui.print(text);
+    }
+    session.ui.warn("the files hold characters that act on a terminal or a runner: look at the patch before you trust what you see");
+    if session.ui.out_is_terminal() { session.ui.print(Sanitised::block(text).as_str()) } else { session.ui.print(text) }
 }
 
 /// With one outcome its own code; with several, done when at least one was proposed and none was declined.

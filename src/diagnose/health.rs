@@ -254,7 +254,7 @@ mod tests {
         [summary.failing, summary.in_progress, summary.healthy]
     }
 
-    fn workload(kind: &str, created: &str, status: Value) -> Value {
+    fn workload(kind: &str, created: &str, status: &Value) -> Value {
         json!({"apiVersion": "apps/v1", "kind": kind,
             "metadata": {"name": "web", "generation": 1, "creationTimestamp": created},
             "spec": {"replicas": 1, "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": []}}},
@@ -264,14 +264,14 @@ mod tests {
     #[test]
     fn what_was_made_a_moment_ago_is_in_progress() {
         for kind in ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"] {
-            let young = workload(kind, "2026-11-22T16:59:55Z", json!({}));
+            let young = workload(kind, "2026-11-22T16:59:55Z", &json!({}));
             assert_eq!(states(std::slice::from_ref(&young)), [0, 1, 0], "{kind}");
             assert!(all(&[young]).is_empty(), "{kind}");
-            let old = workload(kind, OLD, json!({}));
+            let old = workload(kind, OLD, &json!({}));
             assert_eq!(all(&[old]), [format!("generation-not-observed {kind}/web")]);
         }
         let without_conditions = |created: &str| {
-            states(&[workload("Deployment", created, json!({"observedGeneration": 1, "unavailableReplicas": 1}))])
+            states(&[workload("Deployment", created, &json!({"observedGeneration": 1, "unavailableReplicas": 1}))])
         };
         assert_eq!(without_conditions("2026-11-22T16:59:05Z"), [0, 1, 0]);
         assert_eq!(without_conditions("2026-11-22T16:58:55Z"), [1, 0, 0]);
@@ -282,7 +282,7 @@ mod tests {
         let mut web = workload(
             "Deployment",
             OLD,
-            json!({"observedGeneration": 1, "replicas": 1, "readyReplicas": 1, "updatedReplicas": 1}),
+            &json!({"observedGeneration": 1, "replicas": 1, "readyReplicas": 1, "updatedReplicas": 1}),
         );
         assert_eq!(states(std::slice::from_ref(&web)), [0, 0, 1]);
         web["metadata"]["generation"] = json!(2);

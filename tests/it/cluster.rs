@@ -326,7 +326,7 @@ async fn logs_of_both_runs_are_read_and_an_absent_one_is_no_gap() {
     assert_eq!(runs, [(false, "starting"), (true, "starting")]);
     assert_eq!(snapshot.gaps, []);
     assert_eq!(snapshot.requests.logs, 4);
-    assert!(server.targets("/log?")[0].contains("tailLines=200&limitBytes=65536&timestamps=true"));
+    assert!(server.targets("/log?")[0].contains("tailLines=200&limitBytes=4194304&timestamps=true"));
 }
 
 #[tokio::test]
