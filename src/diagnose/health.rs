@@ -243,6 +243,7 @@ fn running_settled(view: &View<'_>, pod: &Pod) -> Settled {
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value, reason = "`json!` makes values")]
 mod tests {
     use super::super::diagnose;
     use super::super::testing::{NOW, OLD, all, of, ready};

@@ -375,7 +375,12 @@ fn never_ran(view: &View<'_>, workload: &Workload<'_>, cron_job: &Object) -> Opt
         }
         None => view.settled(changed, 2 * period(schedule)) == Settled::Yes,
     };
-    if ran || !late {
+    let settled = match view.snapshot.taken_at {
+        _ if late => Settled::Yes,
+        Some(_) => Settled::No,
+        None => Settled::Unknown,
+    };
+    if ran {
         return None;
     }
     let mut seen = Observation::of_workload(&CRONJOB_NEVER_RAN, workload);
@@ -384,7 +389,7 @@ fn never_ran(view: &View<'_>, workload: &Workload<'_>, cron_job: &Object) -> Opt
     seen.severity = Some(Severity::Warning);
     seen.since = created;
     seen.show(Source::Spec, None, &format!("schedule: {schedule}"), Some(Path::of("spec.schedule")));
-    Some(seen)
+    seen.settle(settled)
 }
 
 /// Jobs whose pods are refused.
@@ -405,8 +410,9 @@ pub(crate) fn consequences(view: &View<'_>) -> Vec<Consequence> {
 #[cfg(test)]
 #[allow(clippy::needless_pass_by_value, reason = "`json!` makes values")]
 mod tests {
-    use super::super::testing::{OLD, all, event, finding, ready, roots};
-    use super::period;
+    use super::super::diagnose;
+    use super::super::testing::{OLD, all, event, finding, of, ready, roots};
+    use super::{Severity, period};
     use serde_json::{Value, json};
 
     fn cron_job(spec: Value, status: Value) -> Value {
@@ -451,6 +457,11 @@ mod tests {
         let never = |schedule: &str| roots(&[cron_job(json!({"schedule": schedule}), json!({}))]);
         assert_eq!(never("*/5 * * * *"), ["cronjob-never-ran CronJob/report"]);
         assert!(never("0 3 * * *").is_empty(), "it was made an hour ago");
+        let mut timeless = of(&[made("2026-10-22T16:00:00Z", "*/5 * * * *")]);
+        timeless.taken_at = None;
+        timeless.newest = "2026-10-22T16:00:00Z".parse().ok();
+        let info = diagnose(&timeless).findings.remove(0);
+        assert_eq!((info.code.name(), info.severity), ("cronjob-never-ran", Severity::Info));
         let monthly = roots(&[made("2026-09-22T16:00:00Z", "0 3 1 * *")]);
         assert_eq!(monthly, ["cronjob-never-ran CronJob/report"], "October and November");
         assert!(roots(&[made("2026-10-22T16:00:00Z", "0 3 1 * *")]).is_empty(), "one start only");
