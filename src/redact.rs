@@ -68,7 +68,7 @@ fn entries(map: &Map<String, Value>) -> Map<String, Value> {
             Value::Object(data.keys().map(|key| (key.clone(), Value::String(MASK.to_owned()))).collect())
         }
         (Value::String(_), _) if is_variable && key == "value" => Value::String(MASK.to_owned()),
-        (Value::String(text), _) if names::is_secret_field(key) && looks_random(text) => Value::String(MASK.to_owned()),
+        (Value::String(text), _) if is_password(key, text) => Value::String(MASK.to_owned()),
         (Value::Array(items), _) if matches!(key, "args" | "command") => {
             Value::Array(arguments(items, names::client(words("command").chain(words("args")))))
         }
@@ -109,6 +109,7 @@ pub fn field(path: &Path, value: &Value) -> Value {
     let mut steps = path.0.iter().rev();
     let is_masked = match (steps.next(), steps.next()) {
         (Some(Step::Field(last)), Some(Step::Item { value: name, .. })) if last == "value" => is_secret_variable(name),
+        (Some(Step::Field(last)), _) => names::is_password_field(last),
         _ => false,
     };
     let named_secret = path.0.iter().any(|step| matches!(step, Step::Item { value, .. } if is_secret_name(value)));
@@ -117,6 +118,13 @@ pub fn field(path: &Path, value: &Value) -> Value {
         Value::String(_) if is_masked || named_secret && last_is_value => Value::String(MASK.to_owned()),
         value => self::value(value),
     }
+}
+
+/// Whether a field of this name with this text is a secret: any text under `password`, under `secret` and
+/// its like only what does not look like the name of one.
+fn is_password(key: &str, text: &str) -> bool {
+    let is_named = names::is_password_field(key) && !text.is_empty() && !names::is_reference(text);
+    is_named || names::is_secret_field(key) && looks_random(text)
 }
 
 /// Whether text mixes letters and digits in one long word, as names do not.
@@ -245,5 +253,16 @@ mod tests {
     fn the_names_of_secrets_stay() {
         let object = json!({"secretName": "db-credentials-v12x", "tokenPath": "/var/run/secrets/token1"});
         assert_eq!(value(&object), object);
+    }
+
+    #[test]
+    fn any_text_under_a_field_of_passwords_is_removed() {
+        let values = json!({"password": "hunter", "dbPassword": "x", "passwordKey": "password", "password2": ""});
+        assert_eq!(
+            value(&values),
+            json!({"password": MASK, "dbPassword": MASK, "passwordKey": "password", "password2": ""})
+        );
+        assert_eq!(field(&Path::of("db.password"), &json!("hunter")), json!(MASK));
+        assert_eq!(field(&Path::of("db.password"), &json!(null)), json!(null));
     }
 }

@@ -82,7 +82,7 @@ fn read(side: &mut Above, at: usize, content: &str, is_client: bool, masked: &mu
         return false;
     }
     let indent = content.len() - trimmed.len();
-    let body = trimmed.trim_start_matches("- ");
+    let body = without_dashes(trimmed);
     let column = content.len() - body.len();
     if in_key(side, trimmed) || is_base64(body.trim()) {
         return true;
@@ -91,6 +91,12 @@ fn read(side: &mut Above, at: usize, content: &str, is_client: bool, masked: &mu
         Some(block) if indent > block => return true,
         Some(_) => side.secret_block = None,
         None => {}
+    }
+    if trimmed.trim_end() == "-" {
+        // An item whose keys start on the next line, in a column that is not known yet.
+        side.item = None;
+        side.waiting.clear();
+        return false;
     }
     let word = body.trim_end().trim_matches(['"', '\'']);
     if column > indent {
@@ -117,12 +123,21 @@ fn read(side: &mut Above, at: usize, content: &str, is_client: bool, masked: &mu
     field(side, at, column, key, value, masked)
 }
 
+/// What follows the dashes of a list item, or of an item of an item.
+fn without_dashes(mut body: &str) -> &str {
+    while let Some(rest) = body.strip_prefix("- ") {
+        body = rest.trim_start();
+    }
+    body
+}
+
 /// What `key: value` says, `column` being where the key stands.
 fn field(side: &mut Above, at: usize, column: usize, key: &str, value: &str, masked: &mut [bool]) -> bool {
     let is_here = side.item.is_none_or(|(item, _)| item == column);
     let is_secret = match key {
         "name" if is_here => {
-            let is_secret = is_secret_variable(value.trim_matches(['"', '\'']));
+            let name = value.split(" #").next().unwrap_or(value).trim_end();
+            let is_secret = is_secret_variable(name.trim_matches(['"', '\'']));
             // A renamed item is secret under either name.
             let was = side.item.and_then(|(_, name)| name).unwrap_or(false);
             side.item = Some((column, Some(is_secret || was)));
@@ -178,7 +193,7 @@ fn key_value(body: &str) -> Option<(&str, &str)> {
 /// The line with its marker, its dashes and its key, and a mask for the rest.
 fn without_value(line: &str) -> String {
     let content = line.get(1..).unwrap_or_default();
-    let body = content.trim_start().trim_start_matches("- ");
+    let body = without_dashes(content.trim_start());
     let start = line.len() - body.len();
     match key_value(body) {
         Some((key, value)) if !value.is_empty() && !is_base64(value) => {
@@ -208,6 +223,14 @@ mod tests {
             (
                 "   - name: \"DB_PASSWORD\"\n-    value: 'old one' # c\n+    value: new\n",
                 "   - name: \"DB_PASSWORD\"\n-    value: <secret>\n+    value: <secret>\n",
+            ),
+            (
+                "   -   name: REDIS_AUTH # c\n       value: hunter\n",
+                "   -   name: REDIS_AUTH # c\n       value: <secret>\n",
+            ),
+            (
+                "   - name: MODE\n     value: a\n   -\n     value: hunter\n     name: API-KEY\n",
+                "   - name: MODE\n     value: a\n   -\n     value: <secret>\n     name: API-KEY\n",
             ),
             ("   - value: hunter\n     name: REDIS_AUTH\n", "   - value: <secret>\n     name: REDIS_AUTH\n"),
             ("   - {name: API-KEY, value: hunter}\n", "   - {name: API-KEY, value: <secret>}\n"),

@@ -43,6 +43,12 @@ pub(super) fn is_secret_field(name: &str) -> bool {
     holds(&NAME, name) && !holds(&REFERENCE, name)
 }
 
+/// Whether a field of this name holds a password and nothing else: `dbPassword`.
+pub(super) fn is_password_field(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["password", "passwd", "passphrase"].iter().any(|end| name.ends_with(end))
+}
+
 /// `--db-password`, `--token`: the word after it is a secret.
 pub(super) fn is_secret_flag(word: &str) -> bool {
     let Some(name) = word.strip_prefix('-') else { return false };
