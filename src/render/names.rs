@@ -1,4 +1,6 @@
-//! Names that kustomize makes: hash suffixes.
+//! Names that kustomize makes: prefixes and hash suffixes.
+
+use serde_json::Value;
 
 /// Characters of a hash suffix: hexadecimal with look-alikes replaced
 /// (kustomize `api/hasher/hasher.go`, kept from kubectl).
@@ -12,9 +14,41 @@ pub fn without_hash(name: &str) -> &str {
     }
 }
 
+/// Names that are followed at most.
+const NAMES: usize = 64;
+
+/// What a rendered name may be called in the files: itself, without its hash, and without what `specs`
+/// (kustomizations, nearest first) declare to put around it.
+pub fn originals<'v>(name: &str, specs: impl IntoIterator<Item = &'v Value>) -> Vec<String> {
+    let mut names = vec![name.to_owned()];
+    if without_hash(name) != name {
+        names.push(without_hash(name).to_owned());
+    }
+    for spec in specs {
+        for known in names.clone() {
+            let prefix = spec["namePrefix"].as_str().and_then(|prefix| known.strip_prefix(prefix));
+            let suffix = spec["nameSuffix"].as_str().and_then(|suffix| known.strip_suffix(suffix));
+            let both = prefix.and_then(|rest| rest.strip_suffix(spec["nameSuffix"].as_str()?));
+            names.extend([prefix, suffix, both].into_iter().flatten().map(str::to_owned));
+        }
+        names.truncate(NAMES);
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_what_is_declared_is_taken_off_a_name() {
+        let specs = [json!({"namePrefix": "eu-"}), json!({"namePrefix": "shop-", "nameSuffix": "-v2"})];
+        let names = originals("eu-shop-web-v2-thctc996df", &specs);
+        assert!(["web", "eu-shop-web-v2"].iter().all(|name| names.iter().any(|known| known == name)), "{names:?}");
+        assert_eq!(originals("web-admin", []), ["web-admin"]);
+    }
 
     #[test]
     fn only_a_hash_is_taken_off() {

@@ -12,6 +12,7 @@ mod guards;
 pub mod locate;
 mod overlay;
 mod prove;
+mod search;
 mod trace;
 mod writers;
 
@@ -78,7 +79,7 @@ pub struct Located {
 pub async fn locate(question: &Question<'_>) -> Result<Located, Stop> {
     guards::refuse_object(&question.intent.object, question.live)?;
     let budget = Budget::new();
-    let traced = trace::trace(question, &budget).await?;
+    let traced = search::trace(question, &budget).await?;
     trace::check_targets(question, &traced)?;
     let mut draft = draft::Draft::new(question, &traced, &budget).await?;
     for edit in &question.intent.edits {
@@ -91,17 +92,20 @@ pub async fn locate(question: &Question<'_>) -> Result<Located, Stop> {
 const PROBES: usize = 64;
 const TIME: Duration = Duration::from_secs(60);
 
+/// The code of a search that is over.
+const OVER: &str = "probe-budget";
+
 /// Counts renders.
 #[derive(Debug)]
 struct Budget {
     renders: AtomicUsize,
     probes: AtomicUsize,
-    started: Instant,
+    ends: Instant,
 }
 
 impl Budget {
     fn new() -> Self {
-        Self { renders: AtomicUsize::new(0), probes: AtomicUsize::new(0), started: Instant::now() }
+        Self { renders: AtomicUsize::new(0), probes: AtomicUsize::new(0), ends: Instant::now() + TIME }
     }
 
     /// Counts a render that had to be made.
@@ -109,13 +113,22 @@ impl Budget {
         self.renders.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Ends a search that takes too long, before a walk or a render.
+    fn time(&self) -> Result<(), Refusal> {
+        if Instant::now() >= self.ends {
+            let text = format!("the folder that makes the object was not found within {} s", TIME.as_secs());
+            return Err(Refusal::new(OVER, text, "name a smaller folder: --path DIR"));
+        }
+        Ok(())
+    }
+
     /// Counts a render that looks for the place.
     fn probe(&self) -> Result<(), Refusal> {
         self.render();
         let probes = self.probes.fetch_add(1, Ordering::Relaxed) + 1;
-        if probes > PROBES || self.started.elapsed() > TIME {
+        if probes > PROBES || Instant::now() >= self.ends {
             let text = format!("the place was not found with {PROBES} renders within {} s", TIME.as_secs());
-            return Err(Refusal::new("probe-budget", text, "name a smaller folder: --path DIR"));
+            return Err(Refusal::new(OVER, text, "name a smaller folder: --path DIR"));
         }
         Ok(())
     }
@@ -133,6 +146,13 @@ fn short(revision: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_search_that_takes_too_long_ends() {
+        let budget = Budget { ends: Instant::now(), ..Budget::new() };
+        assert_eq!(budget.time().map_err(|refusal| refusal.code), Err("probe-budget"));
+        assert_eq!(Budget::new().time(), Ok(()));
+    }
 
     #[test]
     fn the_search_ends_after_its_last_probe() {

@@ -3,7 +3,7 @@
 use super::candidate::{Candidate, Spot, Way, field, split_image};
 use crate::model::object::ObjectRef;
 use crate::model::path::{Path, Step};
-use crate::render::names::without_hash;
+use crate::render::names::originals;
 use crate::yaml::parse;
 use crate::yaml::scalars::{Place, embedded, leaves};
 use serde_json::Value;
@@ -31,6 +31,8 @@ pub struct Source<'a> {
 pub fn candidates(sources: &[Source<'_>], target: &Target<'_>, any_source: bool) -> (Vec<Candidate>, Vec<String>) {
     let mut found = Vec::new();
     let mut unread = Vec::new();
+    let known = known_names(sources, target.object);
+    let target = &Known { target: *target, names: &known };
     for source in sources {
         if let Some(spec) = source.kustomization {
             typed(source, spec, sources, target, &mut found);
@@ -66,9 +68,23 @@ fn is_yaml(path: &str) -> bool {
     path.ends_with(".yaml") || path.ends_with(".yml") || path.ends_with(".json")
 }
 
+/// The field, and what its object may be called.
+struct Known<'a> {
+    target: Target<'a>,
+    names: &'a [String],
+}
+
+impl<'a> std::ops::Deref for Known<'a> {
+    type Target = Target<'a>;
+
+    fn deref(&self) -> &Target<'a> {
+        &self.target
+    }
+}
+
 type At<'a> = dyn Fn(Path) -> Place + 'a;
 
-fn document(source: &Source<'_>, value: &Value, at: &At<'_>, target: &Target<'_>, any: bool, out: &mut Vec<Candidate>) {
+fn document(source: &Source<'_>, value: &Value, at: &At<'_>, target: &Known<'_>, any: bool, out: &mut Vec<Candidate>) {
     if let Some(operations) = operations(value) {
         return operations.iter().enumerate().for_each(|(n, op)| operation(source, n, op, at, target, out));
     }
@@ -77,7 +93,7 @@ fn document(source: &Source<'_>, value: &Value, at: &At<'_>, target: &Target<'_>
         if !same_kind && !any {
             continue;
         }
-        let related = same_kind && names(object, target.object);
+        let related = same_kind && names(object, target.object, target.names);
         let push = |path: Path, old: &Value, out: &mut Vec<Candidate>| {
             let spot = Spot::Yaml(at(prefix.join(&path)));
             out.push(Candidate {
@@ -110,7 +126,7 @@ fn operations(value: &Value) -> Option<&Vec<Value>> {
         .filter(|items| !items.is_empty() && items.iter().all(|op| op["op"].is_string() && op["path"].is_string()))
 }
 
-fn operation(source: &Source<'_>, n: usize, op: &Value, at: &At<'_>, target: &Target<'_>, out: &mut Vec<Candidate>) {
+fn operation(source: &Source<'_>, n: usize, op: &Value, at: &At<'_>, target: &Known<'_>, out: &mut Vec<Candidate>) {
     let pointer = op["path"].as_str().unwrap_or_default();
     let Some(value) = op.get("value").filter(|_| op["op"] != "test") else { return };
     let last = pointer.rsplit('/').next().unwrap_or_default().replace("~1", "/").replace("~0", "~");
@@ -143,13 +159,20 @@ pub fn objects(value: &Value) -> Vec<(Path, &Value)> {
     }
 }
 
-/// Whether a document's name can become the object's: the same, or with a prefix, suffix or hash.
+/// What the object may be called in the files.
+pub fn known_names(sources: &[Source<'_>], object: &ObjectRef) -> Vec<String> {
+    let mut specs: Vec<(usize, &Value)> =
+        sources.iter().filter_map(|source| Some((source.layer, source.kustomization?))).collect();
+    specs.sort_by_key(|(layer, _)| *layer);
+    originals(&object.name, specs.into_iter().map(|(_, spec)| spec))
+}
+
+/// Whether a document's name becomes the object's: one of `known` ([`known_names`]).
 /// A namespace in the document must be the object's.
-pub fn names(document: &Value, object: &ObjectRef) -> bool {
+pub fn names(document: &Value, object: &ObjectRef, known: &[String]) -> bool {
     let name = document["metadata"]["name"].as_str().unwrap_or_default();
     let namespace = document["metadata"]["namespace"].as_str();
-    !name.is_empty()
-        && without_hash(&object.name).contains(name)
+    known.iter().any(|known| known == name)
         && namespace.is_none_or(|namespace| object.namespace.as_deref().is_none_or(|own| own == namespace))
 }
 
@@ -201,7 +224,7 @@ fn similar(a: &Path, b: &Path) -> bool {
 }
 
 /// `images`, `replicas` and generators of a kustomization.
-fn typed(source: &Source<'_>, spec: &Value, sources: &[Source<'_>], target: &Target<'_>, out: &mut Vec<Candidate>) {
+fn typed(source: &Source<'_>, spec: &Value, sources: &[Source<'_>], target: &Known<'_>, out: &mut Vec<Candidate>) {
     let candidate = |path: Path, way: Way, old: &Value| Candidate {
         file: source.path.to_owned(),
         spot: Spot::Yaml(Place { document: 0, path, inner: None }),
@@ -227,7 +250,7 @@ fn typed(source: &Source<'_>, spec: &Value, sources: &[Source<'_>], target: &Tar
     }
     if *target.path == Path::of("spec.replicas") {
         for (n, entry) in items(spec, "replicas") {
-            let named = entry["name"].as_str().is_some_and(|name| target.object.name.contains(name));
+            let named = entry["name"].as_str().is_some_and(|name| target.names.iter().any(|known| known == name));
             if let Some(old) = entry.get("count").filter(|old| named && same(old, target.value)) {
                 out.push(candidate(Path::of("replicas").index(n).field("count"), Way::Value, old));
             }
@@ -238,7 +261,7 @@ fn typed(source: &Source<'_>, spec: &Value, sources: &[Source<'_>], target: &Tar
         return;
     };
     for (n, entry) in items(spec, "configMapGenerator") {
-        if !entry["name"].as_str().is_some_and(|name| without_hash(&target.object.name).contains(name)) {
+        if !entry["name"].as_str().is_some_and(|name| target.names.iter().any(|known| known == name)) {
             continue;
         }
         for (m, literal) in items(entry, "literals") {

@@ -1,6 +1,6 @@
 //! Where a field goes that no file has yet. No I/O.
 
-use super::candidates::{Source, by_position, names, objects};
+use super::candidates::{Source, by_position, known_names, names, objects};
 use crate::model::object::ObjectRef;
 use crate::model::path::{Path, Step};
 use crate::yaml::parse;
@@ -25,17 +25,18 @@ pub struct Speaker {
 /// Documents that speak of `object`, nearest first, then those that hold most of `path`.
 pub fn speakers(sources: &[Source<'_>], object: &ObjectRef, path: &Path) -> Vec<Speaker> {
     let mut found = Vec::new();
+    let known = known_names(sources, object);
     for source in sources {
         if let Some(spec) = source.kustomization {
             for (outer, leaf) in leaves(spec) {
                 let Some(inner) = embedded(leaf) else { continue };
                 let at = |deep| Place { document: 0, path: outer.clone(), inner: Some(deep) };
-                found.extend(speaker(source, &inner, &at, object, path));
+                found.extend(speaker(source, &inner, &at, object, &known, path));
             }
         } else {
             for (number, value) in parse::all(source.text).unwrap_or_default().iter().enumerate() {
                 let at = |path| Place { document: number, path, inner: None };
-                found.extend(speaker(source, value, &at, object, path));
+                found.extend(speaker(source, value, &at, object, &known, path));
             }
         }
     }
@@ -48,11 +49,12 @@ fn speaker(
     document: &Value,
     at: &dyn Fn(Path) -> Place,
     object: &ObjectRef,
+    known: &[String],
     path: &Path,
 ) -> Vec<Speaker> {
     let speaks = objects(document)
         .into_iter()
-        .filter(|(_, value)| value["kind"] == object.kind.as_str() && names(value, object));
+        .filter(|(_, value)| value["kind"] == object.kind.as_str() && names(value, object, known));
     speaks
         .map(|(prefix, value)| {
             let depth =
@@ -177,7 +179,11 @@ mod tests {
         let base = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{name: web, resources: {}}]}}}\n";
         let patch = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 2}\n";
         let other = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: dev}\n";
+        let near = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: acme}\nspec: {replicas: 2}\n";
+        let prefix = json!({"namePrefix": "acme-"});
         let sources = [
+            Source { path: "k.yaml", layer: 0, text: "", kustomization: Some(&prefix) },
+            Source { path: "n.yaml", layer: 0, text: near, kustomization: None },
             Source { path: "base/web.yaml", layer: 2, text: base, kustomization: None },
             Source { path: "p.yaml", layer: 0, text: patch, kustomization: None },
             Source { path: "o.yaml", layer: 0, text: other, kustomization: None },

@@ -1,0 +1,212 @@
+//! The search for the folder that makes the running object.
+
+use super::trace::{Differs, Traced, Verdict, judge, not_explained};
+use super::{Budget, OVER, Question, Stop};
+use crate::model::object::ObjectRef;
+use crate::model::proposal::{Signal, Tool, Trust};
+use crate::model::refusal::Refusal;
+use crate::model::tree::Tree;
+use crate::render::names::{originals, without_hash};
+use crate::render::{Inputs, Root, roots};
+use futures_util::{StreamExt, stream};
+use std::collections::BTreeSet;
+
+/// Renders that run at the same time in a search.
+const PARALLEL: usize = 2;
+
+/// Finds the one root that makes the running object.
+pub(super) async fn trace<'q>(question: &Question<'q>, budget: &Budget) -> Result<Traced<'q>, Stop> {
+    match question.path {
+        Some(path) => given(question, path, budget).await,
+        None => search(question, budget).await,
+    }
+}
+
+async fn given<'q>(question: &Question<'q>, path: &str, budget: &Budget) -> Result<Traced<'q>, Stop> {
+    let root = Root::at(question.base.tree, path);
+    match judge(question, &root, budget).await? {
+        Verdict::Proved(mut traced) => {
+            let signal = Signal { signal: "--path".to_owned(), value: root.shown().to_owned(), trust: Trust::Given };
+            traced.trail.insert(0, signal);
+            Ok(*traced)
+        }
+        Verdict::Differs(differs) => Err(not_explained(question, &differs).into()),
+        Verdict::Absent => Err(Refusal::new(
+            "not-explained",
+            format!("`{}` does not make {}", root.shown(), question.intent.object.qualified()),
+            "check --path, or leave it out to search the repository",
+        )
+        .into()),
+    }
+}
+
+/// Asks every root that mentions the object.
+async fn search<'q>(question: &Question<'q>, budget: &Budget) -> Result<Traced<'q>, Stop> {
+    let object = &question.intent.object;
+    let tree = question.base.tree;
+    let mut mentioned: Vec<Root> = Vec::new();
+    for root in roots(tree) {
+        budget.time()?;
+        if mentions(tree, &root, object) {
+            mentioned.push(root);
+        }
+    }
+    let (outer, mut bases) = outer_first(tree, mentioned);
+    let mut found = Found::default();
+    found.take(outer.iter().zip(judge_all(question, &outer, budget).await))?;
+    // A base is rarely deployed by itself: it is asked only when no root above it makes the object,
+    // and not below one that could not be asked.
+    if found.proved.is_empty() {
+        let above: Vec<Inputs> = found.refused.iter().map(|(root, _)| Inputs::reach(tree, root).0).collect();
+        bases.retain(|base| !above.iter().any(|inputs| inputs.folders.contains(&base.path)));
+        found.take(bases.iter().zip(judge_all(question, &bases, budget).await))?;
+    }
+    found.choose(question)
+}
+
+/// What all roots said.
+#[derive(Default)]
+struct Found<'t> {
+    proved: Vec<Traced<'t>>,
+    differing: Vec<Differs>,
+    refused: Vec<(Root, Refusal)>,
+}
+
+impl<'t> Found<'t> {
+    fn take<'r>(&mut self, verdicts: impl Iterator<Item = (&'r Root, Result<Verdict<'t>, Stop>)>) -> Result<(), Stop> {
+        for (root, verdict) in verdicts {
+            match verdict {
+                Ok(Verdict::Proved(traced)) => self.proved.push(*traced),
+                Ok(Verdict::Differs(differs)) => self.differing.push(differs),
+                Ok(Verdict::Absent) => {}
+                // The roots that were not asked any more could say something else.
+                Err(Stop::Refused(refusal)) if refusal.code == OVER => return Err(refusal.into()),
+                Err(Stop::Refused(refusal)) => self.refused.push((root.clone(), refusal)),
+                Err(failed) => return Err(failed),
+            }
+        }
+        Ok(())
+    }
+
+    fn choose(self, question: &Question<'t>) -> Result<Traced<'t>, Stop> {
+        let object = &question.intent.object;
+        let proved = outermost(self.proved);
+        let wanted = object.namespace.as_deref();
+        if let Some(open) = proved.first().filter(|traced| wanted.is_some() && traced.reference.namespace.is_none()) {
+            let mut exact: Vec<&Root> = self.differing.iter().filter(|d| d.exact).map(|d| &d.root).collect();
+            let says = |root: &Root| says_namespace(question.base.tree, root, wanted.unwrap_or_default());
+            exact.extend(self.refused.iter().map(|(root, _)| root).filter(|root| says(root)));
+            if !exact.is_empty() {
+                return Err(open_namespace(object, &open.root, &exact).into());
+            }
+        }
+        if let Some(picked) = pick(question, proved) {
+            let mut traced = picked?;
+            if let (Tool::Plain, None, Some(wanted)) = (traced.root.tool, &traced.reference.namespace, wanted) {
+                traced.review.push(format!(
+                    "`{}` leaves the namespace open: nothing in Git says that it is applied to `{wanted}`",
+                    traced.root.shown()
+                ));
+            }
+            return Ok(traced);
+        }
+        let nearest = self.differing.iter().min_by_key(|differs| (!differs.exact, differs.open.len()));
+        let refused = self.refused.into_iter().next().map(|(_, refusal)| refusal);
+        Err(match (nearest, refused) {
+            (Some(differs), None) => not_explained(question, differs),
+            (Some(differs), Some(_)) if differs.exact => not_explained(question, differs),
+            (_, Some(refusal)) => refusal,
+            (None, None) => Refusal::new(
+                "no-owner-in-git",
+                format!("nothing in {} makes {}", question.repo, object.qualified()),
+                "name the source: aifix propose --repo PATH --path DIR",
+            ),
+        }
+        .into())
+    }
+}
+
+/// Whether a root that could not be asked speaks of a namespace.
+fn says_namespace(tree: &Tree, root: &Root, namespace: &str) -> bool {
+    let inputs = Inputs::reach(tree, root).0;
+    let below = tree.below(&root.path).map(|(path, _)| path);
+    inputs.files.keys().map(String::as_str).chain(below).filter_map(|path| tree.text(path)).any(|text| {
+        text.lines().any(|line| {
+            line.split_once("namespace").is_some_and(|(_, rest)| {
+                rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').any(|word| word == namespace)
+            })
+        })
+    })
+}
+
+/// A folder without the namespace is what runs, another one says the namespace and is not.
+fn open_namespace(object: &ObjectRef, open: &Root, exact: &[&Root]) -> Refusal {
+    let details = exact.iter().map(|root| {
+        format!("`{}` says namespace `{}`, and does not make it as it runs", root.shown(), object.namespace())
+    });
+    Refusal::new(
+        "not-explained",
+        format!("`{}` makes {} as it runs, but leaves the namespace open", open.shown(), object.qualified()),
+        "sync first, or name the folder: --path DIR",
+    )
+    .with_details(details.collect())
+}
+
+async fn judge_all<'q>(question: &Question<'q>, roots: &[Root], budget: &Budget) -> Vec<Result<Verdict<'q>, Stop>> {
+    stream::iter(roots).map(|root| judge(question, root, budget)).buffered(PARALLEL).collect().await
+}
+
+/// Roots that no other root includes, and the rest.
+fn outer_first(tree: &Tree, roots: Vec<Root>) -> (Vec<Root>, Vec<Root>) {
+    let inner: BTreeSet<String> = roots
+        .iter()
+        .map(|root| (root, Inputs::reach(tree, root).0))
+        .flat_map(|(root, inputs)| inputs.folders.into_iter().filter(|folder| *folder != root.path))
+        .collect();
+    roots.into_iter().partition(|root| !inner.contains(&root.path))
+}
+
+/// Bases that another of these roots includes are not what is deployed.
+fn outermost(mut proved: Vec<Traced<'_>>) -> Vec<Traced<'_>> {
+    let is_base = |root: &Root, all: &[Traced<'_>]| {
+        all.iter().any(|other| other.root.path != root.path && other.bench.inputs().folders.contains(&root.path))
+    };
+    let keep: Vec<bool> = proved.iter().map(|traced| !is_base(&traced.root, &proved)).collect();
+    let mut keep = keep.into_iter();
+    proved.retain(|_| keep.next().unwrap_or(true));
+    // A root that says the namespace beats one that leaves it open.
+    if proved.iter().any(|traced| traced.reference.namespace.is_some()) {
+        proved.retain(|traced| traced.reference.namespace.is_some());
+    }
+    proved
+}
+
+/// The only root, or the chosen one; `None` when there is none.
+fn pick<'q>(question: &Question<'q>, mut proved: Vec<Traced<'q>>) -> Option<Result<Traced<'q>, Stop>> {
+    if proved.len() < 2 {
+        return proved.pop().map(Ok);
+    }
+    if let Some(at) = question.choose.and_then(|n| n.checked_sub(1)).filter(|at| *at < proved.len()) {
+        return Some(Ok(proved.swap_remove(at)));
+    }
+    let list = proved.iter().enumerate().map(|(n, traced)| format!("{}. {}", n + 1, traced.root.shown())).collect();
+    let text = format!("{} folders make {} exactly as it runs", proved.len(), question.intent.object.qualified());
+    Some(Err(Refusal::new("ambiguous", text, "choose with --choose N, or --path DIR").with_details(list).into()))
+}
+
+/// A cheap look before rendering: some input holds the object's name, or what a prefix, suffix
+/// or hash leaves of it. A root whose inputs can't be walked is looked at, so that it is refused by name.
+fn mentions(tree: &Tree, root: &Root, object: &ObjectRef) -> bool {
+    let name = without_hash(&object.name);
+    let (inputs, refused) = Inputs::reach(tree, root);
+    let below = || tree.below(&root.path).any(|(path, _)| tree.text(path).is_some_and(|text| text.contains(name)));
+    if !refused.is_empty() && below() {
+        return true;
+    }
+    let names = originals(&object.name, inputs.kustomizations.iter().map(|(_, spec)| spec));
+    inputs
+        .files
+        .keys()
+        .filter_map(|path| tree.text(path))
+        .any(|text| names.iter().any(|name| text.contains(name.as_str())))
+}
