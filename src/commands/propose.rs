@@ -444,8 +444,14 @@ fn print_patch(text: &str, session: &Session) -> Result<(), Error> {
     if !patch::is_hostile(text) {
         return session.ui.print(text);
     }
-    session.ui.warn("the files hold characters that act on a terminal or a runner: look at the patch before you trust what you see");
-    if session.ui.out_is_terminal() { session.ui.print(Sanitised::block(text).as_str()) } else { session.ui.print(text) }
+    session.ui.warn(
+        "the files hold characters that act on a terminal or a runner: look at the patch before you trust what you see",
+    );
+    if session.ui.out_is_terminal() {
+        session.ui.print(Sanitised::block(text).as_str())
+    } else {
+        session.ui.print(text)
+    }
 }
 
 /// With one outcome its own code; with several, done when at least one was proposed and none was declined.
