@@ -88,7 +88,9 @@ impl Walk<'_> {
         }
         match root.tool {
             Tool::Plain | Tool::Helm => {
-                for path in super::plain::files(self.tree, &folder) {
+                for path in
+                    super::plain::files(self.tree, &folder).into_iter().filter(|path| !root.without.contains(path))
+                {
                     self.add(path, 0)?;
                 }
                 Ok(())

@@ -2,16 +2,19 @@
 
 use super::inputs::Inputs;
 use super::plain;
+use super::resolve::resolve;
 use crate::model::proposal::Tool;
 use crate::model::tree::{Entry, Tree};
 use crate::yaml::parse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A folder that is rendered; `path` is empty for the repository's root.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Root {
     pub path: String,
     pub tool: Tool,
+    /// Files of a plain folder that a kustomization applies already.
+    pub without: BTreeSet<String>,
 }
 
 impl Root {
@@ -26,7 +29,7 @@ impl Root {
         } else {
             Tool::Plain
         };
-        Self { path: path.to_owned(), tool }
+        Self { path: path.to_owned(), tool, without: BTreeSet::new() }
     }
 
     /// As it is shown: `.` for the repository's root.
@@ -55,7 +58,7 @@ pub(super) fn folder_of(path: &str) -> &str {
 /// of plain manifests that no kustomization reads and that are not part of a chart.
 pub fn roots(tree: &Tree) -> Vec<Root> {
     let mut roots = BTreeSet::new();
-    let mut used: BTreeSet<String> = BTreeSet::new();
+    let (mut used, mut resources) = (BTreeSet::<String>::new(), BTreeSet::<String>::new());
     for path in tree.entries.keys() {
         let folder = folder_of(path);
         if kustomization_file(tree, folder).as_ref() != Some(path) {
@@ -66,22 +69,34 @@ pub fn roots(tree: &Tree) -> Vec<Root> {
         if kind.is_some_and(|kind| kind == "Component") {
             continue;
         }
-        let root = Root { path: folder.to_owned(), tool: Tool::Kustomize };
-        if let Ok(inputs) = Inputs::of(tree, &root) {
-            used.extend(inputs.files.keys().map(|file| folder_of(file).to_owned()));
+        let root = Root { path: folder.to_owned(), tool: Tool::Kustomize, without: BTreeSet::new() };
+        let (inputs, _) = Inputs::reach(tree, &root);
+        for (file, spec) in &inputs.kustomizations {
+            let named = spec["resources"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
+            let found = named.filter_map(|name| resolve(tree, folder_of(file), name, file, &mut BTreeMap::new()).ok());
+            resources.extend(found.map(|(path, _)| path));
         }
+        used.extend(inputs.files.into_keys());
         roots.insert(root);
     }
+    // What lies beside a patch is a part of an object too, and no object.
+    let parts: BTreeSet<&str> = used.difference(&resources).map(|file| folder_of(file)).collect();
     let charts: Vec<&str> =
         tree.entries.keys().filter(|path| path.ends_with("Chart.yaml")).map(|path| folder_of(path)).collect();
+    let mut folders: BTreeSet<&str> = BTreeSet::new();
     for (path, entry) in &tree.entries {
         let folder = folder_of(path);
         let Entry::File(bytes) = entry else { continue };
         let in_chart = charts.iter().any(|chart| folder == *chart || folder.starts_with(&join(chart, "")));
         let hidden = path.split('/').any(|part| part.starts_with('.'));
-        if !in_chart && !hidden && !used.contains(folder) && plain::is_manifest(path, bytes) {
-            roots.insert(Root { path: folder.to_owned(), tool: Tool::Plain });
+        if !in_chart && !hidden && !parts.contains(folder) && !used.contains(path) && plain::is_manifest(path, bytes) {
+            folders.insert(folder);
         }
+    }
+    for folder in folders {
+        let inside = join(folder, "");
+        let without = used.iter().filter(|file| file.starts_with(&inside)).cloned().collect();
+        roots.insert(Root { path: folder.to_owned(), tool: Tool::Plain, without });
     }
     roots.into_iter().collect()
 }
@@ -114,5 +129,21 @@ mod tests {
                 ("prod".to_owned(), Tool::Kustomize)
             ]
         );
+    }
+
+    #[test]
+    fn a_file_that_a_kustomization_applies_is_not_applied_twice() {
+        let object = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
+        let tree = tree(&[
+            ("kustomization.yaml", "resources: [apps/web.yaml]\npatches: [{path: patches/used.yaml}]\n"),
+            ("apps/web.yaml", object),
+            ("apps/api.yaml", object),
+            ("patches/used.yaml", object),
+            ("patches/unused.yaml", object),
+        ]);
+        let plain: Vec<Root> = roots(&tree).into_iter().filter(|root| root.tool == Tool::Plain).collect();
+        assert_eq!(plain.iter().map(|root| root.path.as_str()).collect::<Vec<_>>(), ["apps"]);
+        let files = Inputs::of(&tree, &plain[0]).unwrap_or_default().files;
+        assert_eq!(files.into_keys().collect::<Vec<_>>(), ["apps/api.yaml"]);
     }
 }
