@@ -25,7 +25,7 @@ fn without_credentials_and_with_those_of_a_reader_the_push_ends_with_a_hint() {
     let url = repository.git(&["remote", "get-url", "origin"]);
     let (user, password) = (lab("AIFIX_LAB_GIT_READER_USER"), lab("AIFIX_LAB_GIT_READER_PASSWORD"));
     repository.git(&["remote", "set-url", "origin", &url.trim().replace("://", &format!("://{user}:{password}@"))]);
-    let ran = aifix(&work, &["propose", "service/shop", "-n", &namespace.0, "--push", "--yes"]);
+    let ran = aifix(&work, &["propose", "service/shop", "-n", &namespace.0, "--push", "--yes=review"]);
     assert!(matches!(ran.code, 3 | 4), "{} {}", ran.code, ran.err);
     assert!(ran.err.contains("hint:") && !ran.err.contains(&password), "{}", ran.err);
     assert!(!ran.out.contains(&password), "{}", ran.out);

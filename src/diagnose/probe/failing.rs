@@ -5,6 +5,9 @@ use super::{PROBES, handler_port, port_number, probe_of, settling_seconds};
 use crate::diagnose::view::{Running, Settled};
 use crate::model::kube::{ContainerPort, Event};
 
+/// A container that runs this long after a kill has recovered.
+const RECOVERED: i64 = 600;
+
 /// One probe that fails.
 pub(super) struct Failing<'e> {
     /// `readinessProbe`.
@@ -68,7 +71,10 @@ fn hurts(container: &Running<'_, '_>, failing: &Failing<'_>) -> bool {
     }
     if failing.field != "readinessProbe" && !never_counts {
         let killed = kills(container, failing.kind);
-        return !status.ready && (killed >= 2 || killed >= 1 && status.restart_count >= 2);
+        // Between two kills it runs, and without a readiness probe it counts as ready all the while.
+        let started = status.state.running.as_ref().and_then(|running| running.started_at.0);
+        let recovered = status.ready && container.at.view.settled(started, RECOVERED) == Settled::Yes;
+        return !recovered && (killed >= 2 || killed >= 1 && status.restart_count >= 2);
     }
     let any_kill = kills(container, "liveness") + kills(container, "startup");
     let Some(spec) = container.spec else { return false };
@@ -76,4 +82,45 @@ fn hurts(container: &Running<'_, '_>, failing: &Failing<'_>) -> bool {
     let started = status.state.running.as_ref().and_then(|running| running.started_at.0);
     let up_long = container.at.view.settled(started, settling) == Settled::Yes;
     !status.ready && (status.state.running.is_some() && up_long || any_kill >= 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnose::diagnose;
+    use crate::diagnose::testing::of;
+    use serde_json::{Value, json};
+
+    /// A container without a readiness probe, killed six times, up again since `started`.
+    fn between_kills(started: &str) -> Vec<Value> {
+        let pod = json!({"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": "web-1", "namespace": "n", "uid": "u1", "creationTimestamp": "2026-11-22T16:00:00Z"},
+            "spec": {"restartPolicy": "Always", "containers": [{"name": "web", "image": "x:1", "ports": [{"containerPort": 8080}],
+                "livenessProbe": {"httpGet": {"path": "/", "port": 8081}, "periodSeconds": 2, "failureThreshold": 3}}]},
+            "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}],
+                "containerStatuses": [{"name": "web", "ready": true, "restartCount": 6, "state": {"running": {"startedAt": started}},
+                    "lastState": {"terminated": {"exitCode": 137, "reason": "Error", "finishedAt": started}}}]}});
+        let event = |reason: &str, message: &str| {
+            json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": reason, "namespace": "n"}, "reason": reason, "message": message,
+                "involvedObject": {"kind": "Pod", "name": "web-1", "namespace": "n", "uid": "u1", "fieldPath": "spec.containers{web}"},
+                "count": 6, "lastTimestamp": started})
+        };
+        vec![
+            pod,
+            event(
+                "Unhealthy",
+                "Liveness probe failed: Get \"http://10.0.0.1:8081/\": dial tcp 10.0.0.1:8081: connect: connection refused",
+            ),
+            event("Killing", "Container web failed liveness probe, will be restarted"),
+        ]
+    }
+
+    fn codes(objects: &[Value]) -> Vec<&'static str> {
+        diagnose(&of(objects)).findings.iter().map(|finding| finding.code.name()).collect()
+    }
+
+    #[test]
+    fn a_container_that_runs_between_two_kills_still_fails_and_one_that_stays_up_has_recovered() {
+        assert_eq!(codes(&between_kills("2026-11-22T16:59:55Z")), ["probe-port-mismatch"]);
+        assert!(codes(&between_kills("2026-11-22T16:30:00Z")).is_empty());
+    }
 }
