@@ -73,8 +73,9 @@ fn hurts(container: &Running<'_, '_>, failing: &Failing<'_>) -> bool {
         let killed = kills(container, failing.kind);
         // Between two kills it runs, and without a readiness probe it counts as ready all the while.
         let started = status.state.running.as_ref().and_then(|running| running.started_at.0);
-        let recovered = status.ready && container.at.view.settled(started, RECOVERED) == Settled::Yes;
-        return !recovered && (killed >= 2 || killed >= 1 && status.restart_count >= 2);
+        let is_young = container.at.view.settled(started, RECOVERED) == Settled::No;
+        let between_kills = status.restart_count >= 2 && is_young;
+        return (!status.ready || between_kills) && (killed >= 2 || killed >= 1 && status.restart_count >= 2);
     }
     let any_kill = kills(container, "liveness") + kills(container, "startup");
     let Some(spec) = container.spec else { return false };
