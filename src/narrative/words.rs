@@ -13,8 +13,9 @@ static ADDRESS: LazyLock<Option<Regex>> =
 
 /// What else can be reached: a user at a host, an address, a host with a path or a port.
 static PLACE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let host = r"\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}[:/]\S*";
-    Regex::new(&format!(r"(?i)\S*@\S*|\b\d{{1,3}}(?:\.\d{{1,3}}){{3}}\b|{host}")).ok()
+    // Without a word boundary: what stands before a host must not hide it.
+    let host = r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.[a-z]{2,}[:/]\S*";
+    Regex::new(&format!(r"(?i)\S*@\S*|\d{{1,3}}(?:\.\d{{1,3}}){{3}}|{host}")).ok()
 });
 
 /// Something to paste into a shell: a program with a word that it acts on, or a shell's own signs.
