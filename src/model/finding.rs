@@ -46,6 +46,19 @@ pub enum Source {
     History,
 }
 
+impl Source {
+    /// `status`, `spec`, ...
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Spec => "spec",
+            Self::Event => "event",
+            Self::Log => "log",
+            Self::History => "history",
+        }
+    }
+}
+
 /// One fact that a person can check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -2,7 +2,7 @@
 
 use super::{codes, scan_text};
 use crate::diagnose::Check;
-use crate::model::finding::{Evidence, Finding, Source};
+use crate::model::finding::{Evidence, Finding};
 use crate::model::object::ObjectRef;
 use crate::model::proposal::{Signal, Trust};
 use crate::narrative::Narrative;
@@ -109,13 +109,7 @@ fn chain(page: &mut Page, finding: &Finding, width: usize) {
 }
 
 fn evidence(page: &mut Page, item: &Evidence, around: &Around<'_>) {
-    let source = match item.source {
-        Source::Status => "status",
-        Source::Spec => "spec",
-        Source::Event => "event",
-        Source::Log => "log",
-        Source::History => "history",
-    };
+    let source = item.source.name();
     let age = match (item.at, around.now) {
         (Some(at), Some(now)) => format!(" ({} ago)", text::span(at, now)),
         _ => String::new(),

@@ -1,7 +1,7 @@
 //! A proposal as text: finding, fix, diff, proof, next command.
 
 use super::{diff, scan_text, verdicts};
-use crate::model::finding::{Finding, Source};
+use crate::model::finding::Finding;
 use crate::model::intent::{Author, Disposition};
 use crate::model::proposal::{Delta, Origin, Proof, Proposal, Trust};
 use crate::model::refusal::Refusal;
@@ -63,13 +63,7 @@ fn finding(page: &mut Page, finding: &Finding, width: usize) {
     scan_text::title(page, finding, true);
     page.wrapped(width, "  ", "  ", Sanitised::line(&finding.summary).as_str());
     for (at, item) in finding.evidence.iter().take(FEW).enumerate() {
-        let source = match item.source {
-            Source::Status => "status",
-            Source::Spec => "spec",
-            Source::Event => "event",
-            Source::Log => "log",
-            Source::History => "history",
-        };
+        let source = item.source.name();
         let first = format!("  {} {:>2}. {source}: ", if at == 0 { "evidence" } else { "        " }, item.id);
         page.wrapped(width, &first, "               ", &text::clip(Sanitised::line(&item.text).as_str(), 400));
     }

@@ -2,7 +2,7 @@
 
 use super::codes;
 use crate::model::code::FixClass;
-use crate::model::finding::{Change, Effect, Evidence, Finding, Severity, Source};
+use crate::model::finding::{Change, Effect, Evidence, Finding, Severity};
 use crate::model::report::{ContextReport, ScanReport};
 use crate::model::snapshot::Gap;
 use crate::redact;
@@ -151,13 +151,7 @@ fn pods(page: &mut Page, finding: &Finding, width: usize) {
 fn evidence(page: &mut Page, evidence: &[Evidence], frame: &Frame<'_>) {
     let few = if frame.view.all { evidence.len() } else { FEW };
     for (at, item) in evidence.iter().take(few).enumerate() {
-        let source = match item.source {
-            Source::Status => "status",
-            Source::Spec => "spec",
-            Source::Event => "event",
-            Source::Log => "log",
-            Source::History => "history",
-        };
+        let source = item.source.name();
         let age = match (item.at, frame.now) {
             (Some(at), Some(now)) => format!(" ({} ago)", text::span(at, now)),
             _ => String::new(),
