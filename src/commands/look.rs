@@ -141,7 +141,7 @@ impl Seen {
             .iter()
             .map(|finding| ReportedFinding { context: snapshot.context.clone(), finding: finding.clone() })
             .collect();
-        ScanReport { contexts: vec![context], findings }
+        ScanReport { contexts: vec![context], findings, set_aside: Vec::new() }
     }
 
     /// Whether something essential was not seen.

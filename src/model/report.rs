@@ -38,9 +38,35 @@ pub struct ReportedFinding {
     pub finding: Finding,
 }
 
-/// The whole answer of a scan.
+/// Why a finding does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Filter {
+    /// It was there when the baseline was written.
+    Baseline,
+    /// An `--ignore` names it.
+    Ignored,
+    /// No `--only` names it.
+    Unasked,
+    /// It is below `--min-severity`.
+    Minor,
+}
+
+/// A finding that was seen and does not count, with the reason that a person gave.
 #[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SetAside {
+    #[serde(flatten)]
+    pub reported: ReportedFinding,
+    pub filter: Filter,
+    pub reason: String,
+}
+
+/// The whole answer of a scan. What is set aside is counted in no summary's roots, and every format names it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ScanReport {
     pub contexts: Vec<ContextReport>,
     pub findings: Vec<ReportedFinding>,
+    pub set_aside: Vec<SetAside>,
 }
