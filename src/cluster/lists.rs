@@ -6,6 +6,7 @@ use super::failure::{Failure, unreachable};
 use super::kinds::{self, Place, Row};
 use super::page::{Batch, Listed, list};
 use crate::error::Error;
+use crate::model::kube::Keyed;
 use crate::model::snapshot::{Gap, Needs, Scope, Snapshot};
 use crate::text;
 use futures_util::StreamExt;
@@ -97,8 +98,31 @@ impl Cluster {
                 take(snapshot, *target, listed);
             }
         }
+        self.read_maps(snapshot, &needs.maps).await;
         self.read_logs(snapshot, &needs.logs).await;
         self.stamp(snapshot);
+    }
+
+    /// Looks at the values of single ConfigMaps: what is odd about them is kept, not they.
+    async fn read_maps(&self, snapshot: &mut Snapshot, names: &[(String, String)]) {
+        let read = names.iter().map(|(namespace, name)| async move {
+            let path = format!("/api/v1/namespaces/{}/configmaps/{}", kinds::escape(namespace), kinds::escape(name));
+            let bytes = self.api.read(&path, JSON, Count::Get).await?;
+            Ok::<_, Failure>(serde_json::from_slice(&bytes).ok().and_then(|value| Keyed::config_map(&value)))
+        });
+        for ((namespace, name), answer) in names.iter().zip(futures_util::future::join_all(read).await) {
+            let known = |map: &&mut Keyed| map.metadata.namespace == *namespace && map.metadata.name == *name;
+            match (answer, snapshot.config_maps.iter_mut().find(known)) {
+                (Ok(Some(map)), Some(known)) => known.odd = map.odd,
+                // It was deleted in between.
+                (Ok(_), _) => {}
+                (Err(failure), _) if failure.code() == Some(404) => {}
+                (Err(failure), _) => {
+                    let codes = ["config-value-empty", "config-encoding"];
+                    snapshot.gaps.push(gap(&format!("values of ConfigMap {name}"), &failure.to_string(), &codes));
+                }
+            }
+        }
     }
 
     fn targets<'a>(&'a self, row: &'a Row) -> Vec<Target<'a>> {

@@ -46,6 +46,7 @@ pub(super) async fn take(args: &LookArgs, session: &Session) -> Result<(Snapshot
     let mut further = diagnose::needs(&snapshot);
     further.kinds.retain(|kind| !needs.kinds.contains(kind));
     further.logs.clear();
+    further.maps.clear();
     if !further.kinds.is_empty() {
         cluster.second_wave(&mut snapshot, &further).await;
     }

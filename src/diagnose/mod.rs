@@ -51,6 +51,7 @@ mod storage;
 #[cfg(test)]
 mod testing;
 mod unpicked;
+mod values;
 mod view;
 mod volumes;
 mod webhook;
@@ -96,7 +97,7 @@ pub struct Diagnosis {
 }
 
 /// The rules that look at pods and objects, one per family.
-const RULES: [fn(&View<'_>) -> Vec<Observation>; 26] = [
+const RULES: [fn(&View<'_>) -> Vec<Observation>; 27] = [
     admission::observe,
     mounts::observe,
     storage::observe,
@@ -121,6 +122,7 @@ const RULES: [fn(&View<'_>) -> Vec<Observation>; 26] = [
     jobs::observe,
     rbac::observe,
     settings::observe,
+    values::observe,
     flux::observe,
     delivery::observe,
 ];
@@ -187,6 +189,7 @@ pub fn codes() -> Vec<&'static CodeInfo> {
         quota::CODES,
         rbac::CODES,
         settings::CODES,
+        values::CODES,
         webhook::CODES,
         config::CODES,
         crash::CODES,

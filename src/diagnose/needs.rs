@@ -3,6 +3,7 @@
 use super::crash;
 use super::health::{self, Health};
 use super::refusal;
+use super::values;
 use super::view::{Running, Settled, View};
 use crate::model::kube::Object;
 use crate::model::snapshot::{LogNeed, Needs, Snapshot};
@@ -25,7 +26,7 @@ pub fn needs(snapshot: &Snapshot) -> Needs {
     traffic(&view, &mut kinds);
     rights(&view, &containers, &mut kinds);
     deletions(&view, &mut kinds);
-    Needs { kinds: kinds.0, logs: logs(&containers) }
+    Needs { kinds: kinds.0, logs: logs(&containers), maps: values::wanted(&view) }
 }
 
 /// Plural names in the order in which they were asked for first.

@@ -5,7 +5,7 @@ use super::row::rows;
 use super::view::{View, Workload};
 use crate::model::code::{CodeInfo, FixClass};
 use crate::model::finding::{Confidence, Severity, Source};
-use crate::model::kube::{Container, Keyed, Object, Pod};
+use crate::model::kube::{Container, Keyed, ManagedField, Object, Pod, PodSpec};
 use crate::text;
 use jiff::Timestamp;
 use regex::Regex;
@@ -58,18 +58,8 @@ const NEAR: i64 = 600;
 
 pub(crate) fn observe(view: &View<'_>) -> Vec<Observation> {
     let mut out = Vec::new();
-    for workload in &view.workloads {
-        let spec = workload.source.and_then(Object::pod_spec);
-        let pod = workload.current.first().copied();
-        let containers = match (&spec, pod) {
-            (Some(spec), _) => spec.containers.clone(),
-            (None, Some(pod)) => pod.spec.containers.clone(),
-            (None, None) => continue,
-        };
-        if workload.counts.desired == 0 {
-            continue;
-        }
-        for container in &containers {
+    for workload in view.workloads.iter().filter(|workload| workload.counts.desired > 0) {
+        for container in &containers(workload) {
             out.extend(duplicate(workload, container));
             out.extend(order(workload, container));
             out.extend(host(view, workload, container));
@@ -77,6 +67,21 @@ pub(crate) fn observe(view: &View<'_>) -> Vec<Observation> {
         }
     }
     out
+}
+
+/// The containers that a workload's template asks for, or those of its pod.
+pub(crate) fn containers(workload: &Workload<'_>) -> Vec<Container> {
+    pod_spec(workload).containers
+}
+
+/// The volumes of a workload's template, or of its pod.
+pub(crate) fn volumes(workload: &Workload<'_>) -> Vec<Value> {
+    pod_spec(workload).volumes
+}
+
+fn pod_spec(workload: &Workload<'_>) -> PodSpec {
+    let of_pod = || workload.current.first().map(|pod| pod.spec.clone());
+    workload.source.and_then(Object::pod_spec).or_else(of_pod).unwrap_or_default()
 }
 
 fn base(code: &'static CodeInfo, workload: &Workload<'_>, container: &Container, summary: String) -> Observation {
@@ -90,7 +95,7 @@ fn base(code: &'static CodeInfo, workload: &Workload<'_>, container: &Container,
 }
 
 /// Whether this container of the current pods is not ready.
-fn fails(workload: &Workload<'_>, container: &Container) -> bool {
+pub(crate) fn fails(workload: &Workload<'_>, container: &Container) -> bool {
     let statuses = workload.current.iter().flat_map(|pod| &pod.status.container_statuses);
     let mut own = statuses.filter(|status| status.name == container.name);
     own.any(|status| !status.ready && (status.restart_count > 0 || status.state.terminated.is_some()))
@@ -206,10 +211,30 @@ fn read_once<'v>(view: &'v View<'_>, pod: &Pod, container: &Container) -> Vec<&'
     here.filter(|map| names.contains(&map.metadata.name)).collect()
 }
 
-fn written(map: &Keyed) -> Option<Timestamp> {
+/// The last write to a ConfigMap.
+fn written(map: &Keyed) -> Option<(Timestamp, &ManagedField)> {
     let updates =
         map.metadata.managed_fields.iter().filter(|entry| entry.operation == "Update" || entry.operation == "Apply");
-    updates.filter_map(|entry| entry.time).max()
+    updates.filter_map(|entry| Some((entry.time?, entry))).max_by_key(|(at, _)| *at)
+}
+
+/// `ConfigMap app was written by kubectl-edit, which owns keys LEVEL and PORT; ...`: a manager's time is that
+/// of its last write to any of its keys, and the cluster keeps no old value.
+fn told_write(name: &str, by: &ManagedField) -> String {
+    let fields = ["f:data", "f:binaryData"].into_iter().filter_map(|part| by.fields_v1.get(part)?.as_object());
+    let keys: Vec<&str> = fields.flat_map(|fields| fields.keys()).filter_map(|key| key.strip_prefix("f:")).collect();
+    let manager = if by.manager.is_empty() { "somebody" } else { by.manager.as_str() };
+    match keys.as_slice() {
+        [] => format!("ConfigMap {name} was written by {manager}; which keys is not known, old values are only in Git"),
+        [key] => format!("key {key} of ConfigMap {name} was written by {manager}; its old value is only in Git"),
+        keys => {
+            let few = text::and(&keys.iter().take(8).collect::<Vec<_>>());
+            let more = if keys.len() > 8 { format!(" and {} more", keys.len() - 8) } else { String::new() };
+            format!(
+                "ConfigMap {name} was written by {manager}, at least one of its keys {few}{more}; old values are only in Git"
+            )
+        }
+    }
 }
 
 fn changed(view: &View<'_>, workload: &Workload<'_>, container: &Container) -> Option<Observation> {
@@ -231,7 +256,7 @@ fn changed(view: &View<'_>, workload: &Workload<'_>, container: &Container) -> O
         let template = source.pod_spec().unwrap_or_default();
         let with_volumes = Pod { metadata: pod.metadata.clone(), spec: template, ..Pod::default() };
         read_once(view, &with_volumes, container).into_iter().find_map(|map| {
-            let at = written(map)?;
+            let (at, by) = written(map)?;
             let name = &map.metadata.name;
             let crashed = status.last_state.terminated.as_ref().and_then(|end| end.finished_at.0);
             let soon_after = crashed.is_some_and(|end| (0..NEAR).contains(&(end.as_second() - at.as_second())));
@@ -255,7 +280,7 @@ fn changed(view: &View<'_>, workload: &Workload<'_>, container: &Container) -> O
             name.clone_into(&mut seen.message);
             seen.since = Some(at);
             seen.pod = Some(pod.metadata.name.clone());
-            seen.show(Source::Status, Some(at), &format!("ConfigMap {name} was written"), None);
+            seen.show(Source::History, Some(at), &told_write(name, by), None);
             seen.fact("configMap", name.as_str());
             Some(seen)
         })

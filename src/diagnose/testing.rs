@@ -48,7 +48,7 @@ pub(crate) fn of(objects: &[Value]) -> Snapshot {
         match kind.as_str() {
             "Pod" => out.pods.push(serde_json::from_value(object).unwrap()),
             "Event" => out.events.push(serde_json::from_value(object).unwrap()),
-            "ConfigMap" => out.config_maps.extend(Keyed::from_value(&object)),
+            "ConfigMap" => out.config_maps.extend(Keyed::config_map(&object)),
             "Secret" => out.secrets.extend(Keyed::from_value(&object)),
             _ => out.objects.entry(kind).or_default().push(serde_json::from_value(object).unwrap()),
         }

@@ -139,6 +139,8 @@ pub struct Needs {
     pub kinds: Vec<&'static str>,
     /// Logs, worst container first.
     pub logs: Vec<LogNeed>,
+    /// Namespace and name of ConfigMaps of whose values the kind matters.
+    pub maps: Vec<(String, String)>,
 }
 
 /// A container whose log may tell the cause.

@@ -87,7 +87,11 @@ async fn only_get_leaves_and_no_secret_is_asked_for() {
     let setup = setup(&server);
     let cluster = connected(&setup.options).await;
     let mut snapshot = cluster.first_wave(&|_| {}).await.unwrap();
-    let needs = Needs { kinds: vec!["nodes", "resourcequotas", "kustomizations"], logs: vec![need(&snapshot, true)] };
+    let needs = Needs {
+        kinds: vec!["nodes", "resourcequotas", "kustomizations"],
+        logs: vec![need(&snapshot, true)],
+        ..Needs::default()
+    };
     cluster.second_wave(&mut snapshot, &needs).await;
     let seen = server.seen();
     assert!(seen.iter().all(|seen| seen.method == "GET"), "{seen:?}");
@@ -320,7 +324,7 @@ async fn logs_of_both_runs_are_read_and_an_absent_one_is_no_gap() {
     let cluster = connected(&setup.options).await;
     let mut snapshot = cluster.first_wave(&|_| {}).await.unwrap();
     let never_ran = LogNeed { container: "sidecar".to_owned(), ..need(&snapshot, true) };
-    let needs = Needs { kinds: Vec::new(), logs: vec![need(&snapshot, true), never_ran] };
+    let needs = Needs { logs: vec![need(&snapshot, true), never_ran], ..Needs::default() };
     cluster.second_wave(&mut snapshot, &needs).await;
     let runs: Vec<_> = snapshot.logs.iter().map(|tail| (tail.previous, tail.lines[0].text.as_str())).collect();
     assert_eq!(runs, [(false, "starting"), (true, "starting")]);
@@ -336,7 +340,7 @@ async fn a_log_that_may_not_be_read_is_a_contextual_gap_and_the_rest_beyond_twen
     let setup = setup(&server);
     let cluster = connected(&setup.options).await;
     let mut snapshot = cluster.first_wave(&|_| {}).await.unwrap();
-    let needs = Needs { kinds: Vec::new(), logs: vec![need(&snapshot, false); 23] };
+    let needs = Needs { logs: vec![need(&snapshot, false); 23], ..Needs::default() };
     cluster.second_wave(&mut snapshot, &needs).await;
     assert_eq!((snapshot.requests.logs, snapshot.gaps.len()), (20, 21));
     assert!(snapshot.gaps.iter().all(|gap| !gap.essential));
@@ -354,7 +358,7 @@ async fn further_kinds_are_listed_where_they_live() {
     let setup = setup(&server);
     let cluster = connected(&setup.options).await;
     let mut snapshot = Snapshot::new("lab", cluster.scope().clone());
-    let needs = Needs { kinds: vec!["nodes", "kustomizations", "helmreleases", "nodes", "pods"], logs: Vec::new() };
+    let needs = Needs { kinds: vec!["nodes", "kustomizations", "helmreleases", "nodes", "pods"], ..Needs::default() };
     cluster.second_wave(&mut snapshot, &needs).await;
     assert_eq!(snapshot.kind("Node")[0].metadata.managed_fields, []);
     // Served in another version than the one that is known.
@@ -461,7 +465,7 @@ async fn what_is_saved_is_read_back() {
     let setup = setup(&server);
     let cluster = connected(&setup.options).await;
     let mut snapshot = cluster.first_wave(&|_| {}).await.unwrap();
-    let needs = Needs { kinds: Vec::new(), logs: vec![need(&snapshot, true)] };
+    let needs = Needs { logs: vec![need(&snapshot, true)], ..Needs::default() };
     cluster.second_wave(&mut snapshot, &needs).await;
     snapshot.objects.retain(|_, objects| !objects.is_empty());
     let scratch = Scratch::new().unwrap();

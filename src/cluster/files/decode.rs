@@ -261,7 +261,8 @@ impl Collected {
                 self.events.push(event);
             }
             "ConfigMap" | "Secret" if core => {
-                let keyed = Keyed::from_value(&value).ok_or("its metadata has an unexpected shape")?;
+                let read = if kind == "Secret" { Keyed::from_value(&value) } else { Keyed::config_map(&value) };
+                let keyed = read.ok_or("its metadata has an unexpected shape")?;
                 if kind == "Secret" { &mut self.secrets } else { &mut self.config_maps }.push(keyed);
             }
             _ => {

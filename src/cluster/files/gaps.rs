@@ -72,7 +72,7 @@ mod tests {
     fn a_namespace_without_any_object_is_not_recorded() {
         let mut whole = Snapshot::new("x", Scope::All);
         let metadata = Meta { namespace: "a".to_owned(), ..Meta::default() };
-        whole.config_maps.push(Keyed { metadata, keys: None });
+        whole.config_maps.push(Keyed { metadata, keys: None, odd: [].into() });
         assert_eq!(names(&whole, &["a", "b"]), ["namespace b: the file has no object of it"]);
     }
 }

@@ -37,7 +37,7 @@ struct KeptGap {
 }
 
 /// The snapshot as a `List` in JSON, one object a line, which [`load`](super::load) reads back.
-/// Recognised secrets are removed; ConfigMaps and Secrets have their key names with empty values.
+/// Recognised secrets are removed; ConfigMaps and Secrets have their key names, and no value.
 pub fn save(snapshot: &Snapshot) -> String {
     let mut items: Vec<Value> = Vec::new();
     items.extend(snapshot.pods.iter().map(|pod| typed("v1", "Pod", pod)));
@@ -100,7 +100,8 @@ fn keys(kind: &str, keyed: &Keyed) -> Value {
     let metadata = redact::value(&serde_json::to_value(&keyed.metadata).unwrap_or_default());
     let mut object = json!({"apiVersion": "v1", "kind": kind, "metadata": metadata});
     if let Some(keys) = &keyed.keys {
-        object["data"] = keys.iter().map(|key| (key.clone(), Value::from(""))).collect::<Map<_, _>>().into();
+        let value = |key: &String| Value::from(keyed.odd.get(key).map_or("<not kept>", |odd| odd.example()));
+        object["data"] = keys.iter().map(|key| (key.clone(), value(key))).collect::<Map<_, _>>().into();
     }
     object
 }

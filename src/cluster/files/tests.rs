@@ -3,8 +3,9 @@
 use super::*;
 use crate::doors::files::Scratch;
 use crate::error::Kind;
-use crate::model::kube::{Keyed, Meta};
+use crate::model::kube::{Keyed, Meta, Oddity};
 use crate::model::snapshot::Gap;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 fn scratch(files_in: &[(&str, &str)]) -> Scratch {
@@ -234,9 +235,11 @@ fn a_saved_snapshot_is_read_back_as_it_was() {
     let keyed = |name: &str, keys: &[&str]| Keyed {
         metadata: Meta { name: name.to_owned(), ..Meta::default() },
         keys: Some(keys.iter().map(ToString::to_string).collect()),
+        odd: BTreeMap::new(),
     };
+    let odd = [("k".to_owned(), Oddity::Empty), ("password".to_owned(), Oddity::ByteOrderMark)].into();
     snapshot.config_maps =
-        vec![keyed("a", &["k", "password"]), keyed("b", &[]), Keyed { keys: None, ..keyed("c", &[]) }];
+        vec![Keyed { odd, ..keyed("a", &["k", "password"]) }, keyed("b", &[]), Keyed { keys: None, ..keyed("c", &[]) }];
     snapshot.secrets = vec![keyed("s", &["token"])];
     let scratch = scratch(&[("saved.json", &save(&snapshot))]);
     let loaded = load(&scratch.path().join("saved.json"), None).unwrap();

@@ -2,8 +2,8 @@
 
 use super::Meta;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use std::collections::BTreeSet;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A ConfigMap or a Secret: its name and key names, never a value.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -11,6 +11,83 @@ pub struct Keyed {
     pub metadata: Meta,
     /// `None`: the keys are not known.
     pub keys: Option<BTreeSet<String>>,
+    /// What is odd about values of a ConfigMap; a key whose value was not read is not in it.
+    pub odd: BTreeMap<String, Oddity>,
+}
+
+/// What is odd about a value, told without the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Oddity {
+    /// Nothing, or nothing but white space.
+    Empty,
+    ByteOrderMark,
+    CarriageReturn,
+    /// A line of YAML that begins with a tab.
+    TabIndent,
+    /// Base64 of readable text, as Secrets hold it.
+    Base64,
+}
+
+impl Oddity {
+    fn of(key: &str, value: &str) -> Option<Self> {
+        let is_yaml = key.ends_with(".yaml") || key.ends_with(".yml");
+        if value.trim().is_empty() {
+            Some(Self::Empty)
+        } else if value.starts_with('\u{feff}') {
+            Some(Self::ByteOrderMark)
+        } else if value.contains('\r') {
+            Some(Self::CarriageReturn)
+        } else if is_yaml && value.lines().any(|line| line.starts_with('\t') && !line.trim().is_empty()) {
+            Some(Self::TabIndent)
+        } else if is_base64_of_text(value.trim()) {
+            Some(Self::Base64)
+        } else {
+            None
+        }
+    }
+
+    /// A value of this oddity under this key that holds nothing else.
+    pub fn example(self) -> &'static str {
+        match self {
+            Self::Empty => "",
+            Self::ByteOrderMark => "\u{feff}<not kept>",
+            Self::CarriageReturn => "<not kept>\r\n",
+            Self::TabIndent => "\t<not kept>",
+            Self::Base64 => "PHRoZSB2YWx1ZSBpcyBub3Qga2VwdD4=",
+        }
+    }
+}
+
+/// Whether this is Base64, padded or long, of printable text. Names, hashes and numbers decode to bytes
+/// that nobody writes.
+fn is_base64_of_text(text: &str) -> bool {
+    if text.len() < 8 || !text.len().is_multiple_of(4) || !(text.ends_with('=') || text.len() >= 24) {
+        return false;
+    }
+    let digit = |byte: u8| -> Option<u32> {
+        Some(u32::from(match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        }))
+    };
+    let digits = text.trim_end_matches('=');
+    if text.len() - digits.len() > 2 {
+        return false;
+    }
+    let readable = |byte: u32| (0x20..0x7f).contains(&byte) || byte == 0x0a;
+    digits.as_bytes().chunks(4).all(|group| {
+        let Some(bits) = group.iter().try_fold(0, |bits, byte| Some(bits << 6 | digit(*byte)?)) else { return false };
+        match group.len() {
+            4 => [16, 8, 0].iter().all(|shift| readable(bits >> shift & 0xff)),
+            3 => [10, 2].iter().all(|shift| readable(bits >> shift & 0xff)),
+            2 => readable(bits >> 4 & 0xff),
+            _ => false,
+        }
+    })
 }
 
 impl Keyed {
@@ -31,11 +108,25 @@ impl Keyed {
                 }
             }
         }
-        // Only who and when is kept: field sets of a Secret say nothing more.
+        // Of who wrote what only the names of keys are kept.
         for entry in &mut metadata.managed_fields {
-            entry.fields_v1 = Value::Null;
+            let owned = ["f:data", "f:binaryData", "f:stringData"].into_iter().filter_map(|name| {
+                let fields = entry.fields_v1.get(name)?.as_object()?;
+                let names = fields.keys().map(|key| (key.clone(), Value::Object(Map::new())));
+                Some((name.to_owned(), Value::Object(names.collect())))
+            });
+            entry.fields_v1 = Value::Object(owned.collect());
         }
-        Some(Self { metadata, keys: known.then_some(keys) })
+        Some(Self { metadata, keys: known.then_some(keys), odd: BTreeMap::new() })
+    }
+
+    /// The same of a ConfigMap, with what is odd about its values.
+    pub fn config_map(value: &Value) -> Option<Self> {
+        let mut keyed = Self::from_value(value)?;
+        let data = value.get("data").and_then(Value::as_object);
+        let texts = data.into_iter().flatten().filter_map(|(key, value)| Some((key, value.as_str()?)));
+        keyed.odd = texts.filter_map(|(key, text)| Some((key.clone(), Oddity::of(key, text)?))).collect();
+        Some(keyed)
     }
 }
 
@@ -55,5 +146,36 @@ mod tests {
             printed.contains("password") && !printed.contains("aHVudGVyMg") && !printed.contains("hunter2"),
             "{printed}"
         );
+    }
+
+    #[test]
+    fn odd_values_are_told_apart_without_being_held() {
+        let map = json!({"metadata": {"name": "cfg"}, "data": {
+            "EMPTY": " \n", "PLAIN": "debug", "CRLF": "a\r\nb", "BOM": "\u{feff}a", "app.yaml": "a:\n\tb: 1\n",
+            "Makefile": "all:\n\tmake\n", "ENCODED": "cG9zdGdyZXM6Ly9kYg==", "HASH": "d41d8cd98f00b204e9800998ecf8427e",
+            "WORD": "database", "PATH": "/usr/local/share/config", "NUMBER": "1234567890123456",
+        }});
+        let keyed = Keyed::config_map(&map).unwrap();
+        let odd: Vec<_> = keyed.odd.iter().map(|(key, oddity)| (key.as_str(), *oddity)).collect();
+        let expected = [
+            ("BOM", Oddity::ByteOrderMark),
+            ("CRLF", Oddity::CarriageReturn),
+            ("EMPTY", Oddity::Empty),
+            ("ENCODED", Oddity::Base64),
+            ("app.yaml", Oddity::TabIndent),
+        ];
+        assert_eq!(odd, expected);
+        assert!(!format!("{keyed:?}").contains("cG9zd"));
+        for (key, oddity) in expected {
+            assert_eq!(Oddity::of(key, oddity.example()), Some(oddity), "{key}");
+        }
+    }
+
+    #[test]
+    fn who_wrote_which_keys_is_kept_by_name() {
+        let map = json!({"metadata": {"name": "cfg", "managedFields": [
+            {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:data": {"f:LEVEL": {"x": 1}}, "f:metadata": {"f:labels": {}}}}]}});
+        let keyed = Keyed::from_value(&map).unwrap();
+        assert_eq!(keyed.metadata.managed_fields[0].fields_v1, json!({"f:data": {"f:LEVEL": {}}}));
     }
 }

@@ -7,7 +7,7 @@
 mod keyed;
 mod object;
 
-pub use keyed::Keyed;
+pub use keyed::{Keyed, Oddity};
 pub use object::Object;
 
 use crate::model::object::ObjectRef;
