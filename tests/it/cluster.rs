@@ -5,6 +5,7 @@ use crate::api_server::{Act, ApiServer};
 use aifix::cluster::{self, Cluster, Options};
 use aifix::doors::files::{self, Scratch};
 use aifix::error::{Error, Kind};
+use aifix::model::kube::Oddity;
 use aifix::model::object::ObjectRef;
 use aifix::model::snapshot::{Gap, LogNeed, Needs, Snapshot};
 use serde_json::{Value, json};
@@ -98,6 +99,26 @@ async fn only_get_leaves_and_no_secret_is_asked_for() {
     assert_eq!(server.targets("secrets"), Vec::<String>::new());
     assert!(seen.iter().all(|seen| seen.headers["authorization"] == ["Bearer t0ken"]));
     assert!(seen.iter().all(|seen| seen.headers["user-agent"][0].starts_with("aifix/")));
+}
+
+#[tokio::test]
+async fn of_one_config_map_the_kind_of_its_values_is_read_and_not_they() {
+    let mut map =
+        config_map("app", &json!([{"manager": "m", "operation": "Update", "fieldsV1": {"f:data": {"f:LEVEL": {}}}}]));
+    map["data"] = json!({"LEVEL": " ", "URL": "the-value"});
+    let server = ApiServer::start(vec![map], "", 500);
+    server.once("/configmaps/gone", Act::Fail(404, "", "not found"));
+    server.once("/configmaps/hidden", Act::Fail(403, "", "no"));
+    let setup = setup(&server);
+    let cluster = connected(&setup.options).await;
+    let mut snapshot = cluster.first_wave(&|_| {}).await.unwrap();
+    assert!(snapshot.config_maps[0].odd.is_empty(), "a list of metadata tells nothing of values");
+    let maps = ["app", "gone", "hidden"].map(|name| (NAMESPACE.to_owned(), name.to_owned())).to_vec();
+    cluster.second_wave(&mut snapshot, &Needs { maps, ..Needs::default() }).await;
+    assert_eq!(snapshot.config_maps[0].odd, [("LEVEL".to_owned(), Oddity::Empty)].into());
+    assert!(!format!("{snapshot:?}").contains("the-value"));
+    assert_eq!(gap(&snapshot, "values of ConfigMap").what, "values of ConfigMap hidden");
+    assert_eq!(snapshot.requests.gets, 3);
 }
 
 #[tokio::test]
