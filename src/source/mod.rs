@@ -9,6 +9,7 @@ mod blast;
 mod claims;
 mod draft;
 mod guards;
+mod lines;
 pub mod locate;
 mod overlay;
 mod prove;
@@ -18,6 +19,7 @@ mod writers;
 
 pub use crate::render::{Stop, Tools};
 pub use claims::claims;
+pub use lines::Lines;
 
 use crate::model::intent::Intent;
 use crate::model::proposal::{Edit, FileChange, ObjectChange, Origin, Proof};

@@ -5,6 +5,7 @@
 //! of those bytes, and [`edit`] reads the result again before it lets it out.
 
 pub mod edit;
+pub mod lines;
 pub mod parse;
 pub mod scalars;
 mod splice;
