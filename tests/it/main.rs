@@ -14,8 +14,11 @@ mod audit;
 mod cluster;
 mod command_line;
 mod completions;
+#[path = "../lab/expected.rs"]
+mod expected;
 mod explain;
 mod harness;
+mod lab_codes;
 mod llm;
 mod llm_fix;
 mod model_road;

@@ -11,7 +11,9 @@
 )]
 
 mod audit_log;
+mod codes;
 mod credentials;
+mod expected;
 mod faults;
 mod kit;
 mod model;

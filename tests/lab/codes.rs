@@ -1,0 +1,155 @@
+//! Every folder of `tests/lab/codes` is a fault that is made for real, beside healthy twins.
+
+use crate::expected::{Expected, folders, lines, name};
+use crate::kit::{Namespace, aifix, wait};
+use std::collections::BTreeSet;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// Folders at one time: the node takes 110 pods.
+const AT_ONCE: usize = 36;
+/// How long a fault may take to show.
+const LIMIT: Duration = Duration::from_secs(180);
+/// How long an answer must hold.
+const SETTLE: Duration = Duration::from_secs(10);
+/// Scans at one time: the rest of the machine starts containers.
+static SCANS: [Mutex<()>; 3] = [Mutex::new(()), Mutex::new(()), Mutex::new(())];
+
+#[test]
+fn every_fault_is_found_and_its_healthy_twins_stay_silent() {
+    let wanted = std::env::var("AIFIX_LAB_CODES").unwrap_or_default();
+    let all: Vec<PathBuf> = folders().into_iter().filter(|folder| name(folder).contains(&wanted)).collect();
+    let began = Instant::now();
+    let queue = Mutex::new(all.iter().enumerate());
+    let wrong = Mutex::new(Vec::new());
+    std::thread::scope(|threads| {
+        for _ in 0..AT_ONCE.min(all.len()) {
+            threads.spawn(|| {
+                loop {
+                    let Some((index, folder)) = queue.lock().unwrap().next() else { break };
+                    match catch_unwind(AssertUnwindSafe(|| make(folder, &SCANS[index % SCANS.len()]))) {
+                        Ok(seconds) => eprintln!("{seconds:4} s  {}", name(folder)),
+                        Err(why) => wrong.lock().unwrap().push(format!("{}: {}", name(folder), said(&*why))),
+                    }
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    let codes: BTreeSet<String> = all
+        .iter()
+        .flat_map(|folder| Expected::read(folder, "").codes().map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    assert!(wrong.is_empty(), "{} of {} folders differ:\n\n{}", wrong.len(), all.len(), wrong.join("\n\n"));
+    eprintln!("{} codes made by {} faults in {} s", codes.len(), all.len(), began.elapsed().as_secs());
+}
+
+/// Makes one fault and waits until a scan tells it, twice; answers how many seconds it took.
+fn make(folder: &Path, scans: &Mutex<()>) -> u64 {
+    let began = Instant::now();
+    let fault = Fault::new(folder);
+    if folder.join("first.yaml").exists() {
+        fault.apply("first.yaml");
+        fault.roll_out("first.yaml");
+    }
+    fault.apply("fault.yaml");
+    for object in lines(folder, "delete") {
+        fault.namespace.kubectl(&["delete", "--wait=false", &fault.filled(&object)]);
+    }
+    let expected = Expected::read(folder, &fault.namespace.0);
+    let seen = || {
+        let guard = scans.lock().unwrap_or_else(|broken| broken.into_inner());
+        let ran = aifix(fault.files.path(), &["scan", "-n", &fault.namespace.0, "-o", "json"]);
+        drop(guard);
+        expected.differs(&ran.json())
+    };
+    wait("the expected findings", LIMIT, || {
+        let differs = seen();
+        if differs.is_some() {
+            std::thread::sleep(Duration::from_secs(2));
+        }
+        differs.map_or(Ok(()), Err)
+    });
+    let seconds = began.elapsed().as_secs();
+    std::thread::sleep(SETTLE);
+    if let Some(why) = seen() {
+        panic!("{} s later the answer changed: {why}", SETTLE.as_secs());
+    }
+    seconds
+}
+
+/// A fault on the cluster: everything that it made goes away with it.
+struct Fault {
+    namespace: Namespace,
+    folder: PathBuf,
+    /// The manifests with the namespace's name filled in.
+    files: tempfile::TempDir,
+}
+
+impl Fault {
+    fn new(folder: &Path) -> Self {
+        let namespace = Namespace::new(&format!("code-{}", name(folder).replace('.', "-")));
+        let fault = Self { namespace, folder: folder.to_owned(), files: tempfile::tempdir().unwrap() };
+        for file in ["first.yaml", "fault.yaml"] {
+            if let Ok(text) = fs::read_to_string(folder.join(file)) {
+                fs::write(fault.files.path().join(file), fault.filled(&text)).unwrap();
+            }
+        }
+        fault
+    }
+
+    fn filled(&self, text: &str) -> String {
+        text.replace("NAMESPACE", &self.namespace.0)
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.files.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// Again and again: a custom resource is refused until its kind is served.
+    fn apply(&self, file: &str) {
+        wait("the manifests to be applied", Duration::from_secs(30), || {
+            let output = Command::new("kubectl")
+                .args(["-n", &self.namespace.0, "apply", "-f", &self.file(file)])
+                .output()
+                .unwrap();
+            if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+        });
+    }
+
+    fn roll_out(&self, file: &str) {
+        let objects = self.namespace.kubectl(&["get", "-f", &self.file(file), "-o", "name"]);
+        for object in objects.lines() {
+            if ["deployment.", "statefulset.", "daemonset."].iter().any(|kind| object.starts_with(kind)) {
+                self.namespace.kubectl(&["rollout", "status", "--timeout=120s", object]);
+            }
+        }
+    }
+}
+
+impl Drop for Fault {
+    fn drop(&mut self) {
+        let kubectl = |args: &[&str]| {
+            let _ = Command::new("kubectl").args(["-n", &self.namespace.0]).args(args).output();
+        };
+        for file in ["fault.yaml", "first.yaml"] {
+            if self.files.path().join(file).exists() {
+                kubectl(&["delete", "--ignore-not-found", "--wait=false", "-f", &self.file(file)]);
+            }
+        }
+        // What was deleted as part of the fault may be held by a finalizer.
+        for object in lines(&self.folder, "delete") {
+            kubectl(&["patch", &self.filled(&object), "--type=merge", "-p", r#"{"metadata":{"finalizers":null}}"#]);
+        }
+    }
+}
+
+/// What a panic said.
+fn said(payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload.downcast_ref::<String>().cloned();
+    text.or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+}
