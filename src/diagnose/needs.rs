@@ -19,6 +19,7 @@ pub fn needs(snapshot: &Snapshot) -> Needs {
     let view = View::new(snapshot);
     let containers: Vec<Running<'_, '_>> = view.subjects().flat_map(super::view::Subject::containers).collect();
     let mut kinds = Kinds::default();
+    owners(&view, &mut kinds);
     delivery(&view, &mut kinds);
     nodes(&view, &containers, &mut kinds);
     refusals(&view, &mut kinds);
@@ -40,6 +41,15 @@ impl Kinds {
                 self.0.push(name);
             }
         }
+    }
+}
+
+/// ReplicationControllers, which few clusters have: a pod or an event names them.
+fn owners(view: &View<'_>, kinds: &mut Kinds) {
+    let of_pods = view.snapshot.pods.iter().filter_map(|pod| Some(pod.metadata.controller()?.kind.as_str()));
+    let of_events = view.snapshot.events.iter().map(|event| event.involved_object.kind.as_str());
+    if of_pods.chain(of_events).any(|kind| kind == "ReplicationController") {
+        kinds.want(["replicationcontrollers"]);
     }
 }
 

@@ -346,6 +346,10 @@ fn the_second_wave_asks_for_what_a_failure_points_to() {
     assert_eq!(logs.iter().map(|log| (log.container.as_str(), log.previous)).collect::<Vec<_>>(), [("app", true)]);
     assert!(needs(&recorded("trap-scaled-to-zero")).logs.is_empty());
     assert!(needs(&recorded("command-not-found")).logs.is_empty(), "it never ran");
+    let rare = r#"{"kind": "ReplicationController", "name": "web", "uid": "1", "controller": true}"#;
+    let mut owned = recorded("trap-old-restart");
+    owned.pods[0].metadata.owner_references = vec![serde_json::from_str(rare).unwrap()];
+    assert_eq!(needs(&owned).kinds, ["replicationcontrollers"]);
 }
 
 #[test]
