@@ -82,8 +82,10 @@ static POLICY: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"ValidatingAdmissionPolicy '([^']+)' with binding '([^']+)' denied request: (.*)$").ok()
 });
 static MOUNTABLE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#"secret "?([^"\s]+)"? .*is not allowed because service account (\S+) does not reference that secret"#)
-        .ok()
+    Regex::new(
+        r#"="([^"]+)" is not allowed because service account (\S+) does not reference that (?:secret|imagePullSecret)"#,
+    )
+    .ok()
 });
 
 /// A refusal of a workload's pods, with the workload.
@@ -142,6 +144,12 @@ pub(crate) fn observe(view: &View<'_>) -> Vec<Observation> {
             Some(blocked_rollout(&refused, &seen).unwrap_or(seen))
         })
         .collect()
+}
+
+/// Whether a refusal has a code of its own.
+pub(crate) fn is_known(view: &View<'_>, workload: &Workload<'_>, refusal: &Refusal) -> bool {
+    let refused = Refused { view, workload, refusal };
+    LOOKS.iter().any(|look| look(&refused).is_some())
 }
 
 /// A rollout that can't begin because the pods of the earlier revision use up the quota.
@@ -332,7 +340,7 @@ mod tests {
                 "create-in-terminating-namespace",
             ),
             (
-                r#"pods "web-1" is forbidden: volume with secret "db" is not allowed because service account web does not reference that secret"#,
+                r#"pods "web-1" is forbidden: volume with secret.secretName="db" is not allowed because service account web does not reference that secret"#,
                 "sa-secret-not-mountable",
             ),
             ("the server was unable to return a response in the time allotted", "not-ready"),

@@ -2,7 +2,7 @@
 
 use super::observe::{Explains, Observation, key};
 use super::row::rows;
-use super::storage::{Claim, misfits, plain};
+use super::storage::{Claim, misbound, misfits, plain};
 use super::view::{Settled, View};
 use super::volumes::claims;
 use crate::model::finding::{Confidence, Severity, Source};
@@ -51,6 +51,9 @@ pub(crate) fn observe(claim: &Claim<'_, '_>) -> Vec<Observation> {
 fn lost(claim: &Claim<'_, '_>) -> Option<Observation> {
     if claim.object.text("/status/phase") != "Lost" {
         return None;
+    }
+    if let Some(misbound) = misbound(claim) {
+        return Some(misbound);
     }
     let volume = claim.object.text("/spec/volumeName");
     let summary = format!("volume {volume} of claim {} is gone, and the data with it", claim.name());

@@ -1,5 +1,6 @@
 //! StatefulSets: stuck rollouts, claims, names.
 
+use super::admission;
 use super::health;
 use super::observe::{Explains, Observation, named};
 use super::refusal;
@@ -201,8 +202,9 @@ fn headless(view: &View<'_>, workload: &Workload<'_>, source: &Object) -> Option
 }
 
 fn claim_refused(view: &View<'_>, workload: &Workload<'_>) -> Option<Observation> {
+    // What refuses it is the root where it is known.
     let refused =
-        refusal::of(view, workload).filter(|refused| refused.claim && !refused.text.contains("exceeded quota"))?;
+        refusal::of(view, workload).filter(|refused| refused.claim && !admission::is_known(view, workload, refused))?;
     let mut seen = Observation::of_workload(&STS_CLAIM_CREATE_FAILED, workload);
     seen.summary = format!("a claim of {} is refused: {}", workload.top, text::clip(&refused.text, 120));
     seen.message.clone_from(&refused.text);
@@ -215,6 +217,15 @@ fn claim_refused(view: &View<'_>, workload: &Workload<'_>) -> Option<Observation
 pub(crate) fn consequences(view: &View<'_>) -> Vec<Consequence> {
     let mut out = Vec::new();
     for (workload, source) in sets(view) {
+        if refusal::of(view, workload).is_some_and(|one| one.claim && admission::is_known(view, workload, &one)) {
+            out.push(Consequence {
+                code: &STS_CLAIM_CREATE_FAILED,
+                object: source.object(),
+                follows: vec![workload.key.clone()],
+                container: None,
+                summary: format!("StatefulSet {} can't make a claim for its pod", source.metadata.name),
+            });
+        }
         let templates: Vec<Value> = source.view("/spec/volumeClaimTemplates");
         let names: Vec<&str> = templates.iter().filter_map(|one| one.pointer("/metadata/name")?.as_str()).collect();
         let set = &source.metadata.name;
@@ -280,6 +291,18 @@ mod tests {
             roots(&[short, event("StatefulSet", "db", "FailedCreate", message)]),
             ["sts-claim-create-failed StatefulSet/db"]
         );
+    }
+
+    #[test]
+    fn a_policy_that_refuses_a_claim_is_the_root() {
+        let message = "create Claim data-db-0 Pod db-0 in StatefulSet db failed error: persistentvolumeclaims \"data-db-0\" \
+            is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: claims are limited to 1Gi";
+        let mut short = set(1, json!({}));
+        short["status"]["readyReplicas"] = json!(0);
+        let all = [short, event("StatefulSet", "db", "FailedCreate", message)];
+        assert_eq!(roots(&all), ["admission-policy-denied StatefulSet/db"]);
+        let told = finding(&all, "admission-policy-denied");
+        assert!(told.effects.iter().any(|effect| effect.code.name() == "sts-claim-create-failed"));
     }
 
     #[test]

@@ -61,7 +61,8 @@ PROVISIONER_MISSING "provisioner-missing" Ask:
 PROVISIONING_FAILED "provisioning-failed" Model:
     "the storage driver can't make the volume of a claim";
     "The provisioner answered with an error: a limit of the cloud account, a zone, a parameter of the class.";
-    "event ProvisioningFailed on the claim with `failed to provision volume with StorageClass \"C\"`.";
+    "event ProvisioningFailed on the claim with `failed to provision volume with StorageClass \"C\"`, or another text \
+     than that of a missing class.";
     "A quota of the provider, a zone without capacity, an invalid parameter.";
     "Needs judgement: the message is the driver's own. The class's parameters can't be changed in place.".
 PVC_WAITS_FOR_CONSUMER "pvc-waits-for-consumer" None:
@@ -73,7 +74,7 @@ PVC_WAITS_FOR_CONSUMER "pvc-waits-for-consumer" None:
 PVC_MISBOUND "pvc-misbound" Ask:
     "two claims are bound to one volume";
     "Only one of the two is the volume's claim; this one is bound incorrectly and can't be used.";
-    "event ClaimMisbound on the claim.";
+    "claim phase Lost while its volume is there, bound to another claim; event ClaimMisbound.";
     "Two claims with the same volumeName.";
     "A person chooses which claim keeps the volume.".
 }
@@ -155,8 +156,7 @@ fn template_owner(view: &View<'_>, claim: &Object) -> Option<ObjectRef> {
 type Look = fn(&Claim<'_, '_>) -> Option<Observation>;
 
 /// What keeps a pending claim from being bound, the most exact first.
-const PENDING: [Look; 7] =
-    [mismatch, provisioning_failed, misbound, class_missing, no_matching_volume, no_class, provisioner];
+const PENDING: [Look; 6] = [mismatch, provisioning_failed, class_missing, no_matching_volume, no_class, provisioner];
 
 pub(crate) fn observe(view: &View<'_>) -> Vec<Observation> {
     let mut out = Vec::new();
@@ -337,8 +337,13 @@ fn provisioner(claim: &Claim<'_, '_>) -> Option<Observation> {
 
 fn provisioning_failed(claim: &Claim<'_, '_>) -> Option<Observation> {
     let event = claim.last("ProvisioningFailed")?;
-    let found = FAILED.as_ref()?.captures(event.text())?;
-    let (class, error) = (found.get(1)?.as_str(), found.get(2)?.as_str().trim());
+    if NO_CLASS.as_ref()?.is_match(event.text()) {
+        return None;
+    }
+    let (class, error) = match FAILED.as_ref()?.captures(event.text()) {
+        Some(found) => (found.get(1)?.as_str(), found.get(2)?.as_str().trim()),
+        None => (claim.class()?, event.text().trim()),
+    };
     let summary = format!("no volume of class {class} for claim {}: {}", claim.name(), text::clip(error, 160));
     let mut seen = claim.observation(&PROVISIONING_FAILED, summary, Some(event));
     if !error.to_lowercase().contains("parameter") {
@@ -349,13 +354,21 @@ fn provisioning_failed(claim: &Claim<'_, '_>) -> Option<Observation> {
     Some(seen)
 }
 
-fn misbound(claim: &Claim<'_, '_>) -> Option<Observation> {
-    let event = claim.last("ClaimMisbound")?;
+/// A Lost claim whose volume is there and another's.
+pub(crate) fn misbound(claim: &Claim<'_, '_>) -> Option<Observation> {
     let volume = claim.object.text("/spec/volumeName");
-    let summary = format!("claim {} and another are bound to volume {volume}", claim.name());
-    let mut seen = claim.observation(&PVC_MISBOUND, summary, Some(event));
-    let holder = claim.view.snapshot.find("PersistentVolume", "", volume);
-    seen.fact("holder", holder.and_then(|volume| volume.at("/spec/claimRef/name")).cloned());
+    let found = claim.view.snapshot.find("PersistentVolume", "", volume);
+    let (holder, uid) = found.map_or(("", ""), |one| (one.text("/spec/claimRef/name"), one.text("/spec/claimRef/uid")));
+    let is_own = holder == claim.name() && (uid.is_empty() || uid == claim.object.metadata.uid);
+    let event = claim.last("ClaimMisbound");
+    if is_own || (holder.is_empty() && (event.is_none() || claim.last("ClaimLost").is_some())) {
+        return None;
+    }
+    let other = if holder.is_empty() { "another claim".to_owned() } else { format!("claim {holder}") };
+    let summary = format!("claim {} can't have volume {volume}, which is bound to {other}", claim.name());
+    let mut seen = claim.observation(&PVC_MISBOUND, summary, event);
+    seen.show(Source::Spec, None, &format!("volumeName: {volume}"), Some(Path::of("spec.volumeName")));
+    seen.fact("holder", holder);
     Some(seen)
 }
 
@@ -467,6 +480,10 @@ mod tests {
             roots(&[claim(wanted("fast")), class("fast"), failed]),
             ["provisioning-failed PersistentVolumeClaim/data"]
         );
+        let plugin = "no volume plugin matched name: kubernetes.io/none";
+        let failed = event("PersistentVolumeClaim", "data", "ProvisioningFailed", plugin);
+        let told = finding(&[claim(wanted("fast")), class("fast"), failed], "provisioning-failed");
+        assert_eq!(told.summary, format!("no volume of class fast for claim data: {plugin}"));
     }
 
     #[test]
@@ -518,9 +535,26 @@ mod tests {
             "ClaimMisbound",
             "Two claims are bound to the same volume, this one is bound incorrectly",
         );
-        assert_eq!(
-            roots(&[claim(wanted("fast")), class("fast"), misbound]),
-            ["pvc-misbound PersistentVolumeClaim/data"]
-        );
+        let mut lost = claim(wanted("manual"));
+        lost["spec"]["volumeName"] = json!("pv");
+        lost["status"]["phase"] = json!("Lost");
+        let mut taken = volume("5Gi", "ReadWriteOnce");
+        taken["spec"]["claimRef"] = json!({"name": "other", "namespace": "a", "uid": "x"});
+        // The event is gone after an hour; the volume tells it as well.
+        assert_eq!(roots(&[lost.clone(), taken]), ["pvc-misbound PersistentVolumeClaim/data"]);
+        assert_eq!(roots(&[lost.clone(), misbound]), ["pvc-misbound PersistentVolumeClaim/data"]);
+        assert_eq!(roots(&[lost]), ["pvc-lost PersistentVolumeClaim/data"]);
+    }
+
+    #[test]
+    fn a_pod_that_wants_a_volume_that_is_gone_hangs_below_the_claim() {
+        let mut lost = claim(wanted("manual"));
+        lost["spec"]["volumeName"] = json!("pv");
+        lost["status"]["phase"] = json!("Lost");
+        let spec = json!({"volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]});
+        let message = r#"0/1 nodes are available: persistentvolumeclaim "data" bound to non-existent persistentvolume "pv". not found"#;
+        let told = finding(&[lost.clone(), pending("web", spec.clone(), message)], "pvc-lost");
+        assert_eq!(told.effects[0].code.name(), "unschedulable-pvc-unbound");
+        assert_eq!(roots(&[lost, pending("web", spec, message)]), ["pvc-lost PersistentVolumeClaim/data"]);
     }
 }

@@ -45,7 +45,17 @@ pub(crate) fn observe(subject: Subject<'_, '_>) -> Option<Observation> {
     } else {
         None
     }?;
-    seen.settle(subject.view.settled(pod.metadata.creation_timestamp, SETTLING))
+    // The pod of an unknown node is deleted within a minute and made anew.
+    let since = if seen.code.name == NODE_NAME_UNKNOWN.name { bound_since(subject) } else { None };
+    seen.settle(subject.view.settled(since.or(pod.metadata.creation_timestamp), SETTLING))
+}
+
+/// When the revision was made whose pods are bound to the node of this one.
+fn bound_since(subject: Subject<'_, '_>) -> Option<jiff::Timestamp> {
+    let (workload, snapshot) = (subject.workload, subject.view.snapshot);
+    let set = snapshot.find("ReplicaSet", workload.top.namespace(), &workload.revision);
+    let maker = set.or(workload.source)?;
+    (maker.pod_spec()?.node_name == subject.pod.spec.node_name).then_some(maker.metadata.creation_timestamp)?
 }
 
 fn base(subject: Subject<'_, '_>, code: &'static crate::model::code::CodeInfo) -> Observation {
@@ -123,7 +133,7 @@ fn node(subject: Subject<'_, '_>) -> Option<Observation> {
 #[cfg(test)]
 #[allow(clippy::needless_pass_by_value, reason = "`json!` makes values")]
 mod tests {
-    use super::super::testing::{finding, of, pending, roots};
+    use super::super::testing::{OLD, finding, of, pending, roots};
     use crate::model::code::FixClass;
     use serde_json::{Value, json};
 
@@ -150,6 +160,20 @@ mod tests {
         assert_eq!(roots(&[pod]), ["not-ready Pod/web"]);
         let there = untouched(json!({"nodeName": "lab-1"}));
         assert_eq!(roots(&[there, node]), ["not-ready Pod/web"]);
+    }
+
+    #[test]
+    fn a_pod_that_is_deleted_and_made_anew_is_as_old_as_its_revision() {
+        let spec = json!({"nodeName": "lab-2", "containers": []});
+        let owner = |kind: &str| json!([{"apiVersion": "apps/v1", "kind": kind, "name": "web", "uid": format!("{kind}-web"), "controller": true}]);
+        let mut pod = untouched(spec.clone());
+        pod["metadata"]["creationTimestamp"] = json!("2026-11-22T16:59:50Z");
+        pod["metadata"]["ownerReferences"] = owner("ReplicaSet");
+        let set = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "web", "creationTimestamp": OLD},
+            "spec": {"replicas": 1, "template": {"spec": spec}}});
+        let node = json!({"kind": "Node", "metadata": {"name": "lab-1"}});
+        assert_eq!(roots(&[pod.clone(), set, node.clone()]), ["node-name-unknown ReplicaSet/web"]);
+        assert!(roots(&[pod, node]).is_empty(), "a moment ago");
     }
 
     #[test]

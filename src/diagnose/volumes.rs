@@ -94,6 +94,13 @@ pub(crate) fn for_all_nodes(pod: &Unscheduled<'_, '_>, reason: &str) -> Option<O
         seen.fact("claims", names);
         return pod.settle(seen);
     }
+    if reason.contains("bound to non-existent persistentvolume") {
+        let mut seen = simple(pod, &UNSCHEDULABLE_PVC_UNBOUND, reason);
+        let names = follow_claims(&mut seen, pod.at.pod);
+        seen.summary = format!("the volume of claim {} is gone", text::or(&names));
+        seen.fact("claims", names);
+        return pod.settle(seen);
+    }
     let is_claim = reason.contains("resourceclaim") || reason.contains("allocate all claims");
     is_claim.then(|| simple(pod, &UNSCHEDULABLE_CLAIMS, reason)).and_then(|seen| pod.settle(seen))
 }
