@@ -5,7 +5,7 @@ use super::row::rows;
 use super::view::{View, Workload};
 use crate::model::code::{CodeInfo, FixClass};
 use crate::model::finding::{Confidence, Severity, Source};
-use crate::model::kube::{Container, Keyed, ManagedField, Object, Pod, PodSpec};
+use crate::model::kube::{Container, ContainerStatus, Event, Keyed, ManagedField, Object, Pod, PodSpec};
 use crate::text;
 use jiff::Timestamp;
 use regex::Regex;
@@ -139,7 +139,7 @@ fn order(workload: &Workload<'_>, container: &Container) -> Option<Observation> 
         seen.severity = None;
         seen.explains.push(Explains {
             key: workload.key.clone(),
-            codes: &["crash-app-error", "crash-dns", "crash-config-invalid"],
+            codes: &["crash-app-error", "crash-bad-args", "crash-config-parse", "crash-dns"],
         });
     }
     seen.fact("variable", variable.name.as_str());
@@ -237,6 +237,15 @@ fn told_write(name: &str, by: &ManagedField) -> String {
     }
 }
 
+/// When a container began to crash: at its first back-off, or, with few restarts, about when it ended last.
+fn crashes_since(view: &View<'_>, pod: &Pod, status: &ContainerStatus) -> Option<Timestamp> {
+    let waits = view
+        .container_events(pod, &status.name)
+        .filter(|event| event.reason == "BackOff" && event.text().starts_with("Back-off restarting failed container"));
+    let last = status.last_state.terminated.as_ref().filter(|_| status.restart_count <= 3);
+    waits.filter_map(Event::first_seen).min().or_else(|| last?.finished_at.0)
+}
+
 fn changed(view: &View<'_>, workload: &Workload<'_>, container: &Container) -> Option<Observation> {
     let source = workload.source?;
     let annotations: BTreeMap<String, String> = source
@@ -258,9 +267,9 @@ fn changed(view: &View<'_>, workload: &Workload<'_>, container: &Container) -> O
         read_once(view, &with_volumes, container).into_iter().find_map(|map| {
             let (at, by) = written(map)?;
             let name = &map.metadata.name;
-            let crashed = status.last_state.terminated.as_ref().and_then(|end| end.finished_at.0);
-            let soon_after = crashed.is_some_and(|end| (0..NEAR).contains(&(end.as_second() - at.as_second())));
-            let (code, summary) = if fails(workload, container) && soon_after && status.restart_count <= 3 {
+            let begun = crashes_since(view, pod, status);
+            let soon_after = begun.is_some_and(|begun| (0..NEAR).contains(&(begun.as_second() - at.as_second())));
+            let (code, summary) = if fails(workload, container) && soon_after {
                 (
                     &CONFIG_CHANGED_BROKE,
                     format!("container {} crashed shortly after ConfigMap {name} was changed", container.name),
@@ -289,7 +298,7 @@ fn changed(view: &View<'_>, workload: &Workload<'_>, container: &Container) -> O
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{all, of, ready, roots};
+    use super::super::testing::{all, event, of, ready, roots};
     use serde_json::{Value, json};
 
     fn with_env(env: Value) -> Value {
@@ -331,14 +340,24 @@ mod tests {
         let mut pod = ready("web-1", json!({}));
         pod["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "Deployment-web", "controller": true}]);
         pod["status"]["conditions"] = json!([{"type": "Ready", "status": "False"}]);
-        let ended = |at: &str| {
+        let ended = |at: &str, restarts: u32, waits: &str| {
             let mut pod = pod.clone();
-            pod["status"]["containerStatuses"][0] = json!({"name": "app", "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+            let mut event =
+                event("Pod", "web-1", "BackOff", "Back-off restarting failed container app in pod web-1_a(1)");
+            event["firstTimestamp"] = json!(waits);
+            event["involvedObject"]["fieldPath"] = json!("spec.containers{app}");
+            let mut objects = vec![map.clone(), web.clone()];
+            objects.extend((!waits.is_empty()).then_some(event));
+            pod["status"]["containerStatuses"][0] = json!({"name": "app", "restartCount": restarts, "state": {"waiting": {"reason": "CrashLoopBackOff"}},
                 "lastState": {"terminated": {"exitCode": 1, "reason": "Error", "finishedAt": at}}});
-            let found = super::super::diagnose(&of(&[map.clone(), web.clone(), pod]));
+            objects.push(pod);
+            let found = super::super::diagnose(&of(&objects));
             found.findings.iter().any(|finding| finding.code.name() == "config-changed-broke")
         };
-        assert!(ended("2026-11-22T16:53:00Z"));
-        assert!(!ended("2026-11-22T16:45:00Z"), "it crashed before");
+        assert!(ended("2026-11-22T16:53:00Z", 3, ""));
+        assert!(!ended("2026-11-22T16:45:00Z", 3, ""), "it crashed before");
+        assert!(!ended("2026-11-22T16:53:00Z", 9, ""), "nobody knows when it began");
+        assert!(ended("2026-11-22T16:59:00Z", 9, "2026-11-22T16:51:00Z"), "the first back-off came after it");
+        assert!(!ended("2026-11-22T16:53:00Z", 3, "2026-11-22T16:49:00Z"), "the first back-off came before it");
     }
 }
