@@ -63,13 +63,13 @@ def write_images(path, layer, images):
     """The archive format of `docker save`: a manifest, one config per image, the shared layer."""
     layer_digest = hashlib.sha256(layer).hexdigest()
     manifest, files = [], {f"{layer_digest}/layer.tar": layer}
-    for tags, command, port in images:
+    for tags, command, port, user in images:
         config = {
             "architecture": ARCHITECTURE,
             "os": "linux",
             "created": "2026-01-01T00:00:00Z",
             "config": {"Cmd": command, "Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"],
-                       **({"ExposedPorts": {f"{port}/tcp": {}}} if port else {})},
+                       **({"ExposedPorts": {f"{port}/tcp": {}}} if port else {}), "User": user},
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer_digest}"]},
             "history": [{"created": "2026-01-01T00:00:00Z"}],
         }
@@ -88,10 +88,13 @@ def main():
     registry = f"localhost:{registry_port}"
     write_images(out, root_filesystem(busybox), [
         # The importer wants every name in full.
-        (["docker.io/aifix-lab/pause:1"], PAUSE, None),
-        (["docker.io/library/busybox:1.36", "docker.io/library/busybox:latest"], ["sh"], None),
-        (["docker.io/library/nginx:1.27"], ["nginx", "-g", "daemon off;"], 80),
-        ([f"{registry}/team/web:1.4"], ["httpd", "-f", "-p", "8080", "-h", "/usr/share/nginx/html"], 8080),
+        (["docker.io/aifix-lab/pause:1"], PAUSE, None, ""),
+        (["docker.io/library/busybox:1.36", "docker.io/library/busybox:latest"], ["sh"], None, ""),
+        (["docker.io/library/nginx:1.27"], ["nginx", "-g", "daemon off;"], 80, ""),
+        ([f"{registry}/team/web:1.4"], ["httpd", "-f", "-p", "8080", "-h", "/usr/share/nginx/html"], 8080, ""),
+        # Users by name: one that the image has, and one that it lacks.
+        ([f"{registry}/team/nobody:1"], ["sleep", "86400"], None, "nobody"),
+        ([f"{registry}/team/ghost:1"], ["sleep", "86400"], None, "ghost"),
     ])
 
 
