@@ -35,7 +35,7 @@ fn of(container: &Running<'_, '_>) -> Option<Observation> {
     let Some(end) = container.last_exit().filter(|_| is_crashing(container)) else {
         return exits::child_killed(container);
     };
-    if was_killed(container, end) {
+    if was_killed(container, end) || may_have_been_killed(container, end) {
         return None;
     }
     if end.exit_code == 0 {
@@ -222,6 +222,18 @@ pub(crate) fn was_killed(container: &Running<'_, '_>, end: &Terminated) -> bool 
     unhealthy && has_probe && (allowed - 15..=allowed + 45).contains(&lasted)
 }
 
+/// Whether a probe or a hook may have ended it and its event is still on the way: events come after the state,
+/// and a busy node sends them late.
+fn may_have_been_killed(container: &Running<'_, '_>, end: &Terminated) -> bool {
+    const LATE: i64 = 90;
+    let Some(spec) = container.spec else { return false };
+    let has_killer =
+        spec.liveness_probe.is_some() || spec.startup_probe.is_some() || spec.lifecycle.get("postStart").is_some();
+    let is_recent = |at| container.at.view.settled(at, LATE) == Settled::No;
+    let has_just_begun = container.status.restart_count < 3 || is_recent(container.at.pod.metadata.creation_timestamp);
+    matches!(end.exit_code, 137 | 143) && has_killer && has_just_begun && is_recent(end.finished_at.0)
+}
+
 pub(crate) fn show_exit(seen: &mut Observation, container: &Running<'_, '_>, end: &Terminated) {
     let lasted = run_seconds(end).map(|s| format!(" after {}", text::duration(s))).unwrap_or_default();
     let waiting = container.waiting();
@@ -238,4 +250,34 @@ pub(crate) fn show_exit(seen: &mut Observation, container: &Running<'_, '_>, end
 
 pub(crate) fn restarts(container: &Running<'_, '_>) -> String {
     text::count(usize::try_from(container.status.restart_count).unwrap_or_default(), "restart")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{OLD, ready, roots};
+    use serde_json::{Value, json};
+
+    /// A pod that was made at `made`, with a startup probe where `probed`, whose container was killed just now.
+    fn killed(probed: bool, made: &str, restarts: u32) -> Value {
+        let mut pod = ready("web", json!({}));
+        pod["metadata"]["creationTimestamp"] = json!(made);
+        if probed {
+            pod["spec"]["containers"][0]["startupProbe"] = json!({"tcpSocket": {"port": 8080}, "periodSeconds": 2});
+        }
+        pod["status"]["conditions"][1]["status"] = json!("False");
+        pod["status"]["containerStatuses"][0] = json!({"name": "app", "restartCount": restarts,
+            "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+            "lastState": {"terminated": {"exitCode": 137, "reason": "Error", "finishedAt": "2026-11-22T16:59:50Z"}}});
+        pod
+    }
+
+    #[test]
+    fn a_kill_that_a_probe_may_have_made_waits_for_the_event_of_it() {
+        assert_eq!(roots(&[killed(false, OLD, 1)]), ["crash-exit-137 Pod/web"]);
+        assert_eq!(roots(&[killed(true, OLD, 5)]), ["crash-exit-137 Pod/web"], "no event of it in all that time");
+        for (made, restarts) in [(OLD, 1), ("2026-11-22T16:58:40Z", 4)] {
+            let found = roots(&[killed(true, made, restarts)]);
+            assert!(found.iter().all(|root| !root.starts_with("crash-")), "{found:?}");
+        }
+    }
 }

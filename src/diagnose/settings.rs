@@ -211,7 +211,7 @@ fn read_once<'v>(view: &'v View<'_>, pod: &Pod, container: &Container) -> Vec<&'
     here.filter(|map| names.contains(&map.metadata.name)).collect()
 }
 
-/// The last write to a ConfigMap.
+/// The last write to a ConfigMap; its creation counts.
 fn written(map: &Keyed) -> Option<(Timestamp, &ManagedField)> {
     let updates =
         map.metadata.managed_fields.iter().filter(|entry| entry.operation == "Update" || entry.operation == "Apply");
@@ -268,7 +268,9 @@ fn changed(view: &View<'_>, workload: &Workload<'_>, container: &Container) -> O
             let (at, by) = written(map)?;
             let name = &map.metadata.name;
             let begun = crashes_since(view, pod, status);
-            let soon_after = begun.is_some_and(|begun| (0..NEAR).contains(&(begun.as_second() - at.as_second())));
+            let is_change = map.metadata.creation_timestamp.is_none_or(|made| made.as_second() < at.as_second());
+            let soon_after =
+                is_change && begun.is_some_and(|begun| (0..NEAR).contains(&(begun.as_second() - at.as_second())));
             let (code, summary) = if fails(workload, container) && soon_after {
                 (
                     &CONFIG_CHANGED_BROKE,
@@ -340,7 +342,7 @@ mod tests {
         let mut pod = ready("web-1", json!({}));
         pod["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "Deployment-web", "controller": true}]);
         pod["status"]["conditions"] = json!([{"type": "Ready", "status": "False"}]);
-        let ended = |at: &str, restarts: u32, waits: &str| {
+        let ended_with = |map: &Value, at: &str, restarts: u32, waits: &str| {
             let mut pod = pod.clone();
             let mut event =
                 event("Pod", "web-1", "BackOff", "Back-off restarting failed container app in pod web-1_a(1)");
@@ -354,8 +356,12 @@ mod tests {
             let found = super::super::diagnose(&of(&objects));
             found.findings.iter().any(|finding| finding.code.name() == "config-changed-broke")
         };
+        let ended = |at: &str, restarts: u32, waits: &str| ended_with(&map, at, restarts, waits);
         assert!(ended("2026-11-22T16:53:00Z", 3, ""));
         assert!(!ended("2026-11-22T16:45:00Z", 3, ""), "it crashed before");
+        let mut new = map.clone();
+        new["metadata"]["creationTimestamp"] = json!(at);
+        assert!(!ended_with(&new, "2026-11-22T16:53:00Z", 3, ""), "it was made, not changed");
         assert!(!ended("2026-11-22T16:53:00Z", 9, ""), "nobody knows when it began");
         assert!(ended("2026-11-22T16:59:00Z", 9, "2026-11-22T16:51:00Z"), "the first back-off came after it");
         assert!(!ended("2026-11-22T16:53:00Z", 3, "2026-11-22T16:49:00Z"), "the first back-off came before it");

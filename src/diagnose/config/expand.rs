@@ -3,7 +3,7 @@
 use super::rows;
 use crate::diagnose::crash;
 use crate::diagnose::log_lines;
-use crate::diagnose::observe::Observation;
+use crate::diagnose::observe::{Explains, Observation};
 use crate::diagnose::view::{Running, Subject};
 use crate::model::finding::{Confidence, Source};
 use crate::model::path::Step;
@@ -68,6 +68,8 @@ pub(super) fn dollar(container: &Running<'_, '_>) -> Option<Observation> {
     seen.fact("field", field);
     seen.fact("index", at);
     seen.fact("leftover", leftover);
+    let codes = &["crash-app-error", "crash-bad-args", "crash-dns", "crash-exit-127", "crash-file-missing"];
+    seen.explains.push(Explains { key: container.at.workload.key.clone(), codes });
     Some(seen)
 }
 

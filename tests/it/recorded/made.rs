@@ -316,6 +316,7 @@ fn a_dollar_that_kubernetes_took_is_seen_in_the_log() {
         codes(&with_log(base, "app", &[line]))
     };
     assert_eq!(made(json!(["--host=$(DB_HOST)"]), "cannot resolve $(DB_HOST)"), ["env-dollar-eaten"]);
+    assert_eq!(made(json!(["--host=$(DB_HOST)"]), "httpd: bad address '$(DB_HOST)'"), ["env-dollar-eaten"]);
     assert_eq!(made(json!(["--host=db"]), "cannot resolve $(DB_HOST)"), ["crash-app-error"]);
     assert_eq!(made(json!(["--host=$(DB_HOST)"]), "cannot resolve"), ["crash-app-error"]);
 }
