@@ -202,6 +202,11 @@ pub(crate) fn settled(view: &View<'_>, pod: &Pod) -> Settled {
         return view.settled(created, 60);
     }
     let statuses: Vec<_> = pod.status.init_container_statuses.iter().chain(&pod.status.container_statuses).collect();
+    // It has a node, and the kubelet has not written a status yet.
+    if statuses.is_empty() {
+        let scheduled = pod.condition("PodScheduled").and_then(|c| c.last_transition_time.0);
+        return view.settled(scheduled.or(created), 120);
+    }
     let waiting = |soft: bool| {
         statuses.iter().filter_map(|s| s.state.waiting.as_ref()).any(|w| {
             matches!(w.reason.as_str(), "ContainerCreating" | "PodInitializing") == soft && !w.reason.is_empty()
@@ -276,6 +281,19 @@ mod tests {
         };
         assert_eq!(without_conditions("2026-11-22T16:59:05Z"), [0, 1, 0]);
         assert_eq!(without_conditions("2026-11-22T16:58:55Z"), [1, 0, 0]);
+    }
+
+    #[test]
+    fn a_pod_that_has_just_got_its_node_may_still_start() {
+        let placed = |at: &str| {
+            let mut pod = ready("web", json!({}));
+            pod["metadata"]["creationTimestamp"] = json!(at);
+            pod["status"] = json!({"phase": "Pending",
+                "conditions": [{"type": "PodScheduled", "status": "True", "lastTransitionTime": at}]});
+            all(&[pod])
+        };
+        assert!(placed("2026-11-22T16:59:58Z").is_empty());
+        assert_eq!(placed("2026-11-22T16:57:00Z"), ["not-ready Pod/web"]);
     }
 
     #[test]
