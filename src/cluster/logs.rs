@@ -124,10 +124,7 @@ pub(super) fn parse(text: &str, namespace_of: &dyn Fn(&str) -> String) -> Vec<Lo
             tail.lines.push(line(raw));
         }
     }
-    for tail in &mut tails {
-        let surplus = tail.lines.len().saturating_sub(MAX_LINES);
-        tail.lines.drain(..surplus);
-    }
+    tails.iter_mut().for_each(keep_the_end);
     tails.retain(|tail| {
         !tail.lines.first().is_some_and(|line| line.text.starts_with("unable to retrieve container logs"))
     });
@@ -157,30 +154,51 @@ fn section(head: &str, namespace_of: &dyn Fn(&str) -> String) -> Option<LogTail>
     Some(tail)
 }
 
-/// The container's log in a file of `kubectl cluster-info dump`, which has no timestamps:
-/// <https://github.com/kubernetes/kubectl/blob/master/pkg/cmd/clusterinfo/clusterinfo_dump.go>.
-pub(super) fn parse_dump(namespace: &str, pod: &str, text: &str) -> Vec<LogTail> {
-    let mut tails: Vec<LogTail> = Vec::new();
-    let mut open = false;
-    for raw in text.lines() {
-        let marker = raw.strip_prefix("==== ").and_then(|raw| raw.strip_suffix(" ===="));
-        let marker = marker.and_then(|marker| marker.strip_suffix(&format!(" of pod {namespace}/{pod}")));
-        if let Some(container) = marker.and_then(|marker| marker.strip_prefix("START logs for container ")) {
-            open = true;
-            tails.push(LogTail {
-                namespace: namespace.to_owned(),
-                pod: pod.to_owned(),
-                container: container.to_owned(),
-                ..LogTail::default()
-            });
-        } else if marker.is_some() {
-            open = false;
-        } else if let Some(tail) = tails.last_mut().filter(|_| open) {
-            tail.lines.push(line(raw));
+/// How a log begins in what `kubectl cluster-info dump` writes.
+pub(super) const DUMP_START: &str = "==== START logs for container ";
+
+/// Parts the logs in what `kubectl cluster-info dump` writes from the rest; they have no timestamps. A line of a
+/// log is an empty line of the rest.
+pub(super) fn cut_dump(bytes: &[u8]) -> (Vec<u8>, Vec<LogTail>) {
+    let (mut rest, mut tails) = (Vec::new(), Vec::<LogTail>::new());
+    let mut end: Option<String> = None;
+    for raw in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let raw_line = String::from_utf8_lossy(raw.trim_ascii_end());
+        if end.as_deref() == Some(&*raw_line) {
+            end = None;
+        } else if end.is_some()
+            && let Some(tail) = tails.last_mut()
+        {
+            // Twice as many as are kept: so no line is moved often.
+            if tail.lines.len() >= 2 * MAX_LINES {
+                tail.lines.drain(..MAX_LINES);
+            }
+            tail.lines.push(line(&raw_line));
+        } else if let Some(tail) = dump_section(&raw_line) {
+            end = Some(raw_line.replacen("START", "END", 1));
+            tails.push(tail);
+        } else {
+            rest.extend_from_slice(raw);
+            continue;
         }
+        rest.push(b'\n');
     }
+    tails.iter_mut().for_each(keep_the_end);
     tails.retain(|tail| tail.lines.iter().any(|line| !line.text.is_empty()));
-    tails
+    (rest, tails)
+}
+
+/// `==== START logs for container C of pod N/P ====`.
+fn dump_section(line: &str) -> Option<LogTail> {
+    let (container, pod) = line.strip_prefix(DUMP_START)?.strip_suffix(" ====")?.split_once(" of pod ")?;
+    let (namespace, pod) = pod.split_once('/')?;
+    let [namespace, pod, container] = [namespace, pod, container].map(str::to_owned);
+    Some(LogTail { namespace, pod, container, ..LogTail::default() })
+}
+
+fn keep_the_end(tail: &mut LogTail) {
+    let surplus = tail.lines.len().saturating_sub(MAX_LINES);
+    tail.lines.drain(..surplus);
 }
 
 /// Writes what [`parse()`] reads.
@@ -260,10 +278,17 @@ mod tests {
     }
 
     #[test]
-    fn a_dump_of_cluster_info_is_read() {
-        let text = "==== START logs for container app of pod n/p ====\nhello\n\
-                    ==== END logs for container app of pod n/p ====\nnoise\n";
-        let tails = parse_dump("n", "p", text);
-        assert_eq!((tails.len(), tails[0].container.as_str(), tails[0].lines.len()), (1, "app", 1));
+    fn a_dump_is_parted_into_logs_and_the_rest() {
+        let log = "hello\n==== END logs for container b of pod n/p ====\nlast";
+        let text = format!(
+            "{{}}\n==== START logs for container a of pod n/p ====\n{log}\n==== END logs for container a of pod n/p ====\n[]\n\
+             ==== START logs for container b of pod n/p ====\n\u{0}\n"
+        );
+        let (rest, tails) = cut_dump(text.as_bytes());
+        assert_eq!(String::from_utf8_lossy(&rest), "{}\n\n\n\n\n\n[]\n\n\n");
+        let seen: Vec<_> = tails.iter().map(|t| (t.container.as_str(), t.lines.len())).collect();
+        assert_eq!(seen, [("a", 3), ("b", 1)], "the marks of another log are lines");
+        let long = format!("{DUMP_START}a of pod n/p ====\n{}", "x\n".repeat(5000));
+        assert_eq!(cut_dump(long.as_bytes()).1[0].lines.len(), MAX_LINES);
     }
 }

@@ -40,12 +40,15 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// When it can't be read or is larger.
 pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     use io::Read;
-    let mut bytes = Vec::new();
-    fs::File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {limit} bytes")));
+    let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {limit} bytes"));
+    let file = fs::File::open(path)?;
+    // Known at once of a regular file; a pipe has no length.
+    if file.metadata()?.len() > limit {
+        return Err(too_large());
     }
-    Ok(bytes)
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit { Err(too_large()) } else { Ok(bytes) }
 }
 
 /// Whether something is there; links are not followed.
@@ -115,6 +118,15 @@ pub fn write_scratch(path: &Path, bytes: &[u8]) -> io::Result<()> {
         fs::create_dir_all(folder)?;
     }
     fs::write(path, bytes)
+}
+
+/// Makes a file of this length below a scratch folder that holds nothing and takes no room.
+///
+/// # Errors
+/// When it can't be made.
+#[cfg(test)]
+pub(crate) fn write_scratch_sparse(path: &Path, length: u64) -> io::Result<()> {
+    fs::File::create(path)?.set_len(length)
 }
 
 /// Removes a file of a scratch folder.

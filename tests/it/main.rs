@@ -31,4 +31,5 @@ mod recorded;
 mod redact;
 mod repo;
 mod road;
+mod snapshots;
 mod source;

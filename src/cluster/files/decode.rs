@@ -6,7 +6,7 @@ use crate::cluster::failure::foreign;
 use crate::cluster::kinds::{self, Row};
 use crate::error::Error;
 use crate::model::kube::{Event, Keyed, Object, Pod};
-use crate::model::snapshot::{Gap, Snapshot};
+use crate::model::snapshot::{Gap, LogTail, Snapshot};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +25,8 @@ pub(super) struct Collected {
     events: Vec<Event>,
     config_maps: Vec<Keyed>,
     secrets: Vec<Keyed>,
+    /// Between the objects of a stream.
+    pub(super) logs: Vec<LogTail>,
     objects: BTreeMap<String, Vec<Object>>,
     /// Annotations of the list itself: what `save` wrote about the snapshot.
     notes: BTreeMap<String, String>,
@@ -47,6 +49,9 @@ pub(super) fn objects(file: &str, bytes: &[u8], is_yaml: bool) -> Result<Collect
     let Some(first) = first else {
         return Err(Error::usage(format!("{file} is empty")).hint("a snapshot is what `kubectl get -o json` prints"));
     };
+    if let Some((what, hint)) = packed(bytes) {
+        return Err(Error::usage(format!("{file} is {what}")).hint(hint));
+    }
     let looks_json = matches!(first, b'{' | b'[');
     let collected = match json(file, bytes) {
         Ok(collected) => collected,
@@ -58,6 +63,18 @@ pub(super) fn objects(file: &str, bytes: &[u8], is_yaml: bool) -> Result<Collect
         return Err(Error::usage(format!("{file}: {odd}")).hint("a snapshot is what `kubectl get -o json` prints"));
     }
     Ok(collected)
+}
+
+/// What a file is that has to be unpacked first, and how.
+fn packed(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+    match bytes {
+        [0x1f, 0x8b, ..] => Some(("compressed with gzip", "unpack it first, with `gunzip --keep`")),
+        // PowerShell redirects into such files.
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+            Some(("text in UTF-16", "write it as UTF-8, with `iconv -f UTF-16 -t UTF-8`"))
+        }
+        _ => None,
+    }
 }
 
 /// One document, or several one after the other.
@@ -144,6 +161,7 @@ impl Collected {
         snapshot.events.extend(self.events);
         snapshot.config_maps.extend(self.config_maps);
         snapshot.secrets.extend(self.secrets);
+        snapshot.logs.extend(self.logs);
         for (kind, objects) in self.objects {
             snapshot.objects.entry(kind).or_default().extend(objects);
         }
@@ -156,6 +174,7 @@ impl Collected {
         self.events.extend(other.events);
         self.config_maps.extend(other.config_maps);
         self.secrets.extend(other.secrets);
+        self.logs.extend(other.logs);
         for (kind, objects) in other.objects {
             self.objects.entry(kind).or_default().extend(objects);
         }

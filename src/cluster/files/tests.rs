@@ -131,6 +131,44 @@ fn what_is_no_snapshot_is_refused_with_its_position() {
 }
 
 #[test]
+fn what_must_be_unpacked_first_is_refused_with_the_program_for_it() {
+    for (bytes, want, hint) in [
+        (b"\x1f\x8b\x08\x00".as_slice(), "is compressed with gzip", "gunzip"),
+        (b"\xff\xfe{\x00", "is text in UTF-16", "iconv"),
+        (b"\xfe\xff\x00{", "is text in UTF-16", "iconv"),
+    ] {
+        let scratch = Scratch::new().unwrap();
+        let file = scratch.path().join("f.json");
+        files::write_scratch(&file, bytes).unwrap();
+        let error = load(&file, None).map(|_| ()).unwrap_err();
+        assert!(error.message.ends_with(want) && error.hints[0].contains(hint), "{error:?}");
+    }
+}
+
+#[test]
+fn gigabytes_are_refused_before_they_are_read() {
+    let scratch = Scratch::new().unwrap();
+    let file = scratch.path().join("f.json");
+    // A sparse file: it takes no room, and reading it would take longer than any test may.
+    files::write_scratch_sparse(&file, 1 << 40).unwrap();
+    let error = load(&file, None).map(|_| ()).unwrap_err();
+    assert!(error.message.ends_with("makes the snapshot larger than 512 MiB"), "{error}");
+    files::write_scratch(&scratch.path().join("d/n/pods.json"), b"[]").unwrap();
+    files::write_scratch_sparse(&scratch.path().join("d/n/events.json"), MAX_BYTES).unwrap();
+    assert!(load(&scratch.path().join("d"), None).is_err(), "the files of a folder count together");
+}
+
+#[test]
+fn objects_without_uid_time_or_namespace_are_read() {
+    let bare = r#"[{"kind":"Pod","metadata":{"name":"a"}},{"kind":"Pod","metadata":{"name":"a"}},
+        {"kind":"Event","metadata":{"name":"e","creationTimestamp":"not yet"}},
+        {"kind":"Teapot","apiVersion":"x/v9","metadata":{"name":"t","uid":""},"spec":[1],"status":"short"}]"#;
+    let snapshot = loaded("f.json", bare).unwrap();
+    assert_eq!((snapshot.pods.len(), snapshot.newest), (2, None));
+    assert_eq!(snapshot.kind("Teapot").len(), 1, "an unknown kind");
+}
+
+#[test]
 fn deep_nesting_is_refused_and_does_not_crash() {
     for (name, open) in [("f.json", "["), ("f.json", "{\"items\":["), ("f.yaml", "["), ("f.yaml", "- ")] {
         assert!(loaded(name, &open.repeat(20_000)).is_err(), "{open}");
