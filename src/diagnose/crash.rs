@@ -80,7 +80,14 @@ pub(crate) fn is_crashing(container: &Running<'_, '_>) -> bool {
     container.waiting() == "CrashLoopBackOff"
         || (restarts >= 2 && exited_within(600))
         || (restarts >= 3 && exited_within(3600))
+        || has_ended_again(container)
         || has_failed_for_good(container)
+}
+
+/// Down at this moment after other failed runs, before its back-off: no clock is needed to know it.
+fn has_ended_again(container: &Running<'_, '_>) -> bool {
+    let failed = container.status.state.terminated.as_ref().is_some_and(|end| end.exit_code != 0);
+    failed && container.status.restart_count >= 2 && container.at.pod.status.phase == "Running"
 }
 
 fn is_recovered(container: &Running<'_, '_>) -> bool {
