@@ -110,6 +110,7 @@ fn of_budget(view: &View<'_>, budget: &Object) -> Option<Observation> {
         if let Some(failed) = failed {
             seen.show(Source::Status, failed.last_transition_time.0, &failed.message, None);
         }
+        seen.show(Source::Status, None, &format!("expectedPods {expected}, currentHealthy {healthy}"), None);
         return Some(seen);
     }
     if expected == 0 {

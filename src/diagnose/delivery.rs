@@ -190,10 +190,12 @@ fn out_of_sync(view: &View<'_>, application: &Object) -> Option<Observation> {
         .collect();
     let automatic = application.at("/spec/syncPolicy/automated").is_some();
     let how = if automatic { "" } else { "; automatic sync is off" };
-    let summary = format!("Application {}: {} differs from Git{how}", application.metadata.name, text::and(&names));
+    let what = if names.is_empty() { "something".to_owned() } else { text::and(&names) };
+    let summary = format!("Application {}: {what} differs from Git{how}", application.metadata.name);
     let mut seen = base(&ARGOCD_OUT_OF_SYNC, application, summary);
     seen.severity = Some(Severity::Info);
     seen.since = since;
+    seen.show(Source::Status, since, &format!("OutOfSync: {what}"), Some(Path::of("status.sync.status")));
     seen.fact("automated", automatic);
     seen.fact("resources", names);
     Some(seen)

@@ -9,6 +9,8 @@ mod autoscaling;
 mod bound;
 mod budgets;
 mod checks;
+#[cfg(test)]
+mod codes_tests;
 mod config;
 mod crash;
 mod current;

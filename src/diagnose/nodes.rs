@@ -7,6 +7,7 @@ use super::view::{Settled, View};
 use crate::model::code::CodeInfo;
 use crate::model::finding::{Severity, Source};
 use crate::model::kube::{Condition, Object};
+use crate::model::object::ObjectRef;
 use crate::model::path::Path;
 use crate::text;
 use serde_json::Value;
@@ -218,6 +219,7 @@ fn closed(view: &View<'_>, node: &Object) -> Vec<Observation> {
     if !own.is_empty() && waits("untolerated taint") {
         let mut seen = base(&NODE_TAINTED, node, format!("node {name} has the taint {}", text::and(&own)), None);
         seen.severity = Some(Severity::Info);
+        seen.show(Source::Spec, None, &format!("taints: {}", text::and(&own)), Some(Path::of("spec.taints")));
         seen.fact("taints", own);
         out.push(seen);
     }
@@ -276,8 +278,11 @@ fn clock(view: &View<'_>) -> Option<Observation> {
         .collect::<Vec<_>>();
     late.sort_by_key(|(ahead, event)| (std::cmp::Reverse(*ahead), event.metadata.name.as_str()));
     let (ahead, event) = late.first()?;
-    let host = if event.source.host.is_empty() { "a component" } else { event.source.host.as_str() };
-    let object = crate::model::object::ObjectRef::new("v1", "Node", "", host);
+    // Controllers do not say where they run: then the event alone is known.
+    let (host, object) = match event.source.host.as_str() {
+        "" => ("a component", ObjectRef::new("v1", "Event", &event.metadata.namespace, &event.metadata.name)),
+        host => (host, ObjectRef::new("v1", "Node", "", host)),
+    };
     let mut seen = Observation::of_object(&NODE_CLOCK, object);
     seen.summary =
         format!("the clock of {host} is {} ahead of the API server's; ages may be wrong", text::duration(*ahead));

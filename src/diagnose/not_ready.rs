@@ -80,6 +80,9 @@ fn finding(view: &View<'_>, workload: &Workload<'_>, stuck: &[&Pod], refused: &[
         one.show(Source::Status, None, &refusal.shown, None);
     }
     show_conditions(&mut one, workload);
+    if one.evidence.is_empty() {
+        show_counts(&mut one, workload, stuck);
+    }
     let created = stuck.iter().filter_map(|pod| pod.metadata.creation_timestamp).min();
     one.since = created.or(workload.source.and_then(|source| source.metadata.creation_timestamp));
     one.pod = stuck.first().map(|pod| pod.metadata.name.clone());
@@ -265,6 +268,16 @@ fn show_conditions(one: &mut Observation, workload: &Workload<'_>) {
             one.show(Source::Status, condition.last_transition_time.0, &text, None);
         }
     }
+}
+
+/// All there is to see of pods without reasons and of pods that are not there.
+fn show_counts(one: &mut Observation, workload: &Workload<'_>, stuck: &[&Pod]) {
+    for pod in stuck.iter().take(3) {
+        let phase = Some(pod.status.phase.as_str()).filter(|phase| !phase.is_empty()).unwrap_or("not told");
+        one.show(Source::Status, None, &format!("pod {}: phase {phase}", pod.metadata.name), None);
+    }
+    let counts = workload.counts;
+    one.show(Source::Status, None, &format!("{} of {} pods ready", counts.ready, counts.desired), None);
 }
 
 /// A Job that failed and left no pod that explains it.

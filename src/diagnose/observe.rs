@@ -132,7 +132,11 @@ impl Observation {
     /// Adds evidence; secrets in its text are removed here, and nowhere is it let in without this.
     pub(crate) fn show(&mut self, source: Source, at: Option<Timestamp>, text: &str, path: Option<Path>) {
         let id = u32::try_from(self.evidence.len() + 1).unwrap_or(u32::MAX);
-        let text = redact::text(text.trim()).into_string();
+        // An empty message was looked at all the same.
+        let text = match text.trim() {
+            "" => "(empty)".to_owned(),
+            text => redact::text(text).into_string(),
+        };
         self.evidence.push(Evidence { id, source, at, text, path });
     }
 
@@ -205,7 +209,10 @@ pub(crate) fn collapse(view: &View<'_>, seen: Vec<Observation>) -> Vec<Draft> {
 }
 
 fn merge(view: &View<'_>, mut group: Vec<Observation>) -> Option<Draft> {
-    group.sort_by(|a, b| (a.severity.is_some(), -a.weight, &a.pod).cmp(&(b.severity.is_some(), -b.weight, &b.pod)));
+    group.sort_by(|a, b| {
+        let weight = |one: &Observation| std::cmp::Reverse(one.weight);
+        (a.severity.is_some(), weight(a), &a.pod).cmp(&(b.severity.is_some(), weight(b), &b.pod))
+    });
     let names: Vec<String> = group.iter().filter_map(|one| one.pod.clone()).collect();
     let since = group.iter().filter_map(|one| one.since).min();
     let mut follows: Vec<String> = group.iter().flat_map(|one| one.follows.clone()).collect();

@@ -9,6 +9,7 @@ use crate::model::code::CodeInfo;
 use crate::model::finding::{Severity, Source};
 use crate::model::kube::Object;
 use crate::model::path::Path;
+use crate::text;
 use serde_json::Value;
 
 rows! { "workload";
@@ -20,12 +21,6 @@ ROLLOUT_SURGE_BLOCKED "rollout-surge-blocked" Rule:
     "maxSurge above 0 with a resource that exists once.";
     "With several replicas maxSurge 0 and maxUnavailable 1 are set for a person to review. With one replica a person \
      chooses, because every way has a gap.".
-ROLLOUT_ZERO_SURGE_ZERO "rollout-zero-surge-zero" Rule:
-    "a rollout may neither add nor remove a pod";
-    "maxSurge is 0 and maxUnavailable rounds down to 0 of the replicas, so no step of the rollout is allowed.";
-    "spec.strategy.rollingUpdate against spec.replicas.";
-    "Percentages that were meant for more replicas.";
-    "Sets maxUnavailable to 1 for a person to review.".
 DEPLOYMENT_PAUSED "deployment-paused" None:
     "a Deployment is paused";
     "Changes of the template do not roll out until it is resumed. The pods that run go on.";
@@ -102,7 +97,6 @@ pub(crate) fn observe(view: &View<'_>) -> Vec<Observation> {
         let Some(source) = workload.source else { continue };
         out.extend(unobserved(view, workload, source));
         if source.kind == "Deployment" {
-            out.extend(zero(workload, source));
             out.extend(paused(workload, source));
             out.extend(create_error(workload, source));
             out.extend(no_history(workload, source));
@@ -120,41 +114,15 @@ fn info(code: &'static CodeInfo, workload: &Workload<'_>, summary: String) -> Ob
     seen
 }
 
-/// `50%` of the replicas or a number; percent values of maxUnavailable round down.
-fn absolute(value: Option<&Value>, replicas: i64, default: i64) -> i64 {
-    match value {
-        Some(Value::Number(number)) => number.as_i64().unwrap_or(default),
-        Some(Value::String(text)) => {
-            let percent = text.trim_end_matches('%').parse::<i64>();
-            percent.map_or(default, |percent| replicas * percent / 100)
-        }
-        _ => default,
-    }
-}
-
-fn zero(workload: &Workload<'_>, source: &Object) -> Option<Observation> {
-    let replicas = source.int("/spec/replicas").unwrap_or(1);
-    let at = |name: &str| source.at(&format!("/spec/strategy/rollingUpdate/{name}"));
-    let (surge, unavailable) = (at("maxSurge")?, at("maxUnavailable")?);
-    let is_zero = absolute(Some(surge), 100, 1) == 0 && absolute(Some(unavailable), replicas, 1) == 0;
-    let updated = source.int("/status/updatedReplicas").unwrap_or(replicas);
-    if !is_zero || replicas == 0 || updated >= replicas {
-        return None;
-    }
-    let mut seen = Observation::of_workload(&ROLLOUT_ZERO_SURGE_ZERO, workload);
-    let (surge, unavailable) = (shown(surge), shown(unavailable));
-    seen.summary = format!("maxSurge {surge} and maxUnavailable {unavailable} of {replicas} allow no step");
-    let path = Path::of("spec.strategy.rollingUpdate.maxUnavailable");
-    seen.show(Source::Spec, None, &format!("maxUnavailable: {unavailable}"), Some(path));
-    seen.since = source.metadata.creation_timestamp;
-    Some(seen)
-}
-
 fn paused(workload: &Workload<'_>, source: &Object) -> Option<Observation> {
     let is_paused = source.at("/spec/paused").and_then(Value::as_bool) == Some(true);
     let what = if workload.drifted { "with a change that is not rolled out" } else { "without a pending change" };
-    is_paused
-        .then(|| info(&DEPLOYMENT_PAUSED, workload, format!("Deployment {} is paused {what}", source.metadata.name)))
+    is_paused.then(|| {
+        let summary = format!("Deployment {} is paused {what}", source.metadata.name);
+        let mut seen = info(&DEPLOYMENT_PAUSED, workload, summary);
+        seen.show(Source::Spec, None, "paused: true", Some(Path::of("spec.paused")));
+        seen
+    })
 }
 
 fn create_error(workload: &Workload<'_>, source: &Object) -> Option<Observation> {
@@ -170,7 +138,11 @@ fn create_error(workload: &Workload<'_>, source: &Object) -> Option<Observation>
 fn no_history(workload: &Workload<'_>, source: &Object) -> Option<Observation> {
     let none = source.int("/spec/revisionHistoryLimit") == Some(0);
     let text = format!("Deployment {} keeps no earlier revision", source.metadata.name);
-    none.then(|| info(&HISTORY_EXHAUSTED, workload, text))
+    none.then(|| {
+        let mut seen = info(&HISTORY_EXHAUSTED, workload, text);
+        seen.show(Source::Spec, None, "revisionHistoryLimit: 0", Some(Path::of("spec.revisionHistoryLimit")));
+        seen
+    })
 }
 
 fn not_yet_available(view: &View<'_>, workload: &Workload<'_>, source: &Object) -> Option<Observation> {
@@ -182,7 +154,11 @@ fn not_yet_available(view: &View<'_>, workload: &Workload<'_>, source: &Object) 
     });
     let waits = young && usize::try_from(available).unwrap_or_default() < workload.counts.ready;
     let text = format!("pods of {} count as available {seconds} seconds after they are ready", source.metadata.name);
-    waits.then(|| info(&MIN_READY_TOO_LONG, workload, text))
+    waits.then(|| {
+        let mut seen = info(&MIN_READY_TOO_LONG, workload, text);
+        seen.show(Source::Spec, None, &format!("minReadySeconds: {seconds}"), Some(Path::of("spec.minReadySeconds")));
+        seen
+    })
 }
 
 fn unobserved(view: &View<'_>, workload: &Workload<'_>, source: &Object) -> Option<Observation> {
@@ -224,12 +200,9 @@ fn overlaps(view: &View<'_>) -> Vec<Observation> {
             if same_place && both {
                 let mut seen = Observation::of_workload(&SELECTOR_OVERLAP, one);
                 seen.summary = format!("{} and {} select the same pods", one.top, other.top);
-                seen.show(
-                    Source::Spec,
-                    None,
-                    &format!("{} selects {selector:?}", one.top),
-                    Some(Path::of("spec.selector")),
-                );
+                let pairs: Vec<String> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                let text = format!("{} selects {}", one.top, text::and(&pairs));
+                seen.show(Source::Spec, None, &text, Some(Path::of("spec.selector")));
                 seen.message = other.key.clone();
                 // Owner references keep ReplicaSets apart, so it is a fault only while something is short.
                 let fails = one.health == health::Health::Failing || other.health == health::Health::Failing;
