@@ -51,9 +51,12 @@ fn escape(text: &str, lines: bool) -> String {
 }
 
 /// Characters that change how other text is shown, or show nothing: bidi controls (UAX #9),
-/// zero-width characters, the byte order mark, line and paragraph separators, tags.
+/// zero-width characters, the byte order mark, line and paragraph separators, tags; and noncharacters,
+/// which XML does not even let in by reference.
 pub fn is_invisible(c: char) -> bool {
-    matches!(c,
+    let is_noncharacter = u32::from(c) & 0xfffe == 0xfffe || ('\u{fdd0}'..='\u{fdef}').contains(&c);
+    is_noncharacter
+        || matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
         | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
@@ -184,9 +187,9 @@ mod tests {
 
     #[test]
     fn nothing_foreign_moves_the_cursor_or_turns_the_text() {
-        let hostile = "a\u{1b}[2Jb\u{202e}c\rd\ne\u{200b}\u{feff}\u{7}";
+        let hostile = "a\u{1b}[2Jb\u{202e}c\rd\ne\u{200b}\u{feff}\u{7}\u{ffff}\u{fffd}";
         let shown = Sanitised::line(hostile);
-        assert_eq!(shown.as_str(), "a\\e[2Jb\\u{202e}c\\rd\\ne\\u{200b}\\u{feff}\\u{7}");
+        assert_eq!(shown.as_str(), "a\\e[2Jb\\u{202e}c\\rd\\ne\\u{200b}\\u{feff}\\u{7}\\u{ffff}\u{fffd}");
         assert_eq!(Sanitised::block("a\tb\nc").as_str(), "a    b\nc");
     }
 

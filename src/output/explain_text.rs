@@ -126,7 +126,12 @@ fn changed(page: &mut Page, finding: &Finding, around: &Around<'_>) {
     };
     let from = if change.good { "which has ready pods" } else { "the one before; whether it worked is not known" };
     let by = change.manager.as_deref().map(|m| format!(", last written by {}", Sanitised::line(m))).unwrap_or_default();
-    page.wrapped(around.width, "  ", "  ", &format!("revision {} against {} ({from}){by}", change.to, change.from));
+    page.wrapped(
+        around.width,
+        "  ",
+        "  ",
+        &format!("revision {} against {} ({from}){by}", Sanitised::line(&change.to), Sanitised::line(&change.from)),
+    );
     for field in &change.fields {
         let shown = |value: &Option<Value>| {
             value

@@ -206,7 +206,8 @@ fn render(value: &Value) -> Result<String, Error> {
         }
     }
     out.push('\n');
-    Ok(out)
+    // Some CI runners obey these anywhere in a line; both stand inside strings only.
+    Ok(out.replace("##[", "\\u0023#[").replace("##vso[", "\\u0023#vso["))
 }
 
 #[cfg(test)]
@@ -215,9 +216,9 @@ mod tests {
 
     #[test]
     fn hostile_characters_are_escaped_and_the_json_says_the_same() {
-        let value = json!({"name": "a\u{202e}b\u{1b}[2J\u{9b}\u{e0041}"});
+        let value = json!({"name": "a\u{202e}b\u{1b}[2J\u{9b}\u{e0041} ##[error]x \\##vso[task.x]"});
         let text = render(&value).unwrap();
-        assert!(text.is_ascii(), "{text}");
+        assert!(text.is_ascii() && !text.contains("##"), "{text}");
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
     }
 }
