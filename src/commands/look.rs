@@ -140,7 +140,11 @@ impl Seen {
         let findings = diagnosis
             .findings
             .iter()
-            .map(|finding| ReportedFinding { context: snapshot.context.clone(), finding: finding.clone() })
+            .map(|finding| ReportedFinding {
+                context: snapshot.context.clone(),
+                finding: finding.clone(),
+                source: None,
+            })
             .collect();
         ScanReport { contexts: vec![context], findings, set_aside: Vec::new() }
     }

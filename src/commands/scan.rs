@@ -3,8 +3,8 @@
 use super::{Session, look};
 use crate::error::{Error, exit};
 use crate::model::finding::{Finding, Severity};
-use crate::output::{json, scan_text};
-use crate::settings::flags::{LookArgs, ReportFormat};
+use crate::output::{github, json, junit, markdown, sarif, scan_text};
+use crate::settings::flags::{LookArgs, ScanFormat};
 use crate::text::shell_word;
 use clap::{Args, ValueEnum};
 
@@ -22,7 +22,7 @@ pub struct ScanArgs {
 
     /// How to write the answer
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
-    pub output: ReportFormat,
+    pub output: ScanFormat,
 
     /// Also show what is merely worth knowing, every effect and all evidence
     #[arg(long)]
@@ -60,8 +60,12 @@ pub(super) async fn run(args: &ScanArgs, session: &Session) -> Result<u8, Error>
     let seen = look::look(&args.look, session).await?;
     let report = seen.report();
     let text = match args.output {
-        ReportFormat::Json => json::scan(&report)?,
-        ReportFormat::Text => {
+        ScanFormat::Json => json::scan(&report)?,
+        ScanFormat::Sarif => sarif::scan(&report)?,
+        ScanFormat::Junit => junit::scan(&report)?,
+        ScanFormat::Github => github::scan(&report)?,
+        ScanFormat::Markdown => markdown::scan(&report)?,
+        ScanFormat::Text => {
             let mut page = session.ui.page();
             let command = |finding: &Finding| next_command(&args.look, finding);
             let next: Option<&dyn Fn(&Finding) -> String> = args.look.from.is_none().then_some(&command);
@@ -71,7 +75,9 @@ pub(super) async fn run(args: &ScanArgs, session: &Session) -> Result<u8, Error>
         }
     };
     session.ui.print(&text)?;
-    let fails = seen.diagnosis.findings.iter().any(|finding| args.fail_on.includes(finding.severity));
+    // A code-scanning job must reach its upload step: what fails there is the forge's to say.
+    let counts = args.output != ScanFormat::Sarif;
+    let fails = counts && seen.diagnosis.findings.iter().any(|finding| args.fail_on.includes(finding.severity));
     let gap = seen.has_essential_gap() || (args.strict && !seen.snapshot.gaps.is_empty());
     Ok(if fails {
         exit::FOUND

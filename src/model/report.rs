@@ -30,12 +30,23 @@ pub struct ContextReport {
     pub gaps: Vec<Gap>,
 }
 
+/// The line of a file in Git that made the failing field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SourceLine {
+    /// From the root of the repository, with slashes.
+    pub file: String,
+    /// From 1.
+    pub line: u32,
+}
+
 /// A finding and the context it was seen in.
 #[derive(Debug, Clone, Serialize)]
 pub struct ReportedFinding {
     pub context: String,
     #[serde(flatten)]
     pub finding: Finding,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceLine>,
 }
 
 /// Why a finding does not count.

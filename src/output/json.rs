@@ -190,7 +190,7 @@ fn to_value<T: Serialize>(value: &T) -> Result<Value, Error> {
 }
 
 /// Redacts, prints, and escapes what a terminal or a reader's eye would act on.
-fn render(value: &Value) -> Result<String, Error> {
+pub(super) fn render(value: &Value) -> Result<String, Error> {
     let text = serde_json::to_string_pretty(&redact::value(value))
         .map_err(|error| Error::bug("a report could not be written as JSON").caused_by(&error))?;
     let mut out = String::with_capacity(text.len() + 1);

@@ -59,12 +59,12 @@ fn namespaced(report: &ScanReport) -> bool {
     names.any(|name| Some(name) != first) || report.contexts.iter().any(|context| context.scope.contains(' '))
 }
 
-/// One line that answers: does something fail here?
-fn headline(page: &mut Page, context: &ContextReport) {
+/// The answer in a few words: does something fail here?
+pub(super) fn answer(context: &ContextReport) -> (Paint, String) {
     let summary = &context.summary;
     let essential = context.gaps.iter().any(|gap| gap.essential);
     let workloads = text::count(summary.workloads, "workload");
-    let (paint, answer) = if summary.roots > 0 {
+    if summary.roots > 0 {
         let cause = text::count(summary.roots, "root cause");
         let fails = match summary.failing {
             0 => "no workload fails".to_owned(),
@@ -83,7 +83,12 @@ fn headline(page: &mut Page, context: &ContextReport) {
         (Paint::Green, "the only workload is healthy".to_owned())
     } else {
         (Paint::Green, format!("all {workloads} are healthy"))
-    };
+    }
+}
+
+/// One line that answers.
+fn headline(page: &mut Page, context: &ContextReport) {
+    let (paint, answer) = answer(context);
     page.foreign(Paint::Bold, &context.scope).put(Paint::Plain, ": ").put(paint, answer);
     page.end().put(Paint::Dim, format_args!("context {}", Sanitised::line(&context.name)));
     if let Some(at) = context.taken_at {
@@ -118,12 +123,12 @@ fn one(page: &mut Page, finding: &Finding, frame: &Frame<'_>) {
 
 /// `critical  Deployment/web  oom-killed`.
 pub fn title(page: &mut Page, finding: &Finding, namespaces: bool) {
-    let (paint, word) = match finding.severity {
-        Severity::Critical => (Paint::Red, "critical"),
-        Severity::Error => (Paint::Red, "error"),
-        Severity::Warning => (Paint::Yellow, "warning"),
-        Severity::Info => (Paint::Cyan, "info"),
+    let paint = match finding.severity {
+        Severity::Critical | Severity::Error => Paint::Red,
+        Severity::Warning => Paint::Yellow,
+        Severity::Info => Paint::Cyan,
     };
+    let word = finding.severity.name();
     let object = match &finding.object.namespace {
         Some(namespace) if namespaces => format!("{}/{} in {namespace}", finding.object.kind, finding.object.name),
         _ => finding.object.to_string(),
@@ -170,7 +175,11 @@ fn changed(page: &mut Page, change: &Change, frame: &Frame<'_>) {
         _ => String::new(),
     };
     let by = change.manager.as_deref().map(|m| format!(", by {}", Sanitised::line(m))).unwrap_or_default();
-    let words = format!("in revision {} against {} ({from}){by}{age}:", change.to, change.from);
+    let words = format!(
+        "in revision {} against {} ({from}){by}{age}:",
+        Sanitised::line(&change.to),
+        Sanitised::line(&change.from)
+    );
     page.wrapped(frame.view.width, "  changed   ", "            ", &words);
     let few = if frame.view.all { change.fields.len() } else { FEW };
     for field in change.fields.iter().take(few) {

@@ -84,6 +84,22 @@ pub enum ReportFormat {
     Json,
 }
 
+/// How the report of a scan is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScanFormat {
+    Text,
+    /// For another program; its schema: aifix schema ScanReport
+    Json,
+    /// For code scanning; findings do not fail the command
+    Sarif,
+    /// For a CI server's page of test results
+    Junit,
+    /// Annotations of a GitHub Actions job
+    Github,
+    /// A comment for a pull request
+    Markdown,
+}
+
 /// How a proposal is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ProposalFormat {

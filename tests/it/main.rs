@@ -17,6 +17,7 @@ mod completions;
 #[path = "../lab/expected.rs"]
 mod expected;
 mod explain;
+mod formats;
 mod harness;
 mod lab_codes;
 mod llm;
