@@ -14,6 +14,7 @@ mod propose;
 mod propose_push;
 pub mod runtime;
 mod scan;
+mod schema;
 mod snapshot;
 mod target;
 
@@ -49,6 +50,7 @@ pub enum Command {
     Explain(explain::ExplainArgs),
     Propose(Box<propose::ProposeArgs>),
     Codes(codes::CodesArgs),
+    Schema(schema::SchemaArgs),
     Snapshot(snapshot::SnapshotArgs),
     Policy(policy::PolicyArgs),
     Doctor(doctor::DoctorArgs),
@@ -117,6 +119,7 @@ pub async fn run(command: Command, session: &Session) -> Result<u8, Error> {
         Command::Explain(args) => explain::run(&args, session).await,
         Command::Propose(args) => propose::run(&args, session).await,
         Command::Codes(args) => codes::run(&args, session),
+        Command::Schema(args) => schema::run(&args, session),
         Command::Snapshot(args) => snapshot::run(&args, session).await,
         Command::Completions(args) => completions::run(&args, session),
         Command::Demo(args) => demo::run(&args, session).await,

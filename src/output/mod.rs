@@ -13,5 +13,6 @@ pub mod propose_text;
 pub mod records;
 pub mod sarif;
 pub mod scan_text;
+pub mod schema;
 pub mod verdicts;
 mod words;

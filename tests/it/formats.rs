@@ -17,6 +17,7 @@ mod hostile;
 mod junit;
 mod markdown;
 mod sarif;
+mod schema;
 
 const FORMATS: [&str; 6] = ["text", "json", "sarif", "junit", "github", "markdown"];
 
