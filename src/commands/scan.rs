@@ -3,7 +3,7 @@
 use super::{Session, look};
 use crate::error::{Error, exit};
 use crate::model::finding::{Finding, Severity};
-use crate::output::{github, json, junit, markdown, sarif, scan_text};
+use crate::output::{github, html, json, junit, markdown, sarif, scan_text};
 use crate::settings::flags::{LookArgs, ScanFormat};
 use crate::text::shell_word;
 use clap::{Args, ValueEnum};
@@ -59,16 +59,17 @@ impl FailOn {
 pub(super) async fn run(args: &ScanArgs, session: &Session) -> Result<u8, Error> {
     let seen = look::look(&args.look, session).await?;
     let report = seen.report();
+    let command = |finding: &Finding| next_command(&args.look, finding);
+    let next: Option<&dyn Fn(&Finding) -> String> = args.look.from.is_none().then_some(&command);
     let text = match args.output {
         ScanFormat::Json => json::scan(&report)?,
         ScanFormat::Sarif => sarif::scan(&report)?,
         ScanFormat::Junit => junit::scan(&report)?,
         ScanFormat::Github => github::scan(&report)?,
         ScanFormat::Markdown => markdown::scan(&report)?,
+        ScanFormat::Html => html::write(&report, next),
         ScanFormat::Text => {
             let mut page = session.ui.page();
-            let command = |finding: &Finding| next_command(&args.look, finding);
-            let next: Option<&dyn Fn(&Finding) -> String> = args.look.from.is_none().then_some(&command);
             let view = scan_text::View { width: session.ui.width(), all: args.all, next };
             scan_text::write(&mut page, &report, view);
             page.as_str().to_owned()

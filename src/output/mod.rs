@@ -5,6 +5,7 @@ pub mod diff;
 pub mod doctor_text;
 pub mod explain_text;
 pub mod github;
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;

@@ -98,6 +98,8 @@ pub enum ScanFormat {
     Github,
     /// A comment for a pull request
     Markdown,
+    /// One self-contained page for a browser
+    Html,
 }
 
 /// How a proposal is written.

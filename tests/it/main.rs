@@ -20,6 +20,8 @@ mod explain;
 mod formats;
 mod harness;
 mod lab_codes;
+mod grown;
+mod html;
 mod llm;
 mod llm_fix;
 mod model_road;
