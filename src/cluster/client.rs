@@ -53,6 +53,12 @@ impl Api {
         self.failed_in_a_row.store(0, Ordering::Relaxed);
     }
 
+    /// Begins another look: what was sent is counted anew, and the clock is read anew.
+    pub(super) fn begin(&mut self) {
+        self.sent = Mutex::default();
+        self.clock = OnceLock::new();
+    }
+
     /// What was sent so far.
     pub(super) fn sent(&self) -> Requests {
         *self.sent.lock().unwrap_or_else(PoisonError::into_inner)

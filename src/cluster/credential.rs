@@ -15,6 +15,8 @@ use std::time::Duration;
 const DEADLINE: Duration = Duration::from_secs(20);
 /// How long a plugin may take that asks a person.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// Held while a plugin asks a person.
+static TERMINAL: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 const API_VERSION: &str = "client.authentication.k8s.io/v1";
 
 /// The user with the plugin's credential in place of the plugin.
@@ -105,6 +107,8 @@ async fn run(
     }
     run.env.insert("KUBERNETES_EXEC_INFO".into(), request(exec, cluster, interactive)?.into());
     run.interactive = interactive;
+    // The terminal is lent to one plugin at a time.
+    let _lent = if interactive { Some(TERMINAL.lock().await) } else { None };
     run.deadline = if interactive { PATIENCE } else { DEADLINE };
     run.output_limit = 1 << 20;
     let finished = process::run(run).await.map_err(|error| not_run(exec, command, &error))?;

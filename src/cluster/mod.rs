@@ -98,6 +98,11 @@ impl Cluster {
         &self.server
     }
 
+    /// Begins another look over the same connection, with a clock and a count of its own.
+    pub fn begin(&mut self) {
+        self.api.begin();
+    }
+
     /// What was sent so far, each attempt counted.
     pub fn requests(&self) -> Requests {
         self.api.sent()

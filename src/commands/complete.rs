@@ -2,6 +2,7 @@
 
 use super::{Cli, target};
 use crate::cluster::{self, Options};
+use crate::diagnose;
 use crate::settings::environment::Environment;
 use crate::settings::flags::LookArgs;
 use crate::settings::resolve;
@@ -32,11 +33,16 @@ fn with_completers(subcommand: Command, typed: &[String]) -> Command {
             "namespaces" => {
                 ArgValueCompleter::new(move |current: &OsStr| offer(current, "", &names(&look, "Namespace")))
             }
+            "ignore" | "only" => ArgValueCompleter::new(move |current: &OsStr| offer(current, "", &codes())),
             "object" => ArgValueCompleter::new(move |current: &OsStr| objects(current, &look)),
             _ => return subcommand,
         };
         subcommand.mut_arg(id, |arg| arg.add(completer))
     })
+}
+
+fn codes() -> Vec<String> {
+    diagnose::codes().iter().map(|code| code.name.to_owned()).collect()
 }
 
 /// `depl` offers kinds, `deploy/w` the names of Deployments.
@@ -71,7 +77,7 @@ fn names(look: &LookArgs, kind: &str) -> Vec<String> {
     let environment = Environment::read();
     let options = Options {
         kubeconfig: resolve::kubeconfig(look, &environment),
-        context: look.context.clone(),
+        context: look.context.first().cloned(),
         namespaces: look.namespaces.clone(),
         all_namespaces: look.all_namespaces,
         request_timeout: PATIENCE,

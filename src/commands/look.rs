@@ -1,20 +1,22 @@
 //! From flags to a diagnosed snapshot.
 
 use super::Session;
+use super::parts::Part;
 use super::target::Target;
-use crate::cluster;
+use crate::cluster::{self, Cluster};
 use crate::diagnose::{self, Diagnosis};
 use crate::error::{Error, Kind};
 use crate::fix;
 use crate::model::finding::Severity;
 use crate::model::kube::Pod;
 use crate::model::object::ObjectRef;
-use crate::model::report::{ContextReport, ReportedFinding, ScanReport, Summary};
+use crate::model::report::ScanReport;
 use crate::model::selector::Selector;
 use crate::model::snapshot::Snapshot;
 use crate::settings::flags::LookArgs;
 use crate::settings::resolve;
 use crate::text;
+use std::path::Path;
 
 /// What was seen and what it means.
 pub(super) struct Seen {
@@ -26,12 +28,8 @@ pub(super) struct Seen {
 
 /// Takes a snapshot of a cluster, both waves, or reads a recorded one.
 pub(super) async fn take(args: &LookArgs, session: &Session) -> Result<(Snapshot, Option<String>), Error> {
-    if let Some(path) = &args.from {
-        let mut snapshot = cluster::files::load(path, args.at)?;
-        let unrecorded = cluster::files::unrecorded(&snapshot, &args.namespaces);
-        snapshot.gaps.extend(unrecorded);
-        narrow(&mut snapshot, &args.namespaces);
-        return Ok((snapshot, None));
+    if args.from.is_some() {
+        return Ok((recorded(args)?, None));
     }
     // The exec credential plugin may ask on the terminal: no spinner before it is through.
     let cluster = cluster::connect(&options(args, session)).await?;
@@ -39,7 +37,23 @@ pub(super) async fn take(args: &LookArgs, session: &Session) -> Result<(Snapshot
         session.ui.warn(notice);
     }
     let progress = session.ui.progress(&format!("Reading {}", cluster.scope()));
-    let mut snapshot = cluster.first_wave(&|words| progress.say(words)).await?;
+    let snapshot = read(&cluster, &|words| progress.say(words)).await?;
+    Ok((snapshot, Some(cluster.server().to_owned())))
+}
+
+/// The recorded snapshot that the flags name.
+fn recorded(args: &LookArgs) -> Result<Snapshot, Error> {
+    let path = args.from.as_deref().unwrap_or(Path::new("."));
+    let mut snapshot = cluster::files::load(path, args.at)?;
+    let unrecorded = cluster::files::unrecorded(&snapshot, &args.namespaces);
+    snapshot.gaps.extend(unrecorded);
+    narrow(&mut snapshot, &args.namespaces);
+    Ok(snapshot)
+}
+
+/// Reads a cluster, both waves.
+pub(super) async fn read(cluster: &Cluster, say: &(dyn Fn(&str) + Sync)) -> Result<Snapshot, Error> {
+    let mut snapshot = cluster.first_wave(say).await?;
     let needs = diagnose::needs(&snapshot);
     cluster.second_wave(&mut snapshot, &needs).await;
     // A log can point to one more kind, such as the roles behind a refusal.
@@ -50,26 +64,25 @@ pub(super) async fn take(args: &LookArgs, session: &Session) -> Result<(Snapshot
     if !further.kinds.is_empty() {
         cluster.second_wave(&mut snapshot, &further).await;
     }
-    Ok((snapshot, Some(cluster.server().to_owned())))
+    Ok(snapshot)
 }
 
 /// Takes a snapshot and diagnoses it.
 pub(super) async fn look(args: &LookArgs, session: &Session) -> Result<Seen, Error> {
-    let selector = args.selector.as_deref().map(selector).transpose()?;
+    let selector = selected(args)?;
     let (snapshot, server) = take(args, session).await?;
-    let keep = |object: &ObjectRef| selector.as_ref().is_none_or(|selector| is_selected(&snapshot, object, selector));
-    let mut diagnosis = diagnose::diagnose_only(&snapshot, keep);
-    for finding in &mut diagnosis.findings {
-        // The code says what can be done at best; this says it of this very finding.
-        finding.fix = fix::hint(&snapshot, finding);
-    }
-    Ok(Seen { snapshot, diagnosis, server })
+    Ok(Seen::new(snapshot, server, selector.as_ref()))
+}
+
+/// The selector of `-l`.
+pub(super) fn selected(args: &LookArgs) -> Result<Option<Selector>, Error> {
+    args.selector.as_deref().map(selector).transpose()
 }
 
 pub(super) fn options(args: &LookArgs, session: &Session) -> cluster::Options {
     cluster::Options {
         kubeconfig: resolve::kubeconfig(args, &session.environment),
-        context: args.context.clone(),
+        context: args.context.first().cloned(),
         namespaces: args.namespaces.clone(),
         all_namespaces: args.all_namespaces,
         as_user: args.as_user.clone(),
@@ -89,7 +102,7 @@ fn selector(text: &str) -> Result<Selector, Error> {
 }
 
 /// Whether an object, its pod template or one of its pods has the labels.
-fn is_selected(snapshot: &Snapshot, object: &ObjectRef, selector: &Selector) -> bool {
+pub(super) fn is_selected(snapshot: &Snapshot, object: &ObjectRef, selector: &Selector) -> bool {
     let of_pod = |pod: &Pod| selector.matches(&pod.metadata.labels);
     let is_it = |pod: &&Pod| object.kind == "Pod" && pod.object().same_object(object);
     snapshot.pods.iter().find(is_it).is_some_and(of_pod)
@@ -117,36 +130,20 @@ fn narrow(snapshot: &mut Snapshot, namespaces: &[String]) {
 }
 
 impl Seen {
+    /// What a snapshot means, told of what the selector names.
+    pub(super) fn new(snapshot: Snapshot, server: Option<String>, selector: Option<&Selector>) -> Self {
+        let keep = |object: &ObjectRef| selector.is_none_or(|selector| is_selected(&snapshot, object, selector));
+        let mut diagnosis = diagnose::diagnose_only(&snapshot, keep);
+        for finding in &mut diagnosis.findings {
+            // The code says what can be done at best; this says it of this very finding.
+            finding.fix = fix::hint(&snapshot, finding);
+        }
+        Self { snapshot, diagnosis, server }
+    }
+
     /// The report of what was seen.
     pub(super) fn report(&self) -> ScanReport {
-        let Self { snapshot, diagnosis, .. } = self;
-        let roots = diagnosis.findings.iter().filter(|finding| finding.severity != Severity::Info);
-        let context = ContextReport {
-            name: snapshot.context.clone(),
-            scope: snapshot.scope.to_string(),
-            taken_at: snapshot.now(),
-            summary: Summary {
-                workloads: diagnosis.summary.workloads,
-                healthy: diagnosis.summary.healthy,
-                in_progress: diagnosis.summary.in_progress,
-                failing: diagnosis.summary.failing,
-                roots: roots.clone().count(),
-                effects: roots.map(|finding| finding.effects.len()).sum(),
-                gaps: snapshot.gaps.len(),
-                requests: snapshot.requests,
-            },
-            gaps: snapshot.gaps.clone(),
-        };
-        let findings = diagnosis
-            .findings
-            .iter()
-            .map(|finding| ReportedFinding {
-                context: snapshot.context.clone(),
-                finding: finding.clone(),
-                source: None,
-            })
-            .collect();
-        ScanReport { contexts: vec![context], findings, set_aside: Vec::new() }
+        Part::new(self, false).report()
     }
 
     /// Whether something essential was not seen.

@@ -4,11 +4,14 @@ mod audit;
 mod codes;
 pub mod complete;
 pub mod completions;
+mod contexts;
 mod demo;
 mod doctor;
 mod explain;
+mod filter;
 mod look;
 mod model;
+mod parts;
 mod policy;
 mod propose;
 mod propose_push;
@@ -17,9 +20,11 @@ mod scan;
 mod schema;
 mod snapshot;
 mod target;
+mod watch;
 
 use crate::error::Error;
 use crate::settings::environment::{self, Environment};
+use crate::text::shell_word;
 use crate::ui::{Colour, Ui};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::path::PathBuf;
@@ -46,7 +51,7 @@ pub struct Cli {
 /// What can be asked.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    Scan(scan::ScanArgs),
+    Scan(Box<scan::ScanArgs>),
     Explain(explain::ExplainArgs),
     Propose(Box<propose::ProposeArgs>),
     Codes(codes::CodesArgs),
@@ -109,11 +114,29 @@ fn program() -> Result<PathBuf, Error> {
     environment::program().map_err(|error| Error::bug("our own binary was not found").caused_by(&error))
 }
 
+/// Only a scan reads several contexts.
+fn one_context(command: &Command) -> Result<(), Error> {
+    let (name, look) = match command {
+        Command::Explain(args) => ("explain", &args.look),
+        Command::Propose(args) => ("propose", &args.look),
+        Command::Snapshot(args) => ("snapshot", &args.look),
+        Command::Doctor(args) => ("doctor", &args.look),
+        _ => return Ok(()),
+    };
+    match look.context.as_slice() {
+        [] | [_] => Ok(()),
+        [first, ..] => Err(Error::usage(format!("`aifix {name}` looks at one context at a time"))
+            .hint(format!("name one: aifix {name} --context {}", shell_word(first)))
+            .hint("only `aifix scan` reads several")),
+    }
+}
+
 /// Runs one command to its exit code.
 ///
 /// # Errors
 /// What the command could not do, with its kind and hints.
 pub async fn run(command: Command, session: &Session) -> Result<u8, Error> {
+    one_context(&command)?;
     match command {
         Command::Scan(args) => scan::run(&args, session).await,
         Command::Explain(args) => explain::run(&args, session).await,

@@ -1,12 +1,15 @@
 //! `aifix scan`: what fails here, and why.
 
-use super::{Session, look};
+use super::filter::{Bar, Baseline, FilterArgs, Filters};
+use super::parts::{self, Part};
+use super::{Session, contexts, look, watch};
 use crate::error::{Error, exit};
-use crate::model::finding::{Finding, Severity};
+use crate::model::report::{ReportedFinding, ScanReport};
 use crate::output::{github, html, json, junit, markdown, sarif, scan_text};
 use crate::settings::flags::{LookArgs, ScanFormat};
-use crate::text::shell_word;
-use clap::{Args, ValueEnum};
+use crate::text::{self, Sanitised, shell_word};
+use clap::Args;
+use std::time::Duration;
 
 /// Find the failing workloads of a namespace, and why they fail
 #[derive(Debug, Args)]
@@ -15,83 +18,164 @@ Examples:
   aifix scan                      the current context's namespace
   aifix scan -n prod -n billing   two namespaces
   aifix scan -A -o json           the whole cluster, for another program
-  aifix scan --from snapshot.json a recorded snapshot")]
+  aifix scan --context a --context b --watch
+                                  two clusters, looked at again and again
+  aifix scan --write-baseline known.json, then in CI: aifix scan --baseline known.json
+                                  only what is new fails the job
+  aifix scan --from snapshot.json a recorded snapshot
+
+Patterns of --ignore and --only (a * stands for anything, a reason follows a #):
+  'oom-killed#known, OPS-12'      a code; also probe-*
+  Deployment/web, shop/deploy/web an object, in any namespace or in one; also */web-*
+  Deployment/web:oom-killed       one code of an object
+  team=payments                   what has the label, itself or its pods (as -l takes it)")]
 pub struct ScanArgs {
     #[command(flatten)]
     pub look: LookArgs,
+
+    #[command(flatten)]
+    pub filter: FilterArgs,
 
     /// How to write the answer
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: ScanFormat,
 
-    /// Also show what is merely worth knowing, every effect and all evidence
+    /// Also show what is merely worth knowing, what was set aside, every effect and all evidence
     #[arg(long)]
     pub all: bool,
 
     /// The least severity that makes the exit code 1
     #[arg(long, value_enum, default_value = "warning", value_name = "SEVERITY")]
-    pub fail_on: FailOn,
+    pub fail_on: Bar,
 
     /// Also exit 6 when something contextual (nodes, volumes, quotas) could not be looked at
     #[arg(long)]
     pub strict: bool,
+
+    /// Look again and again until Ctrl-C, and show what changed; with json one document per line
+    #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "10s",
+        value_parser = interval, conflicts_with = "from")]
+    pub watch: Option<Duration>,
 }
 
-/// From which severity on a scan fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FailOn {
-    Warning,
-    Error,
-    Critical,
-}
-
-impl FailOn {
-    fn includes(self, severity: Severity) -> bool {
-        let bar = match self {
-            Self::Warning => Severity::Warning,
-            Self::Error => Severity::Error,
-            Self::Critical => Severity::Critical,
-        };
-        severity <= bar
-    }
+/// How long to wait between two looks.
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = crate::settings::flags::duration(text)?;
+    if interval < Duration::from_secs(1) { Err("at least a second".to_owned()) } else { Ok(interval) }
 }
 
 pub(super) async fn run(args: &ScanArgs, session: &Session) -> Result<u8, Error> {
-    let seen = look::look(&args.look, session).await?;
-    let report = seen.report();
-    let command = |finding: &Finding| next_command(&args.look, finding);
-    let next: Option<&dyn Fn(&Finding) -> String> = args.look.from.is_none().then_some(&command);
-    let text = match args.output {
-        ScanFormat::Json => json::scan(&report)?,
-        ScanFormat::Sarif => sarif::scan(&report)?,
-        ScanFormat::Junit => junit::scan(&report)?,
-        ScanFormat::Github => github::scan(&report)?,
-        ScanFormat::Markdown => markdown::scan(&report)?,
-        ScanFormat::Html => html::write(&report, next),
-        ScanFormat::Text => {
-            let mut page = session.ui.page();
-            let view = scan_text::View { width: session.ui.width(), all: args.all, next };
-            scan_text::write(&mut page, &report, view);
-            page.as_str().to_owned()
+    let mut filters = Filters::read(&args.filter)?;
+    let baseline = args.filter.baseline.as_deref().map(Baseline::read).transpose()?;
+    if let Some(interval) = args.watch {
+        if !matches!(args.output, ScanFormat::Text | ScanFormat::Json) {
+            return Err(Error::usage("--watch writes text or json only").hint("leave -o away, or look once"));
+        }
+        return watch::run(args, interval, (filters, baseline), session).await;
+    }
+    let mut parts = first(args, &mut filters, session).await?;
+    for idle in filters.idle() {
+        session.ui.say(Sanitised::line(&format!("`{idle}` matched nothing")));
+    }
+    let written = match &args.filter.write_baseline {
+        None => None,
+        Some(file) => {
+            let found = Baseline::of(&parts);
+            found.write(file)?;
+            Some((found, file))
         }
     };
-    session.ui.print(&text)?;
+    if let (Some(baseline), Some(file)) = (&baseline, &args.filter.baseline) {
+        baseline.apply(&mut parts, file)?;
+        tell_gone(baseline, &parts, args, session);
+    }
+    let report = parts::join(parts);
+    session.ui.print(&written_as(args.output, &report, args, session)?)?;
+    if let Some((found, file)) = &written {
+        let file = shell_word(&file.display().to_string());
+        session.ui.say(Sanitised::line(&format!(
+            "Wrote {} to {file}; what is new fails: aifix scan --baseline {file}",
+            text::count(found.len(), "finding")
+        )));
+    }
+    Ok(exit_code(args, &report, written.is_some()))
+}
+
+/// Looks once at each context, or at the recording.
+async fn first(args: &ScanArgs, filters: &mut Filters, session: &Session) -> Result<Vec<Part>, Error> {
+    let narrowed = args.look.selector.is_some();
+    if args.look.from.is_some() {
+        return Ok(vec![Part::filtered(&look::look(&args.look, session).await?, narrowed, filters)]);
+    }
+    let selector = look::selected(&args.look)?;
+    let mut places = contexts::places(&args.look);
+    let seen = contexts::first(&mut places, selector.as_ref(), session).await?;
+    let part = |(place, seen): (&contexts::Place, Result<look::Seen, Error>)| match seen {
+        Ok(seen) => Part::filtered(&seen, narrowed, filters),
+        Err(error) => Part::unseen(place.name(), place.scope()).without(error.to_string()),
+    };
+    Ok(places.iter().zip(seen).map(part).collect())
+}
+
+/// Entries of the baseline that no longer occur.
+fn tell_gone(baseline: &Baseline, parts: &[Part], args: &ScanArgs, session: &Session) {
+    let gone = baseline.gone(parts);
+    let (Some(first), Some(file)) = (gone.first(), &args.filter.baseline) else { return };
+    let (is, it) = if gone.len() == 1 { ("is", "it") } else { ("are", "them") };
+    let more = if gone.len() == 1 { String::new() } else { format!(" and {} more", gone.len() - 1) };
+    session.ui.say(Sanitised::line(&format!(
+        "{} of the baseline {is} gone ({first}{more}); to forget {it}: aifix scan --write-baseline {}",
+        gone.len(),
+        shell_word(&file.display().to_string())
+    )));
+}
+
+/// The report in the format that was asked for.
+fn written_as(format: ScanFormat, report: &ScanReport, args: &ScanArgs, session: &Session) -> Result<String, Error> {
+    let command = |reported: &ReportedFinding| next_command(&args.look, reported);
+    match format {
+        ScanFormat::Text => Ok(text_of(report, args, session, session.ui.width())),
+        ScanFormat::Json => json::scan(report),
+        ScanFormat::Sarif => sarif::scan(report),
+        ScanFormat::Junit => junit::scan(report),
+        ScanFormat::Github => github::scan(report),
+        ScanFormat::Markdown => markdown::scan(report),
+        ScanFormat::Html => Ok(html::write(report, args.look.from.is_none().then_some(&command))),
+    }
+}
+
+/// The report for people, `width` columns wide.
+pub(super) fn text_of(report: &ScanReport, args: &ScanArgs, session: &Session, width: usize) -> String {
+    let mut page = session.ui.page();
+    let command = |reported: &ReportedFinding| next_command(&args.look, reported);
+    let next: Option<&dyn Fn(&ReportedFinding) -> String> = args.look.from.is_none().then_some(&command);
+    scan_text::write(&mut page, report, scan_text::View { width, all: args.all, next });
+    page.as_str().to_owned()
+}
+
+/// What was just written into a baseline is known.
+fn exit_code(args: &ScanArgs, report: &ScanReport, written: bool) -> u8 {
+    let fails = |one: &ReportedFinding| args.fail_on.includes(one.finding.severity);
+    let mut gaps = report.contexts.iter().flat_map(|context| &context.gaps);
     // A code-scanning job must reach its upload step: what fails there is the forge's to say.
-    let counts = args.output != ScanFormat::Sarif;
-    let fails = counts && seen.diagnosis.findings.iter().any(|finding| args.fail_on.includes(finding.severity));
-    let gap = seen.has_essential_gap() || (args.strict && !seen.snapshot.gaps.is_empty());
-    Ok(if fails {
+    let counts = !written && args.output != ScanFormat::Sarif;
+    if counts && report.findings.iter().any(fails) {
         exit::FOUND
-    } else if gap {
+    } else if gaps.any(|gap| gap.essential || args.strict) {
         exit::GAP
     } else {
         exit::DONE
-    })
+    }
 }
 
 /// The command that proposes a fix of this finding, from where the user stands.
-fn next_command(look: &LookArgs, finding: &Finding) -> String {
-    let mut words = vec!["propose".to_owned(), finding.object.to_string()];
-    words.extend(look.typed(finding.object.namespace.as_deref()));
+fn next_command(look: &LookArgs, reported: &ReportedFinding) -> String {
+    let object = &reported.finding.object;
+    let mut look = look.clone();
+    if !look.context.is_empty() {
+        look.context = vec![reported.context.clone()];
+    }
+    let mut words = vec!["propose".to_owned(), object.to_string()];
+    words.extend(look.typed(object.namespace.as_deref()));
     words.iter().fold("aifix".to_owned(), |line, word| format!("{line} {}", shell_word(word)))
 }

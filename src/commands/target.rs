@@ -36,6 +36,11 @@ pub(super) fn kinds() -> impl Iterator<Item = &'static str> {
     KINDS.iter().map(|(full, _)| *full)
 }
 
+/// Every word that means a kind: full names, then short ones and plurals.
+pub(super) fn words() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().flat_map(|(full, short)| std::iter::once(*full).chain(short.iter().copied()))
+}
+
 /// The kind that a word means: its name in any case, or a short name.
 pub(super) fn kind(word: &str) -> Option<&'static str> {
     // `deployment.apps`, as `kubectl get -o name` prints it.
@@ -71,8 +76,7 @@ impl Target {
             Some(full) => Ok(Some(Self { kind: full.to_owned(), name: name.to_owned() })),
             None => {
                 let error = Error::usage(format!("unknown kind `{kind}`"));
-                let names = KINDS.iter().flat_map(|(full, short)| std::iter::once(*full).chain(short.iter().copied()));
-                Err(match text::nearest(kind, names) {
+                Err(match text::nearest(kind, self::words()) {
                     Some(nearest) => error.hint(format!("did you mean {}/{name}?", nearest.to_lowercase())),
                     None => error.hint("write KIND/NAME, such as deployment/web"),
                 })

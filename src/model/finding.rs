@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// How bad a finding is, worst first in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Failing, and nothing serves.
@@ -171,33 +171,4 @@ pub struct Finding {
     /// What the rule extracted, for `fix/`; its shape belongs to the code.
     #[serde(skip)]
     pub facts: Value,
-}
-
-/// What makes a fault the same one from scan to scan: no pod, no time and no count is in it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Identity {
-    pub code: String,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub group: String,
-    pub kind: String,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub namespace: String,
-    pub name: String,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub container: String,
-}
-
-impl Finding {
-    /// By what it is recognised in a later scan. Two faults of one container can share it.
-    pub fn identity(&self) -> Identity {
-        Identity {
-            code: self.code.name().to_owned(),
-            group: self.object.group.clone(),
-            kind: self.object.kind.clone(),
-            namespace: self.object.namespace().to_owned(),
-            name: self.object.name.clone(),
-            container: self.container.clone().unwrap_or_default(),
-        }
-    }
 }

@@ -5,6 +5,7 @@
 
 pub mod code;
 pub mod finding;
+pub mod identity;
 pub mod intent;
 pub mod kube;
 pub mod object;

@@ -59,7 +59,7 @@ struct Annotation {
 pub fn scan(report: &ScanReport) -> Result<String, Error> {
     let mut out = String::new();
     for context in &report.contexts {
-        let _ = writeln!(out, "{}", words::headline(context));
+        let _ = writeln!(out, "{}", words::headline(report, context));
     }
     let mut all = not_counted(report);
     // An annotation is cut where it grows too long; these lines never are.

@@ -5,7 +5,8 @@ mod graph;
 mod markup;
 
 use super::scan_text;
-use crate::model::finding::{Finding, Severity};
+use crate::model::code::FixClass;
+use crate::model::finding::Severity;
 use crate::model::report::{ContextReport, Filter, ReportedFinding, ScanReport, SetAside};
 use crate::model::snapshot::Gap;
 use crate::text;
@@ -21,7 +22,7 @@ const STYLE: &str = include_str!("html/style.css");
 const FEW_CODES: usize = 8;
 
 /// The command that proposes a fix of a finding, where one can be typed.
-pub type Next<'n> = Option<&'n dyn Fn(&Finding) -> String>;
+pub type Next<'n> = Option<&'n dyn Fn(&ReportedFinding) -> String>;
 
 /// The whole page. It shows everything: what is long is folded, nothing is left out.
 pub fn write(report: &ScanReport, next: Next<'_>) -> String {
@@ -78,7 +79,7 @@ impl Shown<'_> {
             number,
             now: context.and_then(|context| context.taken_at),
             context: self.many.then_some(reported.context.as_str()),
-            next: self.next,
+            next: self.next.filter(|_| reported.finding.fix.class == FixClass::Rule).map(|command| command(reported)),
         }
     }
 }
@@ -86,7 +87,7 @@ impl Shown<'_> {
 /// The first line: does something fail?
 fn answer(report: &ScanReport) -> String {
     if let [context] = report.contexts.as_slice() {
-        return format!("{}: {}", context.scope, scan_text::answer(context).1);
+        return format!("{}: {}", context.scope, scan_text::answer(report, context).1);
     }
     let contexts = text::count(report.contexts.len(), "context");
     let roots: usize = report.contexts.iter().map(|context| context.summary.roots).sum();
@@ -107,7 +108,7 @@ fn header(out: &mut Markup, report: &ScanReport, answer: &str) {
     } else {
         out.raw("<ul class=\"contexts\">\n");
         for context in &report.contexts {
-            let (paint, answer) = scan_text::answer(context);
+            let (paint, answer) = scan_text::answer(report, context);
             out.raw("<li><p class=\"answer\">").name(&context.scope).raw(": ");
             out.raw(match paint {
                 Paint::Red => "<span class=\"bad\">",

@@ -29,6 +29,16 @@ pub fn scan(report: &ScanReport) -> Result<String, Error> {
     document("ScanReport", &to_value(report)?)
 }
 
+/// `ScanReport` on one line.
+///
+/// # Errors
+/// Only a bug: the report can't be serialised.
+pub fn scan_line(report: &ScanReport) -> Result<String, Error> {
+    let whole = whole("ScanReport", &to_value(report)?);
+    let text = serde_json::to_string(&redact::value(&whole)).map_err(|error| unwritten(&error))?;
+    Ok(escaped(&text))
+}
+
 /// `CodeList`.
 ///
 /// # Errors
@@ -178,21 +188,33 @@ fn aifix(entries: &[Entry]) -> Result<Value, Error> {
 }
 
 fn document(kind: &str, content: &Value) -> Result<String, Error> {
+    render(&whole(kind, content))
+}
+
+fn whole(kind: &str, content: &Value) -> Value {
     let mut whole = json!({"apiVersion": API_VERSION, "kind": kind});
     if let (Some(whole), Some(content)) = (whole.as_object_mut(), content.as_object()) {
         whole.extend(content.clone());
     }
-    render(&whole)
+    whole
 }
 
 fn to_value<T: Serialize>(value: &T) -> Result<Value, Error> {
-    serde_json::to_value(value).map_err(|error| Error::bug("a report could not be written as JSON").caused_by(&error))
+    serde_json::to_value(value).map_err(|error| unwritten(&error))
+}
+
+fn unwritten(error: &serde_json::Error) -> Error {
+    Error::bug("a report could not be written as JSON").caused_by(error)
 }
 
 /// Redacts, prints, and escapes what a terminal or a reader's eye would act on.
 pub(super) fn render(value: &Value) -> Result<String, Error> {
-    let text = serde_json::to_string_pretty(&redact::value(value))
-        .map_err(|error| Error::bug("a report could not be written as JSON").caused_by(&error))?;
+    let text = serde_json::to_string_pretty(&redact::value(value)).map_err(|error| unwritten(&error))?;
+    Ok(escaped(&text))
+}
+
+/// The text with a line's end, and no character in it that a terminal acts on.
+fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 1);
     for c in text.chars() {
         // Invisible characters stand inside strings only, where JSON allows the escape.
@@ -207,7 +229,7 @@ pub(super) fn render(value: &Value) -> Result<String, Error> {
     }
     out.push('\n');
     // Some CI runners obey these anywhere in a line; both stand inside strings only.
-    Ok(out.replace("##[", "\\u0023#[").replace("##vso[", "\\u0023#vso["))
+    out.replace("##[", "\\u0023#[").replace("##vso[", "\\u0023#vso[")
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ pub fn scan(report: &ScanReport) -> Result<String, Error> {
 
 fn suites(report: &ScanReport, context: &ContextReport) -> Vec<Suite> {
     let (label, at) = (words::name(&context.name), context.taken_at);
-    let mut suites = vec![Suite { name: label.clone(), at, cases: looked(context, &label) }];
+    let mut suites = vec![Suite { name: label.clone(), at, cases: looked(report, context, &label) }];
     let mut namespaces: BTreeMap<&str, Vec<Case>> = BTreeMap::new();
     let of_context = |reported: &&ReportedFinding| reported.context == context.name;
     for reported in report.findings.iter().filter(of_context) {
@@ -69,13 +69,13 @@ fn suites(report: &ScanReport, context: &ContextReport) -> Vec<Suite> {
 }
 
 /// The scope, which passes when all that is essential was seen, and each gap.
-fn looked(context: &ContextReport, label: &str) -> Vec<Case> {
+fn looked(report: &ScanReport, context: &ContextReport, label: &str) -> Vec<Case> {
     let essential = context.gaps.iter().any(|gap| gap.essential);
     let case = |name: String, end: End, said: Vec<String>| Case { name, class: label.to_owned(), end, said };
     let scope = format!("looked at {}", words::name(&context.scope));
     let end =
         if essential { End::Error { message: "not everything could be looked at".to_owned() } } else { End::Passed };
-    let mut cases = vec![case(scope, end, vec![words::headline(context)])];
+    let mut cases = vec![case(scope, end, vec![words::headline(report, context)])];
     cases.extend(context.gaps.iter().map(|gap| {
         let message = format!("not looked at: {}", words::gap(gap));
         let end = if gap.essential { End::Error { message } } else { End::Skipped { message } };

@@ -27,7 +27,7 @@ const ROWS: usize = 50;
 pub fn scan(report: &ScanReport) -> Result<String, Error> {
     let mut out = format!("{MARKER}\n");
     for context in &report.contexts {
-        let (_, answer) = super::scan_text::answer(context);
+        let (_, answer) = super::scan_text::answer(report, context);
         let at = context.taken_at.map(|at| format!(", {}", at.strftime("%Y-%m-%d %H:%M:%S UTC"))).unwrap_or_default();
         let (scope, name) = (span(&words::name(&context.scope)), span(&words::name(&context.name)));
         let _ = write!(out, "### {scope}: {answer}\n\nSeen by aifix in context {name}{at}.\n\n");

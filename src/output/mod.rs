@@ -15,5 +15,6 @@ pub mod records;
 pub mod sarif;
 pub mod scan_text;
 pub mod schema;
+pub mod set_aside;
 pub mod verdicts;
 mod words;

@@ -6,7 +6,8 @@
 use super::{json, words};
 use crate::error::Error;
 use crate::model::code::Code;
-use crate::model::finding::{Effect, Identity, Severity};
+use crate::model::finding::{Effect, Severity};
+use crate::model::identity::Identity;
 use crate::model::object::ObjectRef;
 use crate::model::report::{ContextReport, ReportedFinding, ScanReport, SetAside};
 use crate::model::snapshot::Gap;

@@ -1,9 +1,9 @@
 //! A scan as text: the first line answers, worst first.
 
-use super::codes;
+use super::{codes, set_aside};
 use crate::model::code::FixClass;
 use crate::model::finding::{Change, Effect, Evidence, Finding, Severity};
-use crate::model::report::{ContextReport, ScanReport};
+use crate::model::report::{ContextReport, ReportedFinding, ScanReport};
 use crate::model::snapshot::Gap;
 use crate::redact;
 use crate::text::{self, Sanitised};
@@ -20,7 +20,7 @@ pub struct View<'v> {
     /// Also info findings, all effects and all evidence.
     pub all: bool,
     /// The command that fixes this finding, when it is worth naming.
-    pub next: Option<&'v dyn Fn(&Finding) -> String>,
+    pub next: Option<&'v dyn Fn(&ReportedFinding) -> String>,
 }
 
 /// Effects, changed fields and pieces of evidence shown of one finding without `--all`.
@@ -29,26 +29,29 @@ const FEW: usize = 4;
 /// Writes the report.
 pub fn write(page: &mut Page, report: &ScanReport, view: View<'_>) {
     for context in &report.contexts {
-        headline(page, context);
+        headline(page, report, context);
     }
-    let shown = |finding: &&Finding| view.all || finding.severity != Severity::Info;
-    let findings: Vec<&Finding> = report.findings.iter().map(|reported| &reported.finding).filter(shown).collect();
-    let now = report.contexts.iter().find_map(|context| context.taken_at);
-    let namespaces = namespaced(report);
-    for finding in &findings {
+    let shown = |reported: &&ReportedFinding| view.all || reported.finding.severity != Severity::Info;
+    let findings: Vec<&ReportedFinding> = report.findings.iter().filter(shown).collect();
+    let (namespaces, contexts) = (namespaced(report), report.contexts.len() > 1);
+    for reported in &findings {
+        let context = report.contexts.iter().find(|context| context.name == reported.context);
+        let now = context.and_then(|context| context.taken_at);
         page.end();
-        one(page, finding, &Frame { view, now, namespaces });
+        let place = contexts.then_some(reported.context.as_str());
+        one(page, &reported.finding, place, &Frame { view, now, namespaces });
     }
     for context in &report.contexts {
-        gaps(page, &context.gaps, view);
+        gaps(page, &context.gaps, contexts.then_some(context.name.as_str()), view);
     }
+    set_aside::write(page, &report.set_aside, view.width, view.all, contexts);
     let hidden = report.findings.len() - findings.len();
     if hidden > 0 {
         page.end().line(format_args!("{} worth knowing: aifix scan --all", text::count(hidden, "thing")));
     }
-    let fixable = findings.iter().find(|finding| finding.fix.class == FixClass::Rule);
-    if let (Some(command), Some(finding)) = (view.next, fixable) {
-        page.end().put(Paint::Plain, "Next: ").foreign(Paint::Bold, &command(finding)).end();
+    let fixable = findings.iter().find(|reported| reported.finding.fix.class == FixClass::Rule);
+    if let (Some(command), Some(reported)) = (view.next, fixable) {
+        page.end().put(Paint::Plain, "Next: ").foreign(Paint::Bold, &command(reported)).end();
     }
 }
 
@@ -59,19 +62,24 @@ fn namespaced(report: &ScanReport) -> bool {
     names.any(|name| Some(name) != first) || report.contexts.iter().any(|context| context.scope.contains(' '))
 }
 
-/// The answer in a few words: does something fail here?
-pub(super) fn answer(context: &ContextReport) -> (Paint, String) {
+/// The answer in a few words: does something fail in this context?
+pub(super) fn answer(report: &ScanReport, context: &ContextReport) -> (Paint, String) {
+    let set_aside = report.set_aside.iter().any(|one| one.reported.context == context.name);
     let summary = &context.summary;
     let essential = context.gaps.iter().any(|gap| gap.essential);
     let workloads = text::count(summary.workloads, "workload");
+    let fails = match summary.failing {
+        0 => "no workload fails".to_owned(),
+        1 => format!("1 of {workloads} fails"),
+        n => format!("{n} of {workloads} fail"),
+    };
     if summary.roots > 0 {
-        let cause = text::count(summary.roots, "root cause");
-        let fails = match summary.failing {
-            0 => "no workload fails".to_owned(),
-            1 => format!("1 of {workloads} fails"),
-            n => format!("{n} of {workloads} fail"),
-        };
-        (Paint::Red, format!("{cause}; {fails}"))
+        (Paint::Red, format!("{}; {fails}", text::count(summary.roots, "root cause")))
+    } else if context.taken_at.is_none() && essential {
+        (Paint::Yellow, "could not be looked at".to_owned())
+    } else if summary.failing > 0 {
+        let why = if set_aside { "no root cause that counts" } else { "no root cause was found" };
+        (Paint::Yellow, format!("{why}; {fails}"))
     } else if essential {
         (Paint::Yellow, "nothing failing was seen, but not everything could be looked at".to_owned())
     } else if summary.workloads == 0 {
@@ -87,8 +95,8 @@ pub(super) fn answer(context: &ContextReport) -> (Paint, String) {
 }
 
 /// One line that answers.
-fn headline(page: &mut Page, context: &ContextReport) {
-    let (paint, answer) = answer(context);
+fn headline(page: &mut Page, report: &ScanReport, context: &ContextReport) {
+    let (paint, answer) = answer(report, context);
     page.foreign(Paint::Bold, &context.scope).put(Paint::Plain, ": ").put(paint, answer);
     page.end().put(Paint::Dim, format_args!("context {}", Sanitised::line(&context.name)));
     if let Some(at) = context.taken_at {
@@ -104,8 +112,8 @@ struct Frame<'v> {
     namespaces: bool,
 }
 
-fn one(page: &mut Page, finding: &Finding, frame: &Frame<'_>) {
-    title(page, finding, frame.namespaces);
+fn one(page: &mut Page, finding: &Finding, context: Option<&str>, frame: &Frame<'_>) {
+    placed(page, finding, frame.namespaces, context);
     let width = frame.view.width;
     page.wrapped(width, "  ", "  ", Sanitised::line(&finding.summary).as_str());
     pods(page, finding, width);
@@ -123,6 +131,11 @@ fn one(page: &mut Page, finding: &Finding, frame: &Frame<'_>) {
 
 /// `critical  Deployment/web  oom-killed`.
 pub fn title(page: &mut Page, finding: &Finding, namespaces: bool) {
+    placed(page, finding, namespaces, None);
+}
+
+/// `critical  Deployment/web in shop on prod  oom-killed`, `prod` being the context.
+pub(super) fn placed(page: &mut Page, finding: &Finding, namespaces: bool, context: Option<&str>) {
     let paint = match finding.severity {
         Severity::Critical | Severity::Error => Paint::Red,
         Severity::Warning => Paint::Yellow,
@@ -134,6 +147,9 @@ pub fn title(page: &mut Page, finding: &Finding, namespaces: bool) {
         _ => finding.object.to_string(),
     };
     page.put(paint, word).put(Paint::Plain, "  ").foreign(Paint::Bold, &object);
+    if let Some(context) = context {
+        page.put(Paint::Plain, " on ").foreign(Paint::Bold, context);
+    }
     page.put(Paint::Plain, "  ").put(Paint::Cyan, finding.code).end();
 }
 
@@ -220,11 +236,15 @@ fn more(page: &mut Page, n: usize, one: &str, many: &str) {
 }
 
 /// What was not looked at; it is never left out.
-fn gaps(page: &mut Page, gaps: &[Gap], view: View<'_>) {
+fn gaps(page: &mut Page, gaps: &[Gap], context: Option<&str>, view: View<'_>) {
     if gaps.is_empty() {
         return;
     }
-    page.end().put(Paint::Yellow, "Not looked at").end();
+    page.end().put(Paint::Yellow, "Not looked at");
+    if let Some(context) = context {
+        page.put(Paint::Plain, " in context ").foreign(Paint::Plain, context);
+    }
+    page.end();
     let is_forbidden = |gap: &&Gap| gap.why.starts_with("forbidden");
     // A user without rights has one such answer per kind, all in the same words.
     for essential in [true, false] {
@@ -268,7 +288,7 @@ mod tests {
 
     fn text(found: &[Gap]) -> String {
         let mut page = Page::default();
-        gaps(&mut page, found, View { width: 0, all: false, next: None });
+        gaps(&mut page, found, None, View { width: 0, all: false, next: None });
         page.as_str().trim().to_owned()
     }
 

@@ -82,8 +82,8 @@ pub(super) fn clock(report: &ScanReport, context: &str) -> Option<Timestamp> {
 }
 
 /// `shop: 1 root cause; 1 of 3 workloads fails`.
-pub(super) fn headline(context: &ContextReport) -> String {
-    let (_, answer) = super::scan_text::answer(context);
+pub(super) fn headline(report: &ScanReport, context: &ContextReport) -> String {
+    let (_, answer) = super::scan_text::answer(report, context);
     format!("{}: {answer}", name(&context.scope))
 }
 

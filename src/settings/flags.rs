@@ -20,9 +20,9 @@ pub struct LookArgs {
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     pub selector: Option<String>,
 
-    /// Kubeconfig context to use [default: the current one]
+    /// Kubeconfig context to use; scan reads several, repeat it [default: the current one]
     #[arg(long, value_name = "NAME")]
-    pub context: Option<String>,
+    pub context: Vec<String>,
 
     /// Kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
     #[arg(long, value_name = "FILE")]
@@ -61,7 +61,7 @@ impl LookArgs {
         if let Some(namespace) = namespace.filter(|_| self.all_namespaces || !self.namespaces.is_empty()) {
             flag("-n", namespace);
         }
-        if let Some(context) = &self.context {
+        for context in &self.context {
             flag("--context", context);
         }
         if let Some(file) = &self.kubeconfig {
@@ -112,7 +112,10 @@ pub enum ProposalFormat {
 }
 
 /// Reads `10s`, `500ms`, `2m` or plain seconds.
-fn duration(text: &str) -> Result<std::time::Duration, String> {
+///
+/// # Errors
+/// When it is none, zero or more than an hour.
+pub fn duration(text: &str) -> Result<std::time::Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let number: u64 = text[..digits].parse().map_err(|_| "write a number and a unit, such as 10s".to_owned())?;
     let millis = match &text[digits..] {
@@ -122,7 +125,7 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
         unit => return Err(format!("unknown unit `{unit}`; use ms, s or m")),
     };
     match millis {
-        Some(0) => Err("zero would let no request finish".to_owned()),
+        Some(0) => Err("it must be more than zero".to_owned()),
         Some(millis) if millis <= 3_600_000 => Ok(std::time::Duration::from_millis(millis)),
         _ => Err("at most an hour".to_owned()),
     }

@@ -47,6 +47,8 @@ struct Shared {
     rules: Mutex<Vec<Rule>>,
     seen: Mutex<Vec<Seen>>,
     answers_left: AtomicUsize,
+    /// A token that is refused.
+    expired: Mutex<Option<String>>,
     stop: AtomicBool,
 }
 
@@ -111,6 +113,7 @@ impl ApiServer {
             rules: Mutex::default(),
             seen: Mutex::default(),
             answers_left: AtomicUsize::new(usize::MAX),
+            expired: Mutex::default(),
             stop: AtomicBool::new(false),
         });
         let serving = Arc::clone(&shared);
@@ -148,6 +151,12 @@ impl ApiServer {
     /// Closes every connection without an answer after this many answers.
     pub(crate) fn dies_after(&self, answers: usize) -> &Self {
         self.shared.answers_left.store(answers, Ordering::SeqCst);
+        self
+    }
+
+    /// Refuses this token from now on.
+    pub(crate) fn expires(&self, token: &str) -> &Self {
+        *self.shared.expired.lock().unwrap() = Some(format!("Bearer {token}"));
         self
     }
 
@@ -193,7 +202,10 @@ impl Shared {
             if self.answers_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_err() {
                 return;
             }
+            let token = seen.headers.get("authorization").and_then(|values| values.first());
+            let expired = token.is_some() && token == self.expired.lock().unwrap().as_ref();
             let answer = match self.rule_for(&seen.target) {
+                _ if expired => status(401, "", "Unauthorized"),
                 None => self.answer(&seen, false),
                 Some(Act::Endless) => self.answer(&seen, true),
                 Some(Act::Fail(code, headers, message)) => status(code, headers, message),

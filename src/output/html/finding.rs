@@ -1,8 +1,7 @@
 //! One root cause of the HTML page.
 
 use super::markup::Markup;
-use super::{Next, graph, moment};
-use crate::model::code::FixClass;
+use super::{graph, moment};
 use crate::model::finding::{Change, Effect, Evidence, Finding, Severity};
 use crate::model::object::ObjectRef;
 use crate::output::codes;
@@ -24,7 +23,7 @@ pub(super) struct Frame<'f> {
     pub(super) now: Option<Timestamp>,
     /// The context's name, where it tells findings apart.
     pub(super) context: Option<&'f str>,
-    pub(super) next: Next<'f>,
+    pub(super) next: Option<String>,
 }
 
 /// Writes one finding as an article.
@@ -179,8 +178,8 @@ fn kinds(effects: &[Effect]) -> String {
 fn fix(out: &mut Markup, finding: &Finding, frame: &Frame<'_>) {
     out.raw("<h4>Fix</h4>\n<p>").words(codes::class(finding.fix.class)).raw(": ").words(&finding.fix.summary);
     out.raw("</p>\n<p class=\"next\">Next: <code>");
-    match frame.next.filter(|_| finding.fix.class == FixClass::Rule) {
-        Some(command) => out.words(&command(finding)),
+    match &frame.next {
+        Some(command) => out.words(command),
         None => out.raw("aifix codes ").name(finding.code),
     };
     out.raw("</code></p>\n");
