@@ -1,6 +1,7 @@
 //! The last error line of a container's log.
 
 use super::view::Running;
+use crate::model::kube::{ContainerStatus, Pod};
 use crate::model::snapshot::{LogLine, LogTail};
 use jiff::Timestamp;
 use regex::Regex;
@@ -37,8 +38,8 @@ pub(crate) fn of(container: &Running<'_, '_>) -> Option<LastLine> {
 pub(crate) fn runs<'s>(container: &Running<'_, 's>) -> impl Iterator<Item = &'s [LogLine]> {
     // While a container runs, its current log is not yet that of a crash.
     let newest_is_previous = container.status.state.running.is_some();
-    let tails = &container.at.view.snapshot.logs;
-    let pick = |previous: bool| tails.iter().find(|tail| is_of(tail, container) && tail.previous == previous);
+    let tails = tails(container);
+    let pick = |previous: bool| tails.iter().find(|tail| tail.previous == previous).copied();
     let found = [pick(newest_is_previous), pick(!newest_is_previous)];
     found.into_iter().flatten().map(|tail| tail.lines.as_slice())
 }
@@ -74,18 +75,41 @@ pub(crate) fn is_usable(text: &str) -> bool {
 
 /// Whether any log of this container could be read.
 pub(crate) fn readable(container: &Running<'_, '_>) -> bool {
-    container.at.view.snapshot.logs.iter().any(|tail| is_of(tail, container))
+    !tails(container).is_empty()
 }
 
 /// All lines of this container, as they came.
 pub(crate) fn any_line(container: &Running<'_, '_>, is_wanted: impl Fn(&str) -> bool) -> bool {
-    let logs = &container.at.view.snapshot.logs;
-    logs.iter().filter(|tail| is_of(tail, container)).flat_map(|tail| &tail.lines).any(|line| is_wanted(&line.text))
+    tails(container).iter().flat_map(|tail| &tail.lines).any(|line| is_wanted(&line.text))
 }
 
-fn is_of(tail: &LogTail, container: &Running<'_, '_>) -> bool {
-    let pod = &container.at.pod.metadata;
-    tail.pod == pod.name && tail.namespace == pod.namespace && tail.container == container.status.name
+/// The logs of a container. Of pods that fail alike one log is read, and it speaks for all of them.
+fn tails<'s>(container: &Running<'_, 's>) -> Vec<&'s LogTail> {
+    let own = of_pod(container, container.at.pod);
+    if !own.is_empty() {
+        return own;
+    }
+    let how = manner(container.status);
+    let alike = container.at.workload.current.iter().filter(|pod| {
+        let mut statuses = pod.status.init_container_statuses.iter().chain(&pod.status.container_statuses);
+        statuses.any(|status| status.name == container.status.name && manner(status) == how)
+    });
+    alike.map(|pod| of_pod(container, pod)).find(|tails| !tails.is_empty()).unwrap_or_default()
+}
+
+fn of_pod<'s>(container: &Running<'_, 's>, pod: &Pod) -> Vec<&'s LogTail> {
+    let is_its = |tail: &&LogTail| {
+        tail.pod == pod.metadata.name
+            && tail.namespace == pod.metadata.namespace
+            && tail.container == container.status.name
+    };
+    container.at.view.snapshot.logs.iter().filter(is_its).collect()
+}
+
+/// What two containers have in common that fail alike: readiness, reason and exit code.
+pub(crate) fn manner(status: &ContainerStatus) -> (bool, Option<(&str, i64)>) {
+    let end = status.state.terminated.as_ref().or(status.last_state.terminated.as_ref());
+    (status.ready, end.map(|end| (end.reason.as_str(), end.exit_code)))
 }
 
 /// The last line with a word of failure that is no stack frame, else the last line with text.

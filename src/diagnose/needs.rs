@@ -2,6 +2,7 @@
 
 use super::crash;
 use super::health::{self, Health};
+use super::log_lines;
 use super::refusal;
 use super::values;
 use super::view::{Running, Settled, View};
@@ -191,17 +192,18 @@ fn deletions(view: &View<'_>, kinds: &mut Kinds) {
     }
 }
 
-/// One container of each workload, that of the pod which restarted most; worst first.
+/// Of the containers of a workload that fail alike one, that of the pod which restarted most; worst first.
 fn logs(containers: &[Running<'_, '_>]) -> Vec<LogNeed> {
-    let mut worst: BTreeMap<(&str, &str), &Running<'_, '_>> = BTreeMap::new();
+    let mut worst = BTreeMap::new();
     for container in containers.iter().filter(|container| tells_something(container)) {
-        let place = (container.at.workload.key.as_str(), container.status.name.as_str());
+        let workload = container.at.workload.key.as_str();
+        let place = (workload, container.status.name.as_str(), log_lines::manner(container.status));
         let held = worst.entry(place).or_insert(container);
         if order(container) < order(held) {
             *held = container;
         }
     }
-    let mut all: Vec<_> = worst.into_values().collect();
+    let mut all: Vec<&Running<'_, '_>> = worst.into_values().collect();
     all.sort_by_key(|container| order(container));
     all.into_iter()
         .take(LOGS)

@@ -43,6 +43,8 @@ struct Rule {
 struct Shared {
     objects: Vec<Value>,
     logs: BTreeMap<String, String>,
+    /// The clock that it tells, as HTTP writes it.
+    date: String,
     page: usize,
     rules: Mutex<Vec<Rule>>,
     seen: Mutex<Vec<Seen>>,
@@ -52,11 +54,11 @@ struct Shared {
     stop: AtomicBool,
 }
 
-/// The clock that it tells.
+/// The clock that it tells, where no recording has one.
 pub(crate) const DATE: &str = "Sun, 22 Nov 2026 16:46:58 GMT";
 
 /// Kinds that it serves: everything else is 404.
-const KINDS: [(&str, &str, &str); 24] = [
+const KINDS: [(&str, &str, &str); 45] = [
     ("v1", "pods", "Pod"),
     ("v1", "events", "Event"),
     ("v1", "services", "Service"),
@@ -64,9 +66,13 @@ const KINDS: [(&str, &str, &str); 24] = [
     ("v1", "secrets", "Secret"),
     ("v1", "serviceaccounts", "ServiceAccount"),
     ("v1", "persistentvolumeclaims", "PersistentVolumeClaim"),
+    ("v1", "persistentvolumes", "PersistentVolume"),
     ("v1", "namespaces", "Namespace"),
     ("v1", "nodes", "Node"),
     ("v1", "resourcequotas", "ResourceQuota"),
+    ("v1", "limitranges", "LimitRange"),
+    ("v1", "endpoints", "Endpoints"),
+    ("v1", "replicationcontrollers", "ReplicationController"),
     ("apps/v1", "deployments", "Deployment"),
     ("apps/v1", "replicasets", "ReplicaSet"),
     ("apps/v1", "statefulsets", "StatefulSet"),
@@ -76,9 +82,26 @@ const KINDS: [(&str, &str, &str); 24] = [
     ("batch/v1", "cronjobs", "CronJob"),
     ("discovery.k8s.io/v1", "endpointslices", "EndpointSlice"),
     ("networking.k8s.io/v1", "ingresses", "Ingress"),
+    ("networking.k8s.io/v1", "ingressclasses", "IngressClass"),
     ("networking.k8s.io/v1", "networkpolicies", "NetworkPolicy"),
+    ("node.k8s.io/v1", "runtimeclasses", "RuntimeClass"),
     ("policy/v1", "poddisruptionbudgets", "PodDisruptionBudget"),
     ("autoscaling/v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler"),
+    ("scheduling.k8s.io/v1", "priorityclasses", "PriorityClass"),
+    ("storage.k8s.io/v1", "storageclasses", "StorageClass"),
+    ("storage.k8s.io/v1", "csidrivers", "CSIDriver"),
+    ("storage.k8s.io/v1", "volumeattachments", "VolumeAttachment"),
+    ("rbac.authorization.k8s.io/v1", "roles", "Role"),
+    ("rbac.authorization.k8s.io/v1", "rolebindings", "RoleBinding"),
+    ("rbac.authorization.k8s.io/v1", "clusterroles", "ClusterRole"),
+    ("rbac.authorization.k8s.io/v1", "clusterrolebindings", "ClusterRoleBinding"),
+    ("admissionregistration.k8s.io/v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy"),
+    ("admissionregistration.k8s.io/v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding"),
+    ("admissionregistration.k8s.io/v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration"),
+    ("admissionregistration.k8s.io/v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration"),
+    ("apiregistration.k8s.io/v1", "apiservices", "APIService"),
+    ("apiextensions.k8s.io/v1", "customresourcedefinitions", "CustomResourceDefinition"),
+    ("coordination.k8s.io/v1", "leases", "Lease"),
     ("kustomize.toolkit.fluxcd.io/v1beta2", "kustomizations", "Kustomization"),
     ("example.org/v1", "widgets", "Widget"),
 ];
@@ -94,11 +117,18 @@ impl ApiServer {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded").join(case);
         let list: Value = serde_json::from_slice(&files::read(&folder.join("objects.json")).unwrap()).unwrap();
         let logs = files::read(&folder.join("logs.txt")).map(|b| String::from_utf8(b).unwrap()).unwrap_or_default();
-        Self::start(list["items"].as_array().unwrap().clone(), &logs, 500)
+        let at: Option<jiff::Timestamp> =
+            files::read(&folder.join("taken-at")).ok().map(|at| String::from_utf8(at).unwrap().trim().parse().unwrap());
+        let date = at.map_or(DATE.to_owned(), |at| at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string());
+        Self::at(list["items"].as_array().unwrap().clone(), &logs, 500, date)
     }
 
     /// Serves these objects, `page` of them at a time, and a `logs.txt`.
     pub(crate) fn start(objects: Vec<Value>, logs: &str, page: usize) -> Self {
+        Self::at(objects, logs, page, DATE.to_owned())
+    }
+
+    fn at(objects: Vec<Value>, logs: &str, page: usize, date: String) -> Self {
         let mut sections = BTreeMap::new();
         for section in logs.split("== ").filter(|section| !section.is_empty()) {
             let (head, body) = section.split_once('\n').unwrap();
@@ -109,6 +139,7 @@ impl ApiServer {
         let shared = Arc::new(Shared {
             objects,
             logs: sections,
+            date,
             page,
             rules: Mutex::default(),
             seen: Mutex::default(),
@@ -217,8 +248,9 @@ impl Shared {
                 }
             };
             let head = format!(
-                "HTTP/1.1 {} X\r\nDate: {DATE}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{}\r\n",
+                "HTTP/1.1 {} X\r\nDate: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{}\r\n",
                 answer.code,
+                self.date,
                 answer.body.len(),
                 answer.headers
             );
@@ -311,6 +343,7 @@ impl Shared {
             fields.remove("kind");
             fields.remove("apiVersion");
             if only_metadata {
+                own_keys(&mut fields);
                 fields.retain(|name, _| name == "metadata");
             }
             Value::Object(fields)
@@ -328,6 +361,20 @@ impl Shared {
             Some(body) => ok(body),
             None => status(400, "", "previous terminated container not found"),
         }
+    }
+}
+
+/// A server knows who set which key; `kubectl get`, which wrote the recordings, leaves it out.
+fn own_keys(object: &mut Map<String, Value>) {
+    let keys = |name: &str| {
+        let keys = object.get(name)?.as_object()?.keys();
+        Some((format!("f:{name}"), keys.map(|key| (format!("f:{key}"), json!({}))).collect::<Map<_, _>>().into()))
+    };
+    let owned: Map<String, Value> = ["data", "binaryData"].into_iter().filter_map(keys).collect();
+    let metadata = object["metadata"].as_object_mut().unwrap();
+    if !owned.is_empty() && !metadata.contains_key("managedFields") {
+        let entry = json!({"manager": "kubectl", "operation": "Update", "fieldsV1": owned});
+        metadata.insert("managedFields".to_owned(), json!([entry]));
     }
 }
 

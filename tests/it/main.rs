@@ -24,6 +24,7 @@ mod grown;
 mod harness;
 mod html;
 mod lab_codes;
+mod live;
 mod llm;
 mod llm_fix;
 mod model_road;
