@@ -92,7 +92,7 @@ fn context(word: &str, roots: usize) -> ContextReport {
 }
 
 fn reported(word: &str, finding: Finding) -> ReportedFinding {
-    ReportedFinding { context: word.to_owned(), finding }
+    ReportedFinding { context: word.to_owned(), finding, source: None }
 }
 
 /// A report that has everything, with `word` wherever foreign text can stand.
@@ -110,7 +110,7 @@ fn report(word: &str, effects: usize) -> ScanReport {
 }
 
 fn page(report: &ScanReport) -> String {
-    write(report, Some(&|finding| format!("aifix propose {}", finding.object)))
+    write(report, Some(&|reported| format!("aifix propose {}", reported.finding.object)))
 }
 
 fn parsed(page: &str) -> Document<'_> {
