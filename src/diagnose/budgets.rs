@@ -3,7 +3,7 @@
 use super::observe::Observation;
 use super::row::rows;
 use super::service::selects;
-use super::view::View;
+use super::view::{View, Workload};
 use crate::model::code::{CodeInfo, FixClass};
 use crate::model::finding::{Confidence, Severity, Source};
 use crate::model::kube::{Event, Object};
@@ -141,7 +141,10 @@ fn of_budget(view: &View<'_>, budget: &Object) -> Option<Observation> {
         return Some(blocking(view, budget, expected));
     }
     let policy = budget.text("/spec/unhealthyPodEvictionPolicy");
-    if healthy == 0 && policy != "AlwaysAllow" && !wanted.is_empty() {
+    // The controller leaves the status of a second budget for the same pods as it was.
+    let ready = view.workloads.iter().filter(|w| w.top.namespace() == budget.metadata.namespace).flat_map(|w| &w.pods);
+    let any_ready = ready.into_iter().any(|pod| pod.is_ready() && selects(&wanted, &pod.metadata.labels));
+    if healthy == 0 && !any_ready && policy != "AlwaysAllow" && !wanted.is_empty() {
         let mut seen = info(
             &PDB_UNHEALTHY_BLOCKS_DRAIN,
             budget,
@@ -193,6 +196,24 @@ fn blocking(view: &View<'_>, budget: &Object, expected: i64) -> Observation {
     seen
 }
 
+/// Names of the budgets that select the pods of a workload, sorted.
+fn selecting<'s>(view: &View<'s>, workload: &Workload<'_>) -> Vec<&'s str> {
+    let here = view.snapshot.kind("PodDisruptionBudget").iter();
+    let here = here.filter(|budget| budget.metadata.namespace == workload.top.namespace());
+    let mut names: Vec<&str> = here
+        .filter(|budget| {
+            let wanted = labels(budget, "/spec/selector");
+            let mut pods = workload.current.iter();
+            !wanted.is_empty()
+                && !has_expressions(budget, "/spec/selector")
+                && pods.any(|pod| selects(&wanted, &pod.metadata.labels))
+        })
+        .map(|budget| budget.metadata.name.as_str())
+        .collect();
+    names.sort_unstable();
+    names
+}
+
 fn multiple(view: &View<'_>) -> Vec<Observation> {
     let mut out: Vec<Observation> = Vec::new();
     for workload in &view.workloads {
@@ -200,15 +221,23 @@ fn multiple(view: &View<'_>) -> Vec<Observation> {
             let events: &[&Event] = view.events(&pod.metadata.uid);
             events.iter().rev().find(|event| event.reason == "MultiplePodDisruptionBudgets").copied()
         });
-        let Some(event) = told else { continue };
-        let chosen = CHOSE.as_ref().and_then(|shape| Some(shape.captures(event.text())?[1].to_owned()));
+        let names = selecting(view, workload);
+        if told.is_none() && names.len() < 2 {
+            continue;
+        }
         let mut seen = Observation::of_workload(&PDB_MULTIPLE, workload);
+        let which = if names.len() < 2 { "several".to_owned() } else { text::and(&names) };
         seen.summary =
-            format!("several disruption budgets select the pods of {}, so none can be evicted", workload.top);
+            format!("disruption budgets {which} select the pods of {}, so none can be evicted", workload.top);
+        // The event is gone after an hour; the budgets tell it as well.
         seen.severity = Some(Severity::Warning);
-        seen.since = event.first_seen();
-        seen.show_event(event);
-        seen.fact("chosen", chosen);
+        if let Some(event) = told {
+            seen.since = event.first_seen();
+            seen.show_event(event);
+            let chosen = CHOSE.as_ref().and_then(|shape| Some(shape.captures(event.text())?[1].to_owned()));
+            seen.fact("chosen", chosen);
+        }
+        seen.fact("budgets", names);
         out.push(seen);
     }
     out
@@ -327,10 +356,12 @@ mod tests {
 
     #[test]
     fn broken_pods_that_a_budget_protects_are_told() {
-        assert_eq!(
-            all(&[pod(), budget(json!({"minAvailable": 1}), 2, 0)]),
-            ["pdb-unhealthy-blocks-drain PodDisruptionBudget/b"]
-        );
+        let mut broken = pod();
+        broken["status"]["conditions"][1]["status"] = json!("False");
+        let protects = budget(json!({"minAvailable": 1}), 2, 0);
+        let told = all(&[broken, protects.clone()]);
+        assert!(told.contains(&"pdb-unhealthy-blocks-drain PodDisruptionBudget/b".to_owned()), "{told:?}");
+        assert!(all(&[pod(), protects]).is_empty(), "a status that was not written again");
         let open = budget(json!({"minAvailable": 1, "unhealthyPodEvictionPolicy": "AlwaysAllow"}), 2, 0);
         assert!(all(&[pod(), open]).is_empty());
     }
@@ -344,6 +375,11 @@ mod tests {
             r#"Pod "a/web" matches multiple PodDisruptionBudgets.  Chose "b" arbitrarily."#,
         );
         assert_eq!(roots(&[pod(), several]), ["pdb-multiple Pod/web"]);
+        let one = budget(json!({"minAvailable": 1}), 2, 2);
+        let mut other = one.clone();
+        other["metadata"]["name"] = json!("c");
+        assert!(all(&[pod(), one.clone()]).is_empty());
+        assert_eq!(roots(&[pod(), one, other]), ["pdb-multiple Pod/web"]);
     }
 
     #[test]

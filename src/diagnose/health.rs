@@ -91,8 +91,14 @@ fn cron_job(view: &View<'_>, cron_job: &Object) -> Health {
     if cron_job.at("/spec/suspend").and_then(serde_json::Value::as_bool) == Some(true) {
         return Health::Healthy;
     }
-    let failed = judged_jobs(view.snapshot, cron_job).into_iter().any(|run| job(run) == Health::Failing);
-    if failed { Health::Failing } else { Health::Healthy }
+    let runs = judged_jobs(view.snapshot, cron_job);
+    if runs.iter().any(|run| job(run) == Health::Failing) {
+        return Health::Failing;
+    }
+    // A run that was begun and has no pod may be refused one.
+    let without_pods =
+        |run: &&Object| run.int("/status/active").unwrap_or_default() == 0 && job(run) != Health::Healthy;
+    if runs.iter().any(without_pods) { Health::InProgress } else { Health::Healthy }
 }
 
 fn deployment(view: &View<'_>, workload: &Workload<'_>, source: &Object) -> Health {

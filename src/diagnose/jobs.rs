@@ -369,6 +369,29 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_is_refused_its_pod_is_told_though_earlier_ones_were_well() {
+        let run = |name: &str, status: Value| {
+            json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "ownerReferences": [{"apiVersion": "batch/v1",
+                "kind": "CronJob", "name": "report", "uid": "CronJob-report", "controller": true}]}, "spec": {}, "status": status})
+        };
+        let done = run(
+            "a",
+            json!({"startTime": "2026-11-22T16:00:00Z", "conditions": [{"type": "Complete", "status": "True"}]}),
+        );
+        let mut left = ready("a-1", json!({}));
+        left["metadata"]["ownerReferences"] =
+            json!([{"apiVersion": "batch/v1", "kind": "Job", "name": "a", "uid": "Job-a", "controller": true}]);
+        left["status"]["phase"] = json!("Succeeded");
+        let mut refused = run("b", json!({"startTime": "2026-11-22T16:30:00Z", "ready": 0}));
+        refused["metadata"]["creationTimestamp"] = json!("2026-11-22T16:30:00Z");
+        let report =
+            cron_job(json!({"schedule": "0 * * * *"}), json!({"lastScheduleTime": OLD, "active": [{"name": "b"}]}));
+        let text = r#"Error creating: pods "b-" is forbidden: error looking up service account a/x: serviceaccount "x" not found"#;
+        let told = roots(&[report, done, left, refused, event("Job", "b", "FailedCreate", text)]);
+        assert_eq!(told, ["serviceaccount-missing CronJob/report"]);
+    }
+
+    #[test]
     fn a_refused_job_and_an_orphan_pod_are_told() {
         let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}, "spec": {}, "status": {"startTime": OLD}});
         let refused = event(

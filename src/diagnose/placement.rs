@@ -97,7 +97,7 @@ SCHEDULING_GATED "scheduling-gated" None:
 UNSCHEDULABLE_PREEMPTION_PENDING "unschedulable-preemption-pending" None:
     "a pod waits for others to make room for it";
     "The scheduler has chosen a node and evicts pods of lower priority there. This takes as long as they take to end.";
-    "status.nominatedNodeName is set, `waiting for the preemption for this pod to be finished`.";
+    "condition PodScheduled=False and status.nominatedNodeName is set.";
     "Pods with a long grace period on the nominated node.";
     "Nothing to change: it resolves itself.".
 }
@@ -133,8 +133,11 @@ const REASONS: [(&str, Look); 16] = [
 /// Which of the scheduler's reasons decides, other than resources that stand against all nodes.
 pub(crate) fn decide(pod: &Unscheduled<'_, '_>) -> Option<Observation> {
     let message = pod.condition.message.as_str();
-    if message.contains("waiting for the preemption") && !pod.at.pod.status.nominated_node_name.is_empty() {
+    // The message still tells why it did not fit before.
+    let nominated = pod.at.pod.status.nominated_node_name.as_str();
+    if !nominated.is_empty() {
         let mut seen = simple(pod, &UNSCHEDULABLE_PREEMPTION_PENDING, "waiting for the preemption");
+        seen.summary = format!("the pod waits for others to make room on node {nominated}");
         seen.severity = Some(crate::model::finding::Severity::Info);
         return Some(seen);
     }

@@ -42,7 +42,9 @@ pub(crate) fn of(view: &View<'_>, workload: &Workload<'_>) -> Option<Refusal> {
     from_condition(source).or_else(|| {
         let mut objects = vec![source];
         objects.extend(children(view.snapshot, source));
-        let live = workload.pods.iter().filter(|pod| pod.status.phase != "Failed").count();
+        // What an earlier run of a CronJob left is none of this one's.
+        let over = |phase: &str| phase == "Failed" || (phase == "Succeeded" && source.kind == "CronJob");
+        let live = workload.pods.iter().filter(|pod| !over(&pod.status.phase)).count();
         let short = live < workload.counts.desired.max(1);
         objects.into_iter().filter(|_| short).find_map(|object| from_events(view, object))
     })

@@ -21,6 +21,13 @@ ROLLOUT_SURGE_BLOCKED "rollout-surge-blocked" Rule:
     "maxSurge above 0 with a resource that exists once.";
     "With several replicas maxSurge 0 and maxUnavailable 1 are set for a person to review. With one replica a person \
      chooses, because every way has a gap.".
+ROLLOUT_ZERO_SURGE_ZERO "rollout-zero-surge-zero" Rule:
+    "a rollout may by its numbers neither add nor remove a pod";
+    "maxSurge is 0 and maxUnavailable rounds down to 0 of the replicas. The controller goes on with one pod at a time \
+     all the same.";
+    "spec.strategy.rollingUpdate against spec.replicas.";
+    "Percentages that were meant for more replicas.";
+    "Sets maxUnavailable to 1 for a person to review.".
 DEPLOYMENT_PAUSED "deployment-paused" None:
     "a Deployment is paused";
     "Changes of the template do not roll out until it is resumed. The pods that run go on.";
@@ -97,6 +104,7 @@ pub(crate) fn observe(view: &View<'_>) -> Vec<Observation> {
         let Some(source) = workload.source else { continue };
         out.extend(unobserved(view, workload, source));
         if source.kind == "Deployment" {
+            out.extend(zero(workload, source));
             out.extend(paused(workload, source));
             out.extend(create_error(workload, source));
             out.extend(no_history(workload, source));
@@ -112,6 +120,38 @@ fn info(code: &'static CodeInfo, workload: &Workload<'_>, summary: String) -> Ob
     seen.summary = summary;
     seen.severity = Some(Severity::Info);
     seen
+}
+
+/// `50%` of the replicas or a number; percent values of maxUnavailable round down.
+fn absolute(value: Option<&Value>, replicas: i64, default: i64) -> i64 {
+    match value {
+        Some(Value::Number(number)) => number.as_i64().unwrap_or(default),
+        Some(Value::String(text)) => {
+            let percent = text.trim_end_matches('%').parse::<i64>();
+            percent.map_or(default, |percent| replicas * percent / 100)
+        }
+        _ => default,
+    }
+}
+
+fn zero(workload: &Workload<'_>, source: &Object) -> Option<Observation> {
+    let replicas = source.int("/spec/replicas").unwrap_or(1);
+    let at = |name: &str| source.at(&format!("/spec/strategy/rollingUpdate/{name}"));
+    let (surge, unavailable) = (at("maxSurge")?, at("maxUnavailable")?);
+    let is_zero = absolute(Some(surge), 100, 1) == 0 && absolute(Some(unavailable), replicas, 1) == 0;
+    let updated = source.int("/status/updatedReplicas").unwrap_or(replicas);
+    if !is_zero || replicas == 0 || updated >= replicas {
+        return None;
+    }
+    let (surge, unavailable) = (shown(surge), shown(unavailable));
+    let text =
+        format!("maxSurge {surge} and maxUnavailable {unavailable} of {replicas} allow no step; one pod is taken");
+    // Source: ResolveFenceposts in pkg/controller/deployment/util of Kubernetes.
+    let mut seen = info(&ROLLOUT_ZERO_SURGE_ZERO, workload, text);
+    let path = Path::of("spec.strategy.rollingUpdate.maxUnavailable");
+    seen.show(Source::Spec, None, &format!("maxUnavailable: {unavailable}"), Some(path));
+    seen.since = source.metadata.creation_timestamp;
+    Some(seen)
 }
 
 fn paused(workload: &Workload<'_>, source: &Object) -> Option<Observation> {

@@ -255,7 +255,7 @@ fn scales_up(subject: Subject<'_, '_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{finding, pending, roots};
+    use super::super::testing::{all, event, finding, pending, roots};
     use super::*;
 
     #[test]
@@ -279,6 +279,25 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(requested(&spec, "cpu").milli, 2100);
+    }
+
+    #[test]
+    fn a_pod_with_a_nominated_node_waits_and_the_one_that_was_preempted_has_one_root() {
+        let message = "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.";
+        let mut strong = pending("strong", json!({}), message);
+        assert_eq!(roots(std::slice::from_ref(&strong)), ["unschedulable-host-port Pod/strong"]);
+        strong["status"]["nominatedNodeName"] = json!("n");
+        assert_eq!(all(&[strong]), ["unschedulable-preemption-pending Pod/strong"]);
+
+        let owner = json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "weak", "uid": "ReplicaSet-weak", "controller": true}]);
+        let mut weak = pending("weak-1", json!({}), message);
+        weak["metadata"]["ownerReferences"] = owner;
+        let set = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "weak"},
+            "spec": {"replicas": 1, "template": {"spec": {}}}});
+        let gone = event("Pod", "weak-2", "Preempted", "Preempted by pod 91a2b74c on node n");
+        let told = finding(&[weak.clone(), set.clone(), gone.clone()], "preempted");
+        assert_eq!(told.effects[0].code.name(), "unschedulable-host-port");
+        assert_eq!(roots(&[weak, set, gone]), ["preempted ReplicaSet/weak"]);
     }
 
     #[test]

@@ -1,11 +1,21 @@
 //! Pods that lost their place, or cannot change their size.
 
 use super::rows;
-use crate::diagnose::observe::Observation;
+use crate::diagnose::observe::{Explains, Observation};
 use crate::diagnose::view::{Settled, View, Workload};
 use crate::model::code::CodeInfo;
 use crate::model::finding::{Severity, Source};
 use crate::model::kube::{Event, Pod};
+
+/// What a pod may lack once another has taken its room.
+const ROOM: &[&str] = &[
+    "unschedulable-cpu",
+    "unschedulable-memory",
+    "unschedulable-extended-resource",
+    "unschedulable-host-port",
+    "unschedulable-anti-affinity",
+    "unschedulable-pods",
+];
 
 pub(super) fn observe(view: &View<'_>) -> Vec<Observation> {
     let mut out = Vec::new();
@@ -84,6 +94,10 @@ fn displaced(
         seen.show(Source::Spec, None, &shown, None);
         seen.fact("preemptor", by.metadata.name.as_str());
         seen.fact("preemptorPriority", by.spec.priority);
+    }
+    // What the replacement waits for is what the preemptor took.
+    if code.name == rows::PREEMPTED.name {
+        seen.explains.push(Explains { key: workload.key.clone(), codes: ROOM });
     }
     seen.fact("priority", waiting.and_then(|pod| pod.spec.priority));
     Some(seen)
