@@ -5,6 +5,7 @@ mod document;
 mod dump;
 mod gaps;
 mod newest;
+mod once;
 mod save;
 #[cfg(test)]
 mod tests;
@@ -50,6 +51,7 @@ pub fn load(path: &Path, at: Option<Timestamp>) -> Result<Snapshot, Error> {
     } else {
         fill(&mut snapshot, reader.whole(path)?)
     };
+    once::keep(&mut snapshot);
     snapshot.taken_at = at.or(snapshot.taken_at);
     snapshot.newest = newest(&snapshot);
     gaps::missing_pods(&mut snapshot);

@@ -49,8 +49,10 @@ fn the_asked_clock_goes_before_the_recorded_one() {
 fn a_single_object_a_list_an_array_and_several_documents_are_read() {
     let list = format!(r#"{{"apiVersion":"v1","items":[{POD}],"kind":"List"}}"#);
     let nested = format!(r#"{{"kind":"List","items":[{list},{POD}]}}"#);
-    let twice = format!("{POD}\n{POD}\n");
-    for (body, pods) in [(POD, 1), (&list, 1), (&format!("[{POD}]"), 1), (&nested, 2), (&twice, 2)] {
+    let other = POD.replace("\"a\"", "\"b\"");
+    let nested = nested.replacen("\"a\"", "\"b\"", 1);
+    let two = format!("{POD}\n{other}\n");
+    for (body, pods) in [(POD, 1), (&list, 1), (&format!("[{POD}]"), 1), (&nested, 2), (&two, 2)] {
         assert_eq!(loaded("f.json", body).unwrap().pods.len(), pods, "{body}");
     }
 }
@@ -159,8 +161,20 @@ fn gigabytes_are_refused_before_they_are_read() {
 }
 
 #[test]
+fn an_object_that_stands_twice_is_one() {
+    let of = |group: &str, uid: &str| {
+        format!(
+            r#"{{"kind":"Ingress","apiVersion":"{group}/v1","metadata":{{"name":"w","namespace":"n","uid":"{uid}"}}}}"#
+        )
+    };
+    let all = [POD, POD, &of("networking.k8s.io", "1"), &of("networking.k8s.io", "1"), &of("example.org", "2")];
+    let snapshot = loaded("f.json", &format!("[{}]", all.join(","))).unwrap();
+    assert_eq!((snapshot.pods.len(), snapshot.kind("Ingress").len()), (1, 2), "a kind of another group is another");
+}
+
+#[test]
 fn objects_without_uid_time_or_namespace_are_read() {
-    let bare = r#"[{"kind":"Pod","metadata":{"name":"a"}},{"kind":"Pod","metadata":{"name":"a"}},
+    let bare = r#"[{"kind":"Pod","metadata":{"name":"a"}},{"kind":"Pod","metadata":{"name":"b"}},
         {"kind":"Event","metadata":{"name":"e","creationTimestamp":"not yet"}},
         {"kind":"Teapot","apiVersion":"x/v9","metadata":{"name":"t","uid":""},"spec":[1],"status":"short"}]"#;
     let snapshot = loaded("f.json", bare).unwrap();
