@@ -80,7 +80,7 @@ HPA_UPDATE_FAILED "hpa-update-failed" None:
     "an autoscaler can't set the replica count";
     "It has computed a count, and the API refuses the change.";
     "condition AbleToScale=False, reason FailedUpdateScale; event FailedRescale.";
-    "A webhook that denies, a permission.";
+    "A webhook that denies the change, a permission that the autoscaler lacks.";
     "An effect: the message names what refuses.".
 }
 

@@ -36,7 +36,8 @@ PDB_UNMANAGED_PODS "pdb-unmanaged-pods" Ask:
     "A person chooses: an integer minAvailable works for any pods.".
 PDB_MULTIPLE "pdb-multiple" Ask:
     "several disruption budgets select one pod";
-    "An eviction of such a pod always fails.";
+    "The API refuses every eviction of such a pod, because it can't tell which budget counts, so a drain of its \
+     node does not end.";
     "event MultiplePodDisruptionBudgets on the pod, or two budgets whose selectors match it.";
     "A budget that was renamed and not removed, one for all pods beside one for some.";
     "A person chooses which budget stays.".
@@ -44,7 +45,7 @@ PDB_UNHEALTHY_BLOCKS_DRAIN "pdb-unhealthy-blocks-drain" Ask:
     "pods that are broken keep a node from being drained";
     "While too few pods are healthy, the budget protects even those that do not work.";
     "unhealthyPodEvictionPolicy unset, and none of the selected pods is ready.";
-    "What breaks the pods.";
+    "What keeps the pods from being ready, beside a budget with the default policy for unhealthy pods.";
     "An effect: the pods' own fault is what to fix; unhealthyPodEvictionPolicy AlwaysAllow is for a person to choose.".
 NETWORKPOLICY_BLOCKS "networkpolicy-blocks" Model:
     "a network policy may block a connection that times out";

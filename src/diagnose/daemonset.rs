@@ -55,7 +55,7 @@ DS_SELECTS_ALL "ds-selects-all" Ask:
     "a DaemonSet selects every pod";
     "An empty selector is refused by the controller, because it would take over all pods.";
     "event SelectingAll on the DaemonSet.";
-    "A selector without labels.";
+    "A selector without labels, a template value that rendered to nothing.";
     "A person chooses: a selector can't be changed, so the DaemonSet is made anew.".
 }
 

@@ -40,7 +40,7 @@ ARGOCD_DEGRADED "argocd-degraded" None:
     "Argo CD reports workloads that are not healthy";
     "The Application was applied; what it runs fails.";
     "Application status.health.status Degraded or Missing.";
-    "What is wrong with its workloads.";
+    "What is wrong with its workloads, which are the roots above this effect.";
     "An effect: the workloads' own fault is what to fix.".
 ARGOCD_SHARED_RESOURCE "argocd-shared-resource" Ask:
     "an object belongs to more than one Application, or to none";

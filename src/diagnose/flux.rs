@@ -63,12 +63,12 @@ FLUX_DEPENDENCY_NOT_READY "flux-dependency-not-ready" None:
     "Flux waits for another object of its own";
     "dependsOn names one that is not ready, so this one is not applied.";
     "Ready=False, reason DependencyNotReady.";
-    "What is wrong with the dependency.";
+    "What is wrong with the dependency, which is the root above this effect.";
     "An effect: the dependency's fault is what to fix.".
 FLUX_SUSPENDED "flux-suspended" None:
     "Flux is told to leave this alone";
     "A change in Git, a fix included, does not arrive until it is resumed.";
-    "spec.suspend is true.";
+    "spec.suspend of the Flux object is true.";
     "Maintenance, a change by hand that must not be undone.";
     "By intent: `flux resume` when a fix is to arrive.".
 HELMRELEASE_FAILED "helmrelease-failed" Model:
@@ -103,7 +103,7 @@ CONFIG_IMMUTABLE "config-immutable" Ask:
     "A person chooses a new name for it, so that its users roll over.".
 CONFIG_TOO_LARGE "config-too-large" Ask:
     "a ConfigMap or Secret is larger than the API takes";
-    "Objects are limited to about one mebibyte.";
+    "The API refuses an object of more than about one mebibyte, so the newest version of it is not applied.";
     "a delivery tool reports `Too long: must have at most 1048576 bytes`.";
     "Data files or generated content in a ConfigMap.";
     "A person chooses: split it, or bring the data in another way.".

@@ -57,7 +57,7 @@ INGRESS_TLS_SECRET_MISSING "ingress-tls-secret-missing" Rule:
      make is an effect of that Certificate.".
 INGRESS_NO_ADDRESS "ingress-no-address" None:
     "an Ingress has no address though its class has a controller";
-    "The controller has not taken the Ingress up.";
+    "The controller of its class has not taken the Ingress up, so no traffic from outside reaches its backends.";
     "an empty status.loadBalancer for over five minutes and a class with a controller.";
     "A controller that is down or rejects the Ingress.";
     "Not in the Ingress: see the controller's own log and pods.".

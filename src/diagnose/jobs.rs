@@ -32,7 +32,7 @@ JOB_SIDECAR_NEVER_ENDS "job-sidecar-never-ends" Rule:
      restartPolicy Always) for a person to review. Otherwise a person chooses.".
 JOB_SUSPENDED "job-suspended" None:
     "a Job is suspended";
-    "It starts no pods until spec.suspend is false.";
+    "It has no pods, and starts none until spec.suspend is false.";
     "spec.suspend; condition Suspended=True.";
     "A queue that has not admitted it, a person who stopped it.";
     "By intent: nothing to change.".
@@ -81,8 +81,8 @@ CRONJOB_NEVER_RAN "cronjob-never-ran" Model:
     "Needs judgement: no event says why.".
 CRONJOB_SUSPENDED "cronjob-suspended" None:
     "a CronJob is suspended";
-    "It starts no runs until spec.suspend is false.";
-    "spec.suspend is true.";
+    "It starts no runs until spec.suspend is false; runs that have begun go on.";
+    "spec.suspend of the CronJob is true.";
     "A person or a tool that stopped it.";
     "By intent: nothing to change.".
 CRONJOB_CREATE_FAILED "cronjob-create-failed" Model:
@@ -217,6 +217,8 @@ fn hanging(view: &View<'_>, workload: &Workload<'_>, job: &Object, usual: Option
     seen.confidence = Confidence::Hypothesis;
     seen.severity = Some(Severity::Info);
     seen.since = started(job);
+    let pods = text::count(usize::try_from(job.int("/status/active").unwrap_or_default()).unwrap_or_default(), "pod");
+    seen.show(Source::Status, seen.since, &format!("active: {pods}, no activeDeadlineSeconds"), None);
     seen.message.clone_from(&job.metadata.name);
     Some(seen)
 }

@@ -130,9 +130,11 @@ fn namespace_stuck(view: &View<'_>, namespace: &Object) -> Option<Observation> {
         };
         let (objects, kept) = (found(&RESOURCES, remaining), found(&FINALIZERS, finalizers));
         let with = if kept.is_empty() { String::new() } else { format!(" kept by {}", text::and(&names_only(&kept))) };
-        let summary = format!("namespace {name} does not go away: {} left{with}", text::and(&objects));
+        let left = if objects.is_empty() { "something is".to_owned() } else { text::and(&objects) };
+        let summary = format!("namespace {name} does not go away: {left} left{with}");
         let mut seen = base(&NAMESPACE_TERMINATING_STUCK, namespace.object(), summary);
         [remaining, finalizers].into_iter().flatten().for_each(|condition| show(&mut seen, condition));
+        seen.show(Source::Status, Some(deleted), "it is being deleted", Some(Path::of("metadata.deletionTimestamp")));
         seen.follows = stuck_in(view, name);
         seen.fact("finalizers", names_only(&kept));
         seen

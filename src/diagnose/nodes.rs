@@ -62,7 +62,7 @@ NODE_TAINTED "node-tainted" None:
     "a node has a taint that keeps waiting pods away";
     "A taint reserves a node for pods that tolerate it. It is usually meant.";
     "spec.taints of the node, and pods that the scheduler turns down for it.";
-    "A pool for certain workloads.";
+    "A pool of nodes that is kept for certain workloads, a node that is being set up.";
     "By intent: worth knowing beside the pods that wait.".
 NODE_CUSTOM_CONDITION "node-custom-condition" None:
     "a node has a condition of another tool that is not what it was";
@@ -70,7 +70,7 @@ NODE_CUSTOM_CONDITION "node-custom-condition" None:
      itself.";
     "a node condition of an unknown type while something else is wrong with the node.";
     "A problem detector, a driver of the platform.";
-    "Worth knowing only.".
+    "Worth knowing only: the documentation of the tool tells what its condition means.".
 NODE_IMAGE_GC_FAILED "node-image-gc-failed" None:
     "a node can't free space by removing images";
     "The kubelet found nothing to remove; disk pressure comes next.";
@@ -87,7 +87,7 @@ NODE_CLOCK "node-clock" None:
     "a clock in the cluster is wrong";
     "Events carry times in the future, so ages computed from them are not right.";
     "the time of an event is over a minute after the API server's clock.";
-    "A node without time synchronisation.";
+    "A node or a control plane without time synchronisation, a virtual machine that was paused.";
     "Not in Git: repair the clock of the node. Ages here may be wrong.".
 }
 

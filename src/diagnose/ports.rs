@@ -59,7 +59,7 @@ SERVICE_DUPLICATE_ENDPOINTS "service-duplicate-endpoints" None:
     "Both lead to the same pods. Often one of them was left behind.";
     "spec.selector and spec.ports of two Services of the namespace.";
     "A Service that was renamed and not removed.";
-    "Worth knowing only.".
+    "Worth knowing only: drop the one that no client names.".
 ENDPOINTS_MANUAL_STALE "endpoints-manual-stale" None:
     "hand-made endpoints point to an address that is nobody's";
     "A Service without selector has endpoints that a person wrote, and their address is no pod's and no node's. It \
@@ -394,8 +394,16 @@ fn duplicates(view: &View<'_>) -> Vec<Observation> {
             group.sort_by_key(|service| &service.metadata.name);
             let names: Vec<&String> = group.iter().map(|service| &service.metadata.name).collect();
             let summary = format!("Services {} lead to the same pods on the same port", text::and(&names));
+            let wanted = selector(group.first()?);
+            let wanted: Vec<String> = wanted.iter().map(|(key, value)| format!("{key}={value}")).collect();
             let mut seen = base(&SERVICE_DUPLICATE_ENDPOINTS, group.first()?, summary);
             seen.severity = Some(Severity::Info);
+            seen.show(
+                Source::Spec,
+                None,
+                &format!("selector of each: {}", text::and(&wanted)),
+                Some(Path::of("spec.selector")),
+            );
             Some(seen)
         })
         .collect()

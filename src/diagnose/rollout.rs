@@ -56,13 +56,13 @@ HISTORY_EXHAUSTED "history-exhausted" None:
     "a Deployment keeps no earlier revision";
     "revisionHistoryLimit is 0, so there is no revision to compare with or to go back to.";
     "spec.revisionHistoryLimit is 0.";
-    "A setting that saves a few objects.";
+    "A setting that saves a few objects, and that takes away what a rollback needs.";
     "Worth knowing only: rollback and comparison do not work.".
 MIN_READY_TOO_LONG "min-ready-too-long" None:
     "ready pods do not count as available yet";
     "A pod counts as available only after it was ready for minReadySeconds.";
     "Ready pods, fewer available ones, spec.minReadySeconds longer than they have been ready.";
-    "A long minReadySeconds.";
+    "A minReadySeconds that is long beside the length of a rollout; usually meant.";
     "Nothing to change: it resolves itself.".
 }
 

@@ -53,7 +53,7 @@ STS_PARTITION_HOLDS "sts-partition-holds" None:
     "a StatefulSet keeps part of its pods on the old revision";
     "Pods with an ordinal below the partition are not updated.";
     "spec.updateStrategy.rollingUpdate.partition above 0, and pods below it of another revision.";
-    "A canary, a rollout in steps.";
+    "A canary, a rollout in steps that has not been finished.";
     "By intent: lower the partition to roll on.".
 STS_TEMPLATE_IMMUTABLE "sts-template-immutable" None:
     "a change of a StatefulSet can't be applied";

@@ -68,8 +68,8 @@ fn base(subject: Subject<'_, '_>, code: &'static crate::model::code::CodeInfo) -
 
 fn gates(subject: Subject<'_, '_>) -> Observation {
     let mut seen = base(subject, &SCHEDULING_GATED);
-    let name = |gate: &Value| gate.get("name").and_then(Value::as_str).map(str::to_owned);
-    let names: Vec<String> = subject.pod.spec.scheduling_gates.iter().filter_map(name).collect();
+    let name = |gate: &Value| gate.get("name").and_then(Value::as_str).unwrap_or("without a name").to_owned();
+    let names: Vec<String> = subject.pod.spec.scheduling_gates.iter().map(name).collect();
     seen.summary = format!("the pod is held back by the scheduling gate {}", text::and(&names));
     for name in &names {
         let path = subject.workload.spec_path().field("schedulingGates").item(name);

@@ -21,7 +21,8 @@ WEBHOOK_DENIED "webhook-denied" Model:
     "Needs judgement: the message says what to satisfy. A webhook is never bypassed or changed.".
 WEBHOOK_SERVICE_MISSING "webhook-service-missing" Model:
     "the Service of an admission webhook does not exist";
-    "Every object that the webhook wants to see is refused, because it can't be asked and its failurePolicy is Fail.";
+    "The Service that the webhook names is not there. With failurePolicy Fail every object that the webhook wants \
+     to see is refused.";
     "a refusal with `failed calling webhook \"W\"` and `service \"S\" not found`.";
     "A webhook whose release was removed in part, a namespace that was deleted.";
     "Needs judgement, and not in the workload: install the webhook's release again or remove the rest of it.".

@@ -81,7 +81,7 @@ row!(
     "an init container fails, so the others never start",
     "Init containers run one after another; the main containers wait until all of them have ended well.",
     "condition Initialized=False while an init container ends with an error.",
-    "What makes the init container fail.",
+    "What makes the init container fail: its exit code and its log tell it.",
     "An effect: the failure of the init container is what to fix."
 );
 row!(
@@ -102,7 +102,7 @@ row!(
     "The pods of the Job failed more often than backoffLimit allows. With restartPolicy OnFailure the pod is deleted \
      and its log is gone.",
     "Job condition Failed=True, reason BackoffLimitExceeded.",
-    "What makes its pods fail.",
+    "What makes its pods fail: the exit code and the log of the last one tell it.",
     "Needs judgement: fix what makes the pods fail, then the Job must be made anew."
 );
 row!(
@@ -153,7 +153,7 @@ row!(
     "the newest finished run of a CronJob failed",
     "The Job of the newest run that ended has failed.",
     "condition Failed=True of the newest finished Job that the CronJob owns.",
-    "What makes the pods of that Job fail.",
+    "What makes the pods of that Job fail: see the exit code and the log of its last pod.",
     "An effect: the failure of the run is what to fix."
 );
 

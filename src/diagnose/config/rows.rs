@@ -43,14 +43,16 @@ CONFIG_HASH_STALE "config-hash-stale" Ask:
     "Render and sync again. A workload that is rendered apart from the generator is for a person: set the new name.".
 VOLUME_CONFIGMAP_MISSING "volume-configmap-missing" Rule:
     "a volume mounts a ConfigMap that does not exist";
-    "The kubelet cannot set up the volume, so the container stays in ContainerCreating. Only an event tells why.";
+    "The volume names a ConfigMap that is not in the namespace, so the container stays in ContainerCreating. Only \
+     an event of the kubelet tells why.";
     "event FailedMount `MountVolume.SetUp failed for volume \"V\" : configmap \"N\" not found`, alone or in the list of a \
      projected volume.";
     "A mistyped name, a ConfigMap that was renamed or deleted, a manifest that was not applied.";
     "As for configmap-missing, on the volume's configMap.name: the one close ConfigMap with all keys that are named.".
 VOLUME_SECRET_MISSING "volume-secret-missing" Rule:
     "a volume mounts a Secret that does not exist";
-    "The kubelet cannot set up the volume, so the container stays in ContainerCreating. Only an event tells why.";
+    "The volume names a Secret that is not in the namespace, so the container stays in ContainerCreating. Only an \
+     event of the kubelet tells why.";
     "event FailedMount `MountVolume.SetUp failed for volume \"V\" : secret \"N\" not found`.";
     "A mistyped name, a certificate or external secret that was not made yet, a Secret of another namespace.";
     "As for secret-missing, on the volume's secretName. The value of a Secret is never made.".

@@ -42,7 +42,7 @@ EVICTED_STATUS_UNKNOWN "evicted-status-unknown" None:
     "The container was gone when the kubelet looked for its end. Exit code 137 is then a placeholder: no memory kill, no \
      restart.";
     "terminated.reason ContainerStatusUnknown, `The container could not be located when the pod was terminated`.";
-    "An eviction, a node that restarted.";
+    "An eviction whose record was lost, a node that restarted.";
     "An effect: what ended the pod is what to fix.".
 PREEMPTED "preempted" Ask:
     "a pod was preempted by one of higher priority, and its replacement finds no place";

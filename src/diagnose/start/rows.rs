@@ -84,7 +84,7 @@ POST_START_HOOK_FAILED "post-start-hook-failed" Rule:
 PRE_STOP_HOOK_FAILED "pre-stop-hook-failed" Model:
     "the preStop hook failed when a pod was stopped";
     "The hook that should let a pod end cleanly ended with an error. The pod ended all the same.";
-    "event FailedPreStopHook.";
+    "event FailedPreStopHook on the pod, with the hook's error.";
     "A command that the image does not have, a drain that fails.";
     "Needs judgement: stops may be slow or unclean.".
 INIT_CONTAINER_STUCK "init-container-stuck" Rule:
