@@ -1,4 +1,5 @@
 //! Codes that no recording shows, each beside a twin.
+#![allow(clippy::needless_pass_by_value, reason = "`json!` makes values")]
 
 use super::testing::{OLD, all, event, of, pending, ready, refused};
 use serde_json::{Value, json};
