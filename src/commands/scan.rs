@@ -22,6 +22,7 @@ Examples:
                                   two clusters, looked at again and again
   aifix scan --write-baseline known.json, then in CI: aifix scan --baseline known.json
                                   only what is new fails the job
+  aifix scan -o sarif > out.sarif for code scanning; findings do not fail it
   aifix scan --from snapshot.json a recorded snapshot
 
 Patterns of --ignore and --only (a * stands for anything, a reason follows a #):

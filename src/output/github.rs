@@ -55,7 +55,6 @@ struct Annotation {
 ///
 /// # Errors
 /// None; formats are called alike.
-#[expect(clippy::unnecessary_wraps, reason = "formats are called alike")]
 pub fn scan(report: &ScanReport) -> Result<String, Error> {
     let mut out = String::new();
     for context in &report.contexts {

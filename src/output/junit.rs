@@ -37,7 +37,6 @@ struct Suite {
 ///
 /// # Errors
 /// None; formats are called alike.
-#[expect(clippy::unnecessary_wraps, reason = "formats are called alike")]
 pub fn scan(report: &ScanReport) -> Result<String, Error> {
     let suites: Vec<Suite> = report.contexts.iter().flat_map(|context| suites(report, context)).collect();
     let counts = counts(suites.iter().flat_map(|suite| &suite.cases));

@@ -6,7 +6,7 @@
 use super::{codes, words};
 use crate::error::Error;
 use crate::model::finding::Severity;
-use crate::model::report::{ReportedFinding, ScanReport};
+use crate::model::report::{ContextReport, ReportedFinding, ScanReport};
 use crate::text;
 use std::fmt::Write as _;
 
@@ -16,22 +16,17 @@ pub const MARKER: &str = "<!-- aifix:scan -->";
 /// Characters that a comment of GitHub can hold are 65,536; some are left for a bot's own words.
 const LIMIT: usize = 64_000;
 
-/// Rows of the table, and lines of each list, at most.
+/// Rows of the table, and lines of each list, at most; and the characters of each.
 const ROWS: usize = 50;
+const ROOM: usize = 10_000;
 
 /// The report as a comment.
 ///
 /// # Errors
 /// None; formats are called alike.
-#[expect(clippy::unnecessary_wraps, reason = "formats are called alike")]
 pub fn scan(report: &ScanReport) -> Result<String, Error> {
     let mut out = format!("{MARKER}\n");
-    for context in &report.contexts {
-        let (_, answer) = super::scan_text::answer(report, context);
-        let at = context.taken_at.map(|at| format!(", {}", at.strftime("%Y-%m-%d %H:%M:%S UTC"))).unwrap_or_default();
-        let (scope, name) = (span(&words::name(&context.scope)), span(&words::name(&context.name)));
-        let _ = write!(out, "### {scope}: {answer}\n\nSeen by aifix in context {name}{at}.\n\n");
-    }
+    cut(&mut out, "context", report.contexts.iter().map(|context| head(report, context)));
     let mut findings: Vec<&ReportedFinding> = report.findings.iter().collect();
     findings.sort_by_key(|reported| reported.finding.severity);
     let (roots, info): (Vec<_>, Vec<_>) =
@@ -56,6 +51,28 @@ pub fn scan(report: &ScanReport) -> Result<String, Error> {
     Ok(format!("{}\n", out.trim_end()))
 }
 
+fn head(report: &ScanReport, context: &ContextReport) -> String {
+    let (_, answer) = super::scan_text::answer(report, context);
+    let at = context.taken_at.map(|at| format!(", {}", at.strftime("%Y-%m-%d %H:%M:%S UTC"))).unwrap_or_default();
+    let (scope, name) = (span(&words::name(&context.scope)), span(&words::name(&context.name)));
+    format!("### {scope}: {answer}\n\nSeen by aifix in context {name}{at}.\n\n")
+}
+
+/// As many of the parts as there is room for, and how many there are more.
+fn cut(out: &mut String, noun: &str, mut parts: impl ExactSizeIterator<Item = String>) {
+    let all = parts.len();
+    let (mut room, mut shown) = (ROOM, 0);
+    for part in parts.by_ref().take(ROWS) {
+        let Some(rest) = room.checked_sub(length(&part)) else { break };
+        room = rest;
+        out.push_str(&part);
+        shown += 1;
+    }
+    if shown < all {
+        let _ = write!(out, "\n{} more: `aifix scan`\n\n", text::count(all - shown, noun));
+    }
+}
+
 /// Forges count UTF-16 units or characters; the larger of both.
 fn length(text: &str) -> usize {
     text.encode_utf16().count()
@@ -66,16 +83,14 @@ fn table(out: &mut String, report: &ScanReport, roots: &[&ReportedFinding]) {
         return;
     }
     out.push_str("| Severity | Object | Code | What | Fix |\n|---|---|---|---|---|\n");
-    for reported in roots.iter().take(ROWS) {
+    let rows = roots.iter().map(|reported| {
         let finding = &reported.finding;
         let object = cell(&span(&text::clip(&words::subject(report, reported), 120)));
         let what = cell(&prose(&text::clip(&words::summary(finding), 300)));
         let (severity, code, fix) = (finding.severity.name(), finding.code, codes::class(finding.fix.class));
-        let _ = writeln!(out, "| {severity} | {object} | `{code}` | {what} | {fix} |");
-    }
-    if roots.len() > ROWS {
-        let _ = writeln!(out, "\nAnd {} more.", text::count(roots.len() - ROWS, "root cause"));
-    }
+        format!("| {severity} | {object} | `{code}` | {what} | {fix} |\n")
+    });
+    cut(out, "root cause", rows);
     out.push('\n');
 }
 
@@ -106,43 +121,42 @@ fn gaps(report: &ScanReport) -> String {
         let mark = if gap.essential { "**essential**: " } else { "" };
         let of =
             if report.contexts.len() > 1 { format!("{}: ", span(&words::name(&context.name))) } else { String::new() };
-        format!("- {mark}{of}{}", prose(&text::clip(&words::gap(gap), 300)))
+        format!("- {mark}{of}{}\n", prose(&text::clip(&words::gap(gap), 300)))
     });
-    list("**Not looked at**", &lines.collect::<Vec<_>>())
+    list("**Not looked at**", "gap", lines)
 }
 
 fn set_aside(report: &ScanReport) -> String {
     let lines = report.set_aside.iter().map(|aside| {
         let object = span(&text::clip(&words::subject(report, &aside.reported), 120));
         let reason = prose(&text::clip(&words::reason(aside), 200));
-        format!("- {object}, `{}`: {reason}", aside.reported.finding.code)
+        format!("- {object}, `{}`: {reason}\n", aside.reported.finding.code)
     });
-    list("**Set aside**, not counted", &lines.collect::<Vec<_>>())
+    list("**Set aside**, not counted", "finding", lines)
 }
 
 fn worth_knowing(report: &ScanReport, info: &[&ReportedFinding]) -> String {
     let lines = info.iter().map(|reported| {
         let object = span(&text::clip(&words::subject(report, reported), 120));
         let what = prose(&text::clip(&words::summary(&reported.finding), 200));
-        format!("- {object}, `{}`: {what}", reported.finding.code)
+        format!("- {object}, `{}`: {what}\n", reported.finding.code)
     });
-    let list = list("", &lines.collect::<Vec<_>>());
-    if list.is_empty() {
-        return list;
-    }
     let things = text::count(info.len(), "thing");
-    format!("<details><summary>{things} worth knowing</summary>\n\n{}\n\n</details>\n", list.trim())
+    match list("", "thing", lines).trim() {
+        "" => String::new(),
+        list => format!("<details><summary>{things} worth knowing</summary>\n\n{list}\n\n</details>\n"),
+    }
 }
 
 /// A list under its title, empty without lines.
-fn list(title: &str, lines: &[String]) -> String {
-    if lines.is_empty() {
+fn list(title: &str, noun: &str, lines: impl ExactSizeIterator<Item = String>) -> String {
+    if lines.len() == 0 {
         return String::new();
     }
-    let more = lines.len().saturating_sub(ROWS);
-    let more = if more > 0 { format!("- and {more} more: `aifix scan`\n") } else { String::new() };
-    let shown: Vec<&str> = lines.iter().take(ROWS).map(String::as_str).collect();
-    format!("{title}\n\n{}\n{more}\n", shown.join("\n"))
+    let mut out = format!("{title}\n\n");
+    cut(&mut out, noun, lines);
+    out.push('\n');
+    out
 }
 
 /// A sentence: its plain words as they are, everything else in code spans.

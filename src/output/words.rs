@@ -35,10 +35,10 @@ pub(super) fn object(object: &ObjectRef) -> String {
     format!("{}/{}{}", name(&object.kind), name(&object.name), namespace.unwrap_or_default())
 }
 
-/// `Deployment/web in shop`, and which context when the report has several.
+/// `Deployment/web in shop`, or `Deployment/web in shop on prod` when the report has several contexts.
 pub(super) fn subject(report: &ScanReport, reported: &ReportedFinding) -> String {
     let object = object(&reported.finding.object);
-    if report.contexts.len() > 1 { format!("{object} of {}", name(&reported.context)) } else { object }
+    if report.contexts.len() > 1 { format!("{object} on {}", name(&reported.context)) } else { object }
 }
 
 /// Where a finding is shown among files: its line in Git, else `cluster/NAMESPACE/KIND/NAME`.

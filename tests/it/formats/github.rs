@@ -46,17 +46,17 @@ fn gaps_and_what_is_set_aside_are_named_before_the_findings() {
         read(&out).into_iter().map(|one| format!("{}: {}", one.level, one.properties[0].1)).collect();
     insta::assert_snapshot!(titles.join("\n"), @r#"
     error: aifix could not look at 2 things
-    error: Deployment/web in shop of prod: oom-killed
-    error: Deployment/web in shop of prod: crash-app-error
-    error: Deployment/web in shop of prod: crash-app-error
+    error: Deployment/web in shop on prod: oom-killed
+    error: Deployment/web in shop on prod: crash-app-error
+    error: Deployment/web in shop on prod: crash-app-error
     warning: aifix could not look at 2 things
-    warning: Deployment/web of staging: crash-app-error
+    warning: Deployment/web on staging: crash-app-error
     notice: 4 findings set aside
-    notice: Deployment/web in shop of prod: crash-dns
+    notice: Deployment/web in shop on prod: crash-dns
     "#);
     for line in [
         "not looked at: prod: pods: timed out; could hide node-not-ready\n",
-        "set aside: Deployment/web in shop of prod: image-not-found (ignored: known, see the runbook)\n",
+        "set aside: Deployment/web in shop on prod: image-not-found (ignored: known, see the runbook)\n",
     ] {
         assert!(out.contains(line), "{line}{out}");
     }

@@ -77,12 +77,12 @@ fn a_comment_has_a_table_folded_details_gaps_and_what_is_set_aside() {
 
     | Severity | Object | Code | What | Fix |
     |---|---|---|---|---|
-    | critical | `Deployment/web in shop of prod` | `oom-killed` | container app was killed at its memory limit of `32Mi` (exit `137`) | by rule |
-    | error | `Deployment/web in shop of prod` | `crash-app-error` | container app was killed at its memory limit of `32Mi` (exit `137`) | by rule |
-    | error | `Deployment/web in shop of prod` | `crash-app-error` | container app was killed at its memory limit of `32Mi` (exit `137`) | by rule |
-    | warning | `Deployment/web of staging` | `crash-app-error` | container app was killed at its memory limit of `32Mi` (exit `137`) | by rule |
+    | critical | `Deployment/web in shop on prod` | `oom-killed` | container app was killed at its memory limit of `32Mi` (exit `137`) | by rule |
+    | error | `Deployment/web in shop on prod` | `crash-app-error` | container app was killed at its memory limit of `32Mi` (exit `137`) | by rule |
+    | error | `Deployment/web in shop on prod` | `crash-app-error` | container app was killed at its memory limit of `32Mi` (exit `137`) | by rule |
+    | warning | `Deployment/web on staging` | `crash-app-error` | container app was killed at its memory limit of `32Mi` (exit `137`) | by rule |
 
-    <details><summary>critical: <code>Deployment/web in shop of prod</code>, oom-killed</summary>
+    <details><summary>critical: <code>Deployment/web in shop on prod</code>, oom-killed</summary>
 
     ```text
     what: container app was killed at its memory limit of 32Mi (exit 137)
@@ -99,7 +99,7 @@ fn a_comment_has_a_table_folded_details_gaps_and_what_is_set_aside() {
 
     </details>
 
-    <details><summary>error: <code>Deployment/web in shop of prod</code>, crash-app-error</summary>
+    <details><summary>error: <code>Deployment/web in shop on prod</code>, crash-app-error</summary>
 
     ```text
     what: container app was killed at its memory limit of 32Mi (exit 137)
@@ -115,7 +115,7 @@ fn a_comment_has_a_table_folded_details_gaps_and_what_is_set_aside() {
 
     </details>
 
-    <details><summary>error: <code>Deployment/web in shop of prod</code>, crash-app-error</summary>
+    <details><summary>error: <code>Deployment/web in shop on prod</code>, crash-app-error</summary>
 
     ```text
     what: container app was killed at its memory limit of 32Mi (exit 137)
@@ -131,7 +131,7 @@ fn a_comment_has_a_table_folded_details_gaps_and_what_is_set_aside() {
 
     </details>
 
-    <details><summary>warning: <code>Deployment/web of staging</code>, crash-app-error</summary>
+    <details><summary>warning: <code>Deployment/web on staging</code>, crash-app-error</summary>
 
     ```text
     what: container app was killed at its memory limit of 32Mi (exit 137)
@@ -156,14 +156,14 @@ fn a_comment_has_a_table_folded_details_gaps_and_what_is_set_aside() {
 
     **Set aside**, not counted
 
-    - `Deployment/web in shop of prod`, `image-not-found`: in the baseline
-    - `Deployment/web in shop of prod`, `image-not-found`: ignored: known, see the runbook
-    - `Deployment/web in shop of prod`, `image-not-found`: not asked for
-    - `Deployment/web in shop of prod`, `image-not-found`: below the least severity
+    - `Deployment/web in shop on prod`, `image-not-found`: in the baseline
+    - `Deployment/web in shop on prod`, `image-not-found`: ignored: known, see the runbook
+    - `Deployment/web in shop on prod`, `image-not-found`: not asked for
+    - `Deployment/web in shop on prod`, `image-not-found`: below the least severity
 
     <details><summary>1 thing worth knowing</summary>
 
-    - `Deployment/web in shop of prod`, `crash-dns`: container app was killed at its memory limit of `32Mi` (exit `137`)
+    - `Deployment/web in shop on prod`, `crash-dns`: container app was killed at its memory limit of `32Mi` (exit `137`)
 
     </details>
     "#);
@@ -183,19 +183,32 @@ fn a_healthy_scope_is_a_headline() {
 
 #[test]
 fn a_comment_never_grows_too_long_and_says_what_was_cut() {
-    let mut whole = report(&plain);
-    for n in 0..400 {
+    let mut whole = report(&|text| format!("{text}`|\\|\u{1f600} ").repeat(8));
+    let context = whole.contexts[0].name.clone();
+    for n in 0..100 {
         let mut found = finding("oom-killed", Severity::Error, &plain);
         found.object.name = format!("web-{n}");
-        found.evidence[0].text = "`|\u{1f600}".repeat(300);
-        whole.findings.push(ReportedFinding { context: "prod".into(), finding: found, source: None });
+        found.summary = "`|\\|\u{1f600}".repeat(80);
+        let reported = ReportedFinding { context: context.clone(), finding: found, source: None };
+        let (mut aside, mut info) = (whole.set_aside[1].clone(), reported.clone());
+        aside.reported = reported.clone();
+        info.finding.severity = Severity::Info;
+        let (mut copy, gap) = (whole.contexts[0].clone(), whole.contexts[0].gaps[0].clone());
+        copy.name = format!("{context}{n}");
+        whole.contexts[0].gaps.push(gap);
+        whole.contexts.push(copy);
+        whole.set_aside.push(aside);
+        whole.findings.extend([reported, info]);
     }
     let out = markdown::scan(&whole).unwrap();
     check(&out);
-    assert!(out.encode_utf16().count() > 50_000, "the room is used");
-    assert!(out.contains("And 354 root causes more.") || out.contains("And 354 root causes."), "{}", &out[..6_000]);
-    assert!(out.contains("of 404 root causes in detail"), "{}", &out[out.len() - 3_000..]);
-    for part in ["**Not looked at**", "**essential**", "**Set aside**"] {
+    assert!(out.encode_utf16().count() > 50_000, "the room is used: {}", out.encode_utf16().count());
+    for part in
+        ["contexts more: `", "root causes more: `", "of 104 root causes in detail", "gaps more: `", "findings more: `"]
+    {
+        assert!(out.contains(part), "{part}");
+    }
+    for part in ["**Not looked at**", "**essential**", "**Set aside**", "101 things worth knowing"] {
         assert!(out.contains(part), "{part}");
     }
 }
