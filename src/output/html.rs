@@ -198,7 +198,9 @@ fn gaps(out: &mut Markup, report: &ScanReport) {
         }
         out.raw("</tbody>\n</table>\n");
     }
-    out.raw("<p class=\"meta\">What may be read: <code>aifix doctor</code></p>\n");
+    if report.contexts.iter().flat_map(|context| &context.gaps).any(|gap| gap.why.starts_with("forbidden")) {
+        out.raw("<p class=\"meta\">What may be read: <code>aifix doctor</code></p>\n");
+    }
 }
 
 fn one_gap(out: &mut Markup, gap: &Gap) {

@@ -11,10 +11,13 @@
 )]
 
 mod audit_log;
+mod browser;
 mod codes;
 mod credentials;
 mod expected;
 mod faults;
+#[path = "../it/grown.rs"]
+mod grown;
 mod kit;
 mod model;
 mod overlay;

@@ -13,7 +13,7 @@ const FAR: usize = 20_000;
 pub(super) struct Markup(String);
 
 /// What can stand in an attribute as it is.
-pub(super) trait Number: Display {}
+pub(super) trait Number: Display + Copy {}
 impl Number for usize {}
 impl Number for u32 {}
 

@@ -41,6 +41,20 @@ install_missing_packages() {
         env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $missing
 }
 
+# Sets BROWSER to Chromium, which shows what scan writes as HTML, or leaves it empty.
+install_browser() {
+    if ! has chromium && is_root && is_debian; then
+        # A subshell: without a browser all else still runs.
+        (
+            update_package_lists
+            run_logged "installing chromium" "$CACHE/logs/apt-install-chromium.log" \
+                env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium
+        ) || true
+    fi
+    BROWSER=$(command -v chromium || true)
+    [ -n "$BROWSER" ] || say "left out: the tests in a browser, chromium could not be installed"
+}
+
 # Sets RUNTIME to the folder that holds the unpacked runtime packages.
 unpack_runtime() {
     RUNTIME=$CACHE/runtime-$(. /etc/os-release && printf '%s-%s' "$ID" "${VERSION_ID:-}")-1
