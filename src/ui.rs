@@ -1,6 +1,10 @@
 //! The only writer to the terminal.
 #![expect(clippy::disallowed_methods, reason = "this is the only writer to the terminal")]
 
+mod screen;
+
+pub use screen::{STOP_KEY, Screen};
+
 use crate::error::Error;
 use crate::text::Sanitised;
 use anstyle::{AnsiColor, Style};
@@ -203,10 +207,15 @@ impl Ui {
         }
     }
 
-    /// Takes the whole terminal, when stdout is one that can be drawn on.
-    pub fn screen(&self) -> Option<Screen> {
-        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
-        (self.out_is_terminal && !dumb).then(Screen::enter)
+    /// Whether stdout is a terminal that can be drawn on.
+    pub fn is_screen(&self) -> bool {
+        self.out_is_terminal && std::env::var_os("TERM").is_some_and(|term| term != "dumb" && !term.is_empty())
+    }
+
+    /// Stops this process until the shell lets it go on.
+    pub fn stop(&self) {
+        use rustix::process::{Signal, getpid, kill_process};
+        let _ = kill_process(getpid(), Signal::STOP);
     }
 
     /// A line of talk on stderr; our own words, foreign parts sanitised by the caller.
@@ -288,67 +297,10 @@ impl Ui {
     }
 }
 
-/// The whole terminal, drawn anew again and again. Dropped, also by a signal or a panic, it gives the terminal
-/// back as it was.
-#[derive(Debug)]
-pub struct Screen(());
-
-impl Screen {
-    /// The alternate screen, without a cursor. xterm's control sequences 1049 and 25.
-    fn enter() -> Self {
-        write_out("\x1b[?1049h\x1b[?25l");
-        Self(())
-    }
-
-    /// Columns and rows as they are now.
-    pub fn size(&self) -> (usize, usize) {
-        let (width, rows) = terminal_size::terminal_size().map_or((80, 24), |(width, rows)| (width.0, rows.0));
-        (usize::from(width).max(1), usize::from(rows).max(1))
-    }
-
-    /// Shows a page from its top, as much of it as there is room for.
-    pub fn draw(&self, page: &str) {
-        let (width, rows) = self.size();
-        let mut frame = "\x1b[H".to_owned();
-        for (at, line) in fitting(page, width, rows).iter().enumerate() {
-            frame.push_str(if at == 0 { "" } else { "\n" });
-            // What stood there before is wiped line by line: a screen that is cleared first flickers.
-            frame.push_str(&format!("{line}\x1b[K"));
-        }
-        frame.push_str("\x1b[J");
-        write_out(&frame);
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        write_out("\x1b[?25h\x1b[?1049l");
-    }
-}
-
 /// A terminal that is gone has nobody who could be told.
 fn write_out(text: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-}
-
-/// The lines that fit; the last row counts those that do not.
-fn fitting(page: &str, width: usize, rows: usize) -> Vec<String> {
-    let height = |line: &str| textwrap::core::display_width(line).div_ceil(width).max(1);
-    let lines: Vec<&str> = page.lines().collect();
-    if lines.iter().map(|line| height(line)).sum::<usize>() <= rows {
-        return lines.into_iter().map(str::to_owned).collect();
-    }
-    let mut left = rows.saturating_sub(1);
-    let shown = lines.iter().take_while(|line| {
-        let fits = height(line) <= left;
-        left = left.saturating_sub(height(line));
-        fits
-    });
-    let mut out: Vec<String> = shown.map(|line| (*line).to_owned()).collect();
-    let more = format!("... and {} more lines", lines.len() - out.len());
-    out.push(crate::text::clip(&more, width));
-    out
 }
 
 /// A running spinner; it disappears when dropped.
@@ -426,20 +378,5 @@ mod prompt {
         if let Some(before) = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_does_not_fit_is_counted_and_wrapped_lines_take_their_room() {
-        assert_eq!(fitting("a\nb\nc\n", 20, 3), ["a", "b", "c"]);
-        assert_eq!(fitting("a\nb\nc\nd\n", 20, 3), ["a", "b", "... and 2 more lines"]);
-        let coloured = "\u{1b}[31m0123456789\u{1b}[0m";
-        assert_eq!(fitting(&format!("{coloured}\n{coloured}"), 10, 2).len(), 2, "colour takes no room");
-        assert_eq!(fitting("0123456789a\nb\nc", 10, 3), ["0123456789a", "... and..."]);
-        assert_eq!(fitting("a\nb", 10, 1), ["... and..."]);
     }
 }

@@ -101,8 +101,7 @@ impl Part {
             Scope::All => true,
             Scope::Namespaces(names) => names.contains(&identity.namespace),
         };
-        let hides =
-            |gap: &Gap| gap.essential || gap.codes.is_empty() || gap.codes.iter().any(|code| *code == identity.code);
+        let hides = |gap: &Gap| gap.essential || gap.codes.is_empty() || gap.codes.contains(&identity.code);
         covered && !self.narrowed && !self.context.gaps.iter().any(hides)
     }
 
@@ -114,7 +113,7 @@ impl Part {
 
 /// One report, its contexts in the order in which they were asked for.
 pub(super) fn join(parts: Vec<Part>) -> ScanReport {
-    let mut report = ScanReport { contexts: Vec::new(), findings: Vec::new(), set_aside: Vec::new() };
+    let mut report = ScanReport::default();
     for part in parts {
         report.contexts.push(part.context);
         report.findings.extend(part.findings);

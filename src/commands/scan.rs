@@ -18,12 +18,13 @@ Examples:
   aifix scan                      the current context's namespace
   aifix scan -n prod -n billing   two namespaces
   aifix scan -A -o json           the whole cluster, for another program
-  aifix scan --context a --context b --watch
-                                  two clusters, looked at again and again
-  aifix scan --write-baseline known.json, then in CI: aifix scan --baseline known.json
-                                  only what is new fails the job
   aifix scan -o sarif > out.sarif for code scanning; findings do not fail it
   aifix scan --from snapshot.json a recorded snapshot
+  aifix scan --watch 30s --context east --context west
+                                  two clusters, looked at again and again
+  aifix scan --write-baseline known.json
+  aifix scan --baseline known.json
+                                  only what is new since then fails
 
 Patterns of --ignore and --only (a * stands for anything, a reason follows a #):
   'oom-killed#known, OPS-12'      a code; also probe-*
@@ -31,12 +32,6 @@ Patterns of --ignore and --only (a * stands for anything, a reason follows a #):
   Deployment/web:oom-killed       one code of an object
   team=payments                   what has the label, itself or its pods (as -l takes it)")]
 pub struct ScanArgs {
-    #[command(flatten)]
-    pub look: LookArgs,
-
-    #[command(flatten)]
-    pub filter: FilterArgs,
-
     /// How to write the answer
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: ScanFormat,
@@ -57,6 +52,12 @@ pub struct ScanArgs {
     #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "10s",
         value_parser = interval, conflicts_with = "from")]
     pub watch: Option<Duration>,
+
+    #[command(flatten)]
+    pub look: LookArgs,
+
+    #[command(flatten)]
+    pub filter: FilterArgs,
 }
 
 /// How long to wait between two looks.

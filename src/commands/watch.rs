@@ -13,10 +13,10 @@ use crate::model::selector::Selector;
 use crate::output::json;
 use crate::settings::flags::ScanFormat;
 use crate::text::{self, Sanitised};
-use crate::ui::{Paint, Screen};
+use crate::ui::{self, Paint, Screen};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
 /// A cluster that does not answer is asked ever more rarely, down to once in this time.
@@ -67,18 +67,40 @@ pub(super) async fn run(
     for idle in filters.idle() {
         session.ui.say(Sanitised::line(&format!("`{idle}` matched nothing so far")));
     }
-    let mut shown = Shown { start: None, essence: String::new(), screen: None };
-    let mut resized = signal(SignalKind::window_change())
-        .map_err(|error| Error::bug("could not learn of the terminal's size").caused_by(&error))?;
+    let mut shown = Shown::default();
+    let failed = |error: std::io::Error| Error::bug("could not listen to the terminal").caused_by(&error);
+    let mut resized = signal(SignalKind::window_change()).map_err(failed)?;
+    // Without a screen to give back Ctrl-Z does what it always does.
+    let mut stopped = None;
+    if session.ui.is_screen() && args.output == ReportFormat::Text {
+        stopped = Some(signal(SignalKind::from_raw(ui::STOP_KEY)).map_err(failed)?);
+    }
     loop {
         if !shown.show(&all, baseline.as_ref(), &asked)? {
             return Ok(exit::DONE);
         }
         let due = all.iter().map(|one| one.due).min().unwrap_or_else(Instant::now);
-        tokio::select! {
-            () = tokio::time::sleep_until(due) => again(&mut all, &mut filters, &asked).await,
-            _ = resized.recv(), if shown.screen.is_some() => {}
+        let mut next = std::pin::pin!(async {
+            tokio::time::sleep_until(due).await;
+            again(&mut all, &mut filters, &asked).await;
+        });
+        loop {
+            tokio::select! {
+                () = &mut next => break,
+                _ = resized.recv() => shown.draw(&asked),
+                () = key(&mut stopped) => shown.pause(&asked),
+            }
         }
+    }
+}
+
+/// Waits for Ctrl-Z; for ever, when we do not listen to it.
+async fn key(stopped: &mut Option<Signal>) {
+    match stopped {
+        Some(stopped) => {
+            stopped.recv().await;
+        }
+        None => std::future::pending().await,
     }
 }
 
@@ -173,10 +195,13 @@ fn clock(at: Timestamp) -> String {
 }
 
 /// What was shown last, and what it is compared with.
+#[derive(Default)]
 struct Shown {
     /// What counted at the first look that saw everything, and when.
     start: Option<Start>,
     essence: String,
+    head: Vec<(Paint, String)>,
+    report: ScanReport,
     screen: Option<Screen>,
 }
 
@@ -201,38 +226,59 @@ impl Shown {
                 self.start = Some(Start { found: Baseline::of(&parts), at, whole });
             }
         }
-        let head = self.head(all, &parts, at, asked);
-        let report = parts::join(parts);
-        let essence = essence(&report);
+        self.head = self.headlines(all, &parts, at, asked);
+        self.report = parts::join(parts);
+        let essence = essence(&self.report);
         let changed = essence != self.essence;
         self.essence = essence;
         let ui = &asked.session.ui;
         match asked.args.output {
-            ScanFormat::Json if changed => ui.feed(&json::scan_line(&report)?),
-            ScanFormat::Json => Ok(true),
-            _ => {
-                if self.screen.is_none() {
-                    self.screen = ui.screen();
-                }
-                if let Some(screen) = &self.screen {
-                    let width = screen.size().0;
-                    let page = format!(
-                        "{}\n{}",
-                        header(&head, asked, width),
-                        scan::text_of(&report, asked.args, asked.session, width)
-                    );
-                    screen.draw(&page);
-                    return Ok(true);
-                }
-                let separator = at.map(|at| at.strftime("--- %Y-%m-%d %H:%M:%S UTC\n").to_string()).unwrap_or_default();
-                let text = scan::text_of(&report, asked.args, asked.session, 0);
-                if changed { ui.feed(&format!("{separator}{}{text}", header(&head, asked, 0))) } else { Ok(true) }
+            ScanFormat::Json if changed => ui.feed(&json::scan_line(&self.report)?),
+            ScanFormat::Text if ui.is_screen() => {
+                self.screen.get_or_insert_with(Screen::enter);
+                self.draw(asked);
+                Ok(true)
             }
+            ScanFormat::Text if changed => {
+                let separator = at.map(|at| at.strftime("--- %Y-%m-%d %H:%M:%S UTC\n").to_string()).unwrap_or_default();
+                ui.feed(&format!("{separator}{}", self.page(asked, 0)))
+            }
+            _ => Ok(true),
         }
     }
 
+    /// Draws what was shown last, when there is a screen.
+    fn draw(&self, asked: &Asked<'_>) {
+        if let Some(screen) = &self.screen {
+            screen.draw(&self.page(asked, screen.size().0));
+        }
+    }
+
+    /// Gives the screen back and stops, as Ctrl-Z wants it; goes on when the shell says so.
+    fn pause(&mut self, asked: &Asked<'_>) {
+        self.screen = None;
+        asked.session.ui.stop();
+        self.screen = Some(Screen::enter());
+        self.draw(asked);
+    }
+
+    fn page(&self, asked: &Asked<'_>, width: usize) -> String {
+        let mut page = asked.session.ui.page();
+        for (paint, words) in &self.head {
+            page.wrapped_in(*paint, width, Sanitised::line(words).as_str());
+        }
+        let blank = if width == 0 { "" } else { "\n" };
+        format!("{}{blank}{}", page.as_str(), scan::text_of(&self.report, asked.args, asked.session, width))
+    }
+
     /// When was looked, what does not answer, and what came and went since the start.
-    fn head(&self, all: &[Watched], parts: &[Part], at: Option<Timestamp>, asked: &Asked<'_>) -> Vec<(Paint, String)> {
+    fn headlines(
+        &self,
+        all: &[Watched],
+        parts: &[Part],
+        at: Option<Timestamp>,
+        asked: &Asked<'_>,
+    ) -> Vec<(Paint, String)> {
         let last = at.map(|at| format!(", last look {}", clock(at))).unwrap_or_default();
         let every = text::duration(i64::try_from(asked.interval.as_secs()).unwrap_or(i64::MAX));
         let mut head = vec![(Paint::Dim, format!("Every {every}{last}; Ctrl-C ends"))];
@@ -269,14 +315,6 @@ fn few(names: &[String]) -> String {
     let shown: Vec<String> = names.iter().take(FEW).cloned().collect();
     let more = names.len().saturating_sub(FEW);
     if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { text::and(&shown) }
-}
-
-fn header(head: &[(Paint, String)], asked: &Asked<'_>, width: usize) -> String {
-    let mut page = asked.session.ui.page();
-    for (paint, words) in head {
-        page.wrapped_in(*paint, width, Sanitised::line(words).as_str());
-    }
-    page.as_str().to_owned()
 }
 
 /// What makes a report another one: ages, counts of restarts and the clock do not.

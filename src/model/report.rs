@@ -74,7 +74,7 @@ pub struct SetAside {
 }
 
 /// The whole answer of a scan. What is set aside is counted in no summary's roots, and every format names it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ScanReport {
     pub contexts: Vec<ContextReport>,

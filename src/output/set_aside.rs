@@ -27,7 +27,7 @@ pub fn write(page: &mut Page, set_aside: &[SetAside], width: usize, all: bool, c
     }
 }
 
-/// `7 set aside: 5 by the baseline, 2 ignored (known, OPS-12); 3 effects go with them`.
+/// `7 set aside: 5 in the baseline (known.json), 2 ignored (OPS-12); 3 effects go with them`.
 pub fn summary(set_aside: &[SetAside]) -> String {
     let mut parts = Vec::new();
     for filter in [Filter::Baseline, Filter::Ignored, Filter::Unasked, Filter::Minor] {
@@ -68,7 +68,7 @@ fn along(effects: usize, root: &str) -> String {
 /// How a filter is called.
 pub fn name(filter: Filter) -> &'static str {
     match filter {
-        Filter::Baseline => "known",
+        Filter::Baseline => "in the baseline",
         Filter::Ignored => "ignored",
         Filter::Unasked => "not asked for",
         Filter::Minor => "minor",

@@ -32,7 +32,7 @@ fn commands_kinds_and_contexts_are_offered() {
     let mut sandbox = Sandbox::new();
     assert!(tab(&sandbox, &["aifix", "pro"]).contains(&"propose".to_owned()));
     assert_eq!(tab(&sandbox, &["aifix", "explain", "deplo"]), ["deployment/"]);
-    assert_eq!(tab(&sandbox, &["aifix", "scan", "--ignore", "oom-killed-c"]), ["oom-killed-child"]);
+    assert_eq!(tab(&sandbox, &["aifix", "scan", "--ignore", "oom-child"]), ["oom-child-killed"]);
     sandbox.use_kubeconfig(
         "apiVersion: v1\nkind: Config\nclusters: []\nusers: []\ncontexts:\n- {name: prod, context: {cluster: c, user: u}}\n\
          - {name: staging, context: {cluster: c, user: u}}\n- {name: 'a;rm -rf ~', context: {cluster: c, user: u}}\ncurrent-context: prod\n",

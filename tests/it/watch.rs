@@ -8,6 +8,7 @@ use rexpect::session::{PtySession, spawn_command};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Lines, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 const PATIENCE: u64 = 60_000;
 const NO_PODS: &str = r#"{"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": []}"#;
@@ -25,8 +26,11 @@ fn command(sandbox: &Sandbox, flags: &[&str]) -> Command {
     command
 }
 
+/// On a pseudo-terminal; the file `pid` tells which process it is.
 fn on_a_terminal(sandbox: &Sandbox) -> PtySession {
-    let mut command = command(sandbox, &[]);
+    let mut command = sandbox.command("sh");
+    command.args(["-c", "echo $$ > \"$0\"; exec \"$@\""]).arg(sandbox.path("pid"));
+    command.args([env!("CARGO_BIN_EXE_aifix"), "scan", "-A", "--watch", "1s"]);
     command.env("TERM", "xterm").env("NO_COLOR", "1").stdin(Stdio::inherit());
     spawn_command(command, Some(PATIENCE)).unwrap()
 }
@@ -45,9 +49,31 @@ fn a_terminal_is_drawn_anew_and_given_back() {
     session.exp_string("STALE  context lab: not seen since 16:").unwrap();
     session.exp_string("critical  Deployment/web in cat-oom-killed  oom-killed").unwrap();
     server.dies_after(usize::MAX);
-    session.exp_string("Ctrl-C ends\u{1b}[K\r\nSince").unwrap();
+    session.exp_string("Ctrl-C ends\r\nSince").unwrap();
     session.send_control('c').unwrap();
     session.exp_string("\u{1b}[?25h\u{1b}[?1049l").unwrap();
+    session.exp_eof().unwrap();
+    assert!(matches!(session.process().wait().unwrap(), WaitStatus::Exited(_, 130)));
+}
+
+#[test]
+fn the_stop_key_gives_the_terminal_back_until_it_goes_on() {
+    let server = ApiServer::recorded("oom-killed");
+    let sandbox = watching(&server, json!({}));
+    let mut session = on_a_terminal(&sandbox);
+    session.exp_string("\u{1b}[?1049h").unwrap();
+    session.exp_string("oom-killed").unwrap();
+    session.send_control('z').unwrap();
+    session.exp_string("\u{1b}[?25h\u{1b}[?1049l").unwrap();
+    let pid = std::fs::read_to_string(sandbox.path("pid")).unwrap();
+    let state = || std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap().contains(") T ");
+    while cfg!(target_os = "linux") && !state() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(Command::new("kill").args(["-CONT", pid.trim()]).status().unwrap().success());
+    session.exp_string("\u{1b}[?1049h\u{1b}[?25l\u{1b}[H").unwrap();
+    session.exp_string("oom-killed").unwrap();
+    session.send_control('c').unwrap();
     session.exp_eof().unwrap();
     assert!(matches!(session.process().wait().unwrap(), WaitStatus::Exited(_, 130)));
 }
@@ -163,7 +189,7 @@ fn a_pipe_gets_text_only_when_something_changed() {
     assert!(first.starts_with("--- 2026-11-22 16:46:58 UTC\nEvery 1 s"), "{first}");
     // Some looks bring nothing new.
     while server.targets("/pods?").len() < 3 {
-        std::thread::yield_now();
+        std::thread::sleep(Duration::from_millis(50));
     }
     server.dies_after(0);
     let second = run.until("STALE");
@@ -196,7 +222,7 @@ fn a_credential_that_expires_is_renewed_without_a_word() {
         server.seen().iter().filter(|seen| seen.headers["authorization"][0] == token).count()
     };
     while with("t2") < 20 {
-        std::thread::yield_now();
+        std::thread::sleep(Duration::from_millis(50));
     }
     server.dies_after(0);
     let next = run.report_that_is(true, 0);

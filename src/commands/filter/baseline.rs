@@ -157,7 +157,7 @@ impl Baseline {
                 if is_new || !counts(&reported.finding) {
                     part.findings.push(reported);
                 } else {
-                    let reason = format!("in {}", file.display());
+                    let reason = file.display().to_string();
                     part.set_aside.push(SetAside { reported, filter: Filter::Baseline, reason });
                 }
             }
