@@ -55,6 +55,7 @@ pub async fn connect(options: &Options) -> Result<Cluster, Error> {
         scope,
         notices,
         read_secret_keys: options.read_secret_keys,
+        served: std::sync::OnceLock::new(),
     })
 }
 
@@ -124,6 +125,16 @@ fn authorities(cluster: &Entry) -> Result<Option<Vec<Vec<u8>>>, Error> {
         Ok(found) if !found.is_empty() => Ok(Some(found.into_iter().map(|one| one.to_vec()).collect())),
         _ => Err(Error::usage("the kubeconfig's certificate authority holds no certificate")),
     }
+}
+
+/// The scope of these options, from flags and kubeconfig alone; `default` where there is none.
+pub(super) fn scope_of(options: &Options) -> Result<Scope, Error> {
+    let own = match kubeconfig::read(&options.kubeconfig)? {
+        Some(found) => kubeconfig::choose(found, options.context.as_deref())?.namespace,
+        None if options.context.is_some() => Some(in_cluster(options)?.default_namespace),
+        None => in_cluster(options).ok().map(|config| config.default_namespace),
+    };
+    scope(options, own.as_deref().unwrap_or("default"))
 }
 
 fn scope(options: &Options, default: &str) -> Result<Scope, Error> {

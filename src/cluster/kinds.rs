@@ -1,5 +1,7 @@
 //! The kinds that are read, and where they are served.
 
+use std::collections::BTreeMap;
+
 /// Where objects of a kind live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
@@ -59,8 +61,12 @@ impl Row {
         Self { place: Place::Cluster, ..Self::new(plural, kind, api_version) }
     }
 
+    const fn custom(self) -> Self {
+        Self { custom: true, ..self }
+    }
+
     const fn delivery(plural: &'static str, kind: &'static str, api_version: &'static str) -> Self {
-        Self { place: Place::Anywhere, custom: true, ..Self::new(plural, kind, api_version) }
+        Self { place: Place::Anywhere, ..Self::new(plural, kind, api_version) }.custom()
     }
 
     const fn hides(self, codes: &'static [&'static str]) -> Self {
@@ -69,6 +75,11 @@ impl Row {
 
     const fn reading(self, reading: Reading) -> Self {
         Self { reading, ..self }
+    }
+
+    /// `apps`; empty for the core group.
+    pub(super) fn group(&self) -> &'static str {
+        self.api_version.split_once('/').map_or("", |(group, _)| group)
     }
 
     /// Whether who set which field is kept: history needs it of workloads, key names of ConfigMaps.
@@ -195,6 +206,10 @@ pub(super) const SECRETS: Row = Row::new("secrets", "Secret", "v1").reading(Read
     "volume-secret-missing",
 ]);
 
+const SOURCE: &[&str] = &["flux-source-failed", "flux-source-stale", "flux-suspended"];
+const AUTOMATION: &[&str] = &["image-automation-stuck"];
+const SYNCED: &[&str] = &["external-secret-not-synced"];
+
 /// Listed when an observed failure points to them.
 const ON_DEMAND: [Row; 38] = [
     Row::new("resourcequotas", "ResourceQuota", "v1").hides(&["quota-exceeded", "pvc-quota"]),
@@ -204,13 +219,11 @@ const ON_DEMAND: [Row; 38] = [
         "limitrange-min",
         "limitrange-ratio",
     ]),
-    Row::new("replicationcontrollers", "ReplicationController", "v1"),
+    Row::new("replicationcontrollers", "ReplicationController", "v1").hides(&["not-ready"]),
     Row::new("endpoints", "Endpoints", "v1").hides(&["endpoints-manual-stale"]),
-    Row::new("podtemplates", "PodTemplate", "v1"),
     Row::new("roles", "Role", "rbac.authorization.k8s.io/v1").hides(&["rbac-verb-missing", "rolebinding-role-missing"]),
     Row::new("rolebindings", "RoleBinding", "rbac.authorization.k8s.io/v1")
         .hides(&["rolebinding-role-missing", "rolebinding-subject-missing"]),
-    Row::new("leases", "Lease", "coordination.k8s.io/v1"),
     Row::cluster("nodes", "Node", "v1").hides(&[
         "node-not-ready",
         "node-lost",
@@ -229,8 +242,6 @@ const ON_DEMAND: [Row; 38] = [
     Row::cluster("persistentvolumes", "PersistentVolume", "v1").hides(&["pvc-no-matching-volume", "pv-released"]),
     Row::cluster("storageclasses", "StorageClass", "storage.k8s.io/v1").hides(&["storageclass-missing"]),
     Row::cluster("csidrivers", "CSIDriver", "storage.k8s.io/v1").hides(&["csi-driver-missing"]),
-    Row::cluster("csinodes", "CSINode", "storage.k8s.io/v1").hides(&["csi-driver-missing"]),
-    Row::cluster("volumeattachments", "VolumeAttachment", "storage.k8s.io/v1").hides(&["volume-multi-attach"]),
     Row::cluster("priorityclasses", "PriorityClass", "scheduling.k8s.io/v1").hides(&["priorityclass-missing"]),
     Row::cluster("runtimeclasses", "RuntimeClass", "node.k8s.io/v1").hides(&["runtimeclass-missing"]),
     Row::cluster("ingressclasses", "IngressClass", "networking.k8s.io/v1")
@@ -246,40 +257,73 @@ const ON_DEMAND: [Row; 38] = [
     .hides(&["webhook-ca-invalid", "webhook-denied", "webhook-service-missing", "webhook-unreachable"]),
     Row::cluster("mutatingwebhookconfigurations", "MutatingWebhookConfiguration", "admissionregistration.k8s.io/v1")
         .hides(&["webhook-ca-invalid", "webhook-denied", "webhook-service-missing", "webhook-unreachable"]),
-    Row::cluster("validatingadmissionpolicies", "ValidatingAdmissionPolicy", "admissionregistration.k8s.io/v1")
-        .hides(&["admission-policy-denied"]),
-    Row::cluster(
-        "validatingadmissionpolicybindings",
-        "ValidatingAdmissionPolicyBinding",
-        "admissionregistration.k8s.io/v1",
-    )
-    .hides(&["admission-policy-denied"]),
     Row::cluster("apiservices", "APIService", "apiregistration.k8s.io/v1").hides(&["apiservice-unavailable"]),
     Row::cluster("customresourcedefinitions", "CustomResourceDefinition", "apiextensions.k8s.io/v1")
         .hides(&["crd-not-established"]),
-    Row::delivery("gatewayclasses", "GatewayClass", "gateway.networking.k8s.io/v1"),
-    Row::delivery("gateways", "Gateway", "gateway.networking.k8s.io/v1"),
-    Row::delivery("httproutes", "HTTPRoute", "gateway.networking.k8s.io/v1"),
-    Row::delivery("applications", "Application", "argoproj.io/v1alpha1"),
-    Row::delivery("rollouts", "Rollout", "argoproj.io/v1alpha1"),
-    Row::delivery("kustomizations", "Kustomization", "kustomize.toolkit.fluxcd.io/v1"),
-    Row::delivery("helmreleases", "HelmRelease", "helm.toolkit.fluxcd.io/v2"),
-    Row::delivery("gitrepositories", "GitRepository", "source.toolkit.fluxcd.io/v1"),
-    Row::delivery("ocirepositories", "OCIRepository", "source.toolkit.fluxcd.io/v1"),
-    Row::delivery("helmrepositories", "HelmRepository", "source.toolkit.fluxcd.io/v1"),
-    Row::delivery("helmcharts", "HelmChart", "source.toolkit.fluxcd.io/v1"),
-    Row::delivery("certificates", "Certificate", "cert-manager.io/v1"),
+    Row::cluster("gatewayclasses", "GatewayClass", "gateway.networking.k8s.io/v1")
+        .custom()
+        .hides(&["gateway-class-missing"]),
+    Row::delivery("gateways", "Gateway", "gateway.networking.k8s.io/v1")
+        .hides(&["gateway-class-missing", "gateway-not-programmed"]),
+    Row::new("httproutes", "HTTPRoute", "gateway.networking.k8s.io/v1")
+        .custom()
+        .hides(&["httproute-not-accepted", "httproute-backend-missing"]),
+    Row::delivery("applications", "Application", "argoproj.io/v1alpha1").hides(&[
+        "argocd-sync-failed",
+        "argocd-comparison-error",
+        "argocd-out-of-sync",
+        "argocd-degraded",
+        "argocd-shared-resource",
+    ]),
+    Row::delivery("kustomizations", "Kustomization", "kustomize.toolkit.fluxcd.io/v1").hides(&[
+        "flux-path-missing",
+        "flux-build-failed",
+        "flux-apply-failed",
+        "flux-health-failed",
+        "flux-prune-failed",
+        "flux-dependency-not-ready",
+        "flux-suspended",
+        "flux-source-stale",
+    ]),
+    Row::delivery("helmreleases", "HelmRelease", "helm.toolkit.fluxcd.io/v2").hides(&[
+        "helmrelease-failed",
+        "helmrelease-chart-missing",
+        "helmrelease-values-missing",
+    ]),
+    Row::delivery("gitrepositories", "GitRepository", "source.toolkit.fluxcd.io/v1").hides(SOURCE),
+    Row::delivery("ocirepositories", "OCIRepository", "source.toolkit.fluxcd.io/v1").hides(SOURCE),
+    Row::delivery("helmrepositories", "HelmRepository", "source.toolkit.fluxcd.io/v1").hides(SOURCE),
+    Row::delivery("buckets", "Bucket", "source.toolkit.fluxcd.io/v1").hides(SOURCE),
+    Row::delivery("helmcharts", "HelmChart", "source.toolkit.fluxcd.io/v1").hides(&["helmrelease-chart-missing"]),
+    Row::delivery("imagepolicies", "ImagePolicy", "image.toolkit.fluxcd.io/v1").hides(AUTOMATION),
+    Row::delivery("imageupdateautomations", "ImageUpdateAutomation", "image.toolkit.fluxcd.io/v1").hides(AUTOMATION),
+    Row::new("rollouts", "Rollout", "argoproj.io/v1alpha1").custom().hides(&["not-ready"]),
+    Row::new("certificates", "Certificate", "cert-manager.io/v1").custom().hides(&["certificate-not-ready"]),
+    Row::new("externalsecrets", "ExternalSecret", "external-secrets.io/v1").custom().hides(SYNCED),
+    Row::new("sealedsecrets", "SealedSecret", "bitnami.com/v1alpha1").custom().hides(SYNCED),
+    Row::new("verticalpodautoscalers", "VerticalPodAutoscaler", "autoscaling.k8s.io/v1")
+        .custom()
+        .hides(&["oom-killed"]),
 ];
+
+/// Every kind that a scan may list, in the order in which it does.
+pub(super) fn rows(read_secret_keys: bool) -> impl Iterator<Item = &'static Row> {
+    FIRST.iter().chain(read_secret_keys.then_some(&SECRETS)).chain(&ON_DEMAND)
+}
 
 /// The codes that gaps name: what the absence of one list or another could hide.
 pub fn hidden_codes() -> Vec<&'static str> {
-    let rows = FIRST.iter().chain([&SECRETS]).chain(&ON_DEMAND);
-    rows.flat_map(|row| row.codes).copied().collect()
+    rows(true).flat_map(|row| row.codes).copied().collect()
 }
 
 /// The row of a plural name that may be listed on demand.
 pub(super) fn on_demand(plural: &str) -> Option<&'static Row> {
     ON_DEMAND.iter().find(|row| row.plural == plural)
+}
+
+/// How many of the kinds in this map were listed on demand.
+pub(super) fn on_demand_in<T>(objects: &BTreeMap<String, T>) -> usize {
+    ON_DEMAND.iter().filter(|row| objects.contains_key(row.kind)).count()
 }
 
 /// The row of a kind, whatever its group; ours are told apart by their kind.
@@ -289,8 +333,7 @@ pub(super) fn by_kind(kind: &str) -> Option<&'static Row> {
 
 /// The row of a kind of this group.
 pub(super) fn of_kind(group: &str, kind: &str) -> Option<&'static Row> {
-    let in_group = |row: &&Row| row.api_version.rsplit_once('/').map_or("", |(group, _)| group) == group;
-    FIRST.iter().chain([&SECRETS]).chain(&ON_DEMAND).find(|row| row.kind == kind && in_group(row))
+    rows(true).find(|row| row.kind == kind && row.group() == group)
 }
 
 #[cfg(test)]
@@ -306,7 +349,7 @@ mod tests {
 
     #[test]
     fn every_plural_and_every_kind_of_a_group_is_there_once() {
-        let mut plurals: Vec<&str> = FIRST.iter().chain(&ON_DEMAND).map(|row| row.plural).collect();
+        let mut plurals: Vec<&str> = rows(true).map(|row| row.plural).collect();
         let all = plurals.len();
         plurals.sort_unstable();
         plurals.dedup();

@@ -2,11 +2,13 @@
 
 use super::Cluster;
 use super::client::{Count, JSON};
-use super::failure::{Failure, unreachable};
+use super::concern::concerns;
+use super::failure::{Failure, foreign, unreachable};
 use super::kinds::{self, Place, Row};
 use super::page::{Batch, Listed, list};
 use crate::error::Error;
-use crate::model::kube::Keyed;
+use crate::model::kube::{Keyed, Object};
+use crate::model::object::ObjectRef;
 use crate::model::snapshot::{Gap, Needs, Scope, Snapshot};
 use crate::text;
 use futures_util::StreamExt;
@@ -15,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Requests at one time. kube speaks HTTP/1.1, so each is a connection of its own.
 const AT_ONCE: usize = 24;
-/// Lists that the second wave may ask for.
+/// Kinds that may be listed beyond the first wave, however often more are asked for.
 const MAX_ON_DEMAND: usize = 10;
 
 /// One list to ask for.
@@ -62,7 +64,7 @@ impl Cluster {
         {
             say(&format!("{} in {} namespaces: {} lists", text::count(rows.len(), "kind"), names.len(), targets.len()));
         }
-        let brought = self.ask(&targets, say).await;
+        let (brought, ()) = futures_util::future::join(self.ask(&targets, say), self.discover()).await;
         self.hopeless(&brought)?;
         for (target, listed) in targets.iter().zip(brought) {
             take(&mut snapshot, *target, listed);
@@ -79,16 +81,19 @@ impl Cluster {
             let listed_before = kinds::FIRST.iter().any(|row| row.plural == *plural);
             match kinds::on_demand(plural) {
                 Some(row) if rows.contains(&row) || snapshot.objects.contains_key(row.kind) => {}
+                // Nothing of a custom kind can be there when its group is not served.
+                Some(row) if row.custom && !self.serves(row.group()) => {}
                 Some(row) if !snapshot.lacks(plural) => rows.push(row),
                 None if !listed_before => snapshot.gaps.push(gap(plural, "aifix does not know this kind", &[])),
                 _ => {}
             }
         }
-        for row in rows.iter().skip(MAX_ON_DEMAND) {
+        let left = MAX_ON_DEMAND.saturating_sub(kinds::on_demand_in(&snapshot.objects));
+        for row in rows.iter().skip(left) {
             let why = format!("left out: at most {MAX_ON_DEMAND} further kinds are listed");
             snapshot.gaps.push(gap(row.plural, &why, row.codes));
         }
-        rows.truncate(MAX_ON_DEMAND);
+        rows.truncate(left);
         let targets: Vec<Target<'_>> = rows.iter().flat_map(|row| self.targets(row)).collect();
         let brought = self.ask(&targets, &|_| {}).await;
         for (target, listed) in targets.iter().zip(brought) {
@@ -125,6 +130,21 @@ impl Cluster {
         }
     }
 
+    /// Reads these objects, which own what fails: their conditions may tell why.
+    pub async fn read_owners(&self, snapshot: &mut Snapshot, owners: &[ObjectRef]) {
+        for owner in owners {
+            match self.get(owner).await.map(serde_json::from_value::<Object>) {
+                Ok(Ok(mut object)) => {
+                    object.metadata.managed_fields = Vec::new();
+                    snapshot.objects.entry(owner.kind.clone()).or_default().push(object);
+                }
+                Ok(Err(error)) => snapshot.gaps.push(gap(&owner.qualified(), &foreign(&error.to_string()), &[])),
+                Err(error) => snapshot.gaps.push(gap(&owner.qualified(), &error.to_string(), &[])),
+            }
+        }
+        self.stamp(snapshot);
+    }
+
     fn targets<'a>(&'a self, row: &'a Row) -> Vec<Target<'a>> {
         match (&self.scope, row.place) {
             (Scope::Namespaces(names), Place::Scope) => {
@@ -142,8 +162,7 @@ impl Cluster {
         let asked: Vec<_> = targets
             .iter()
             .map(|target| async move {
-                let listed = list(&self.api, target.row, target.row.api_version, target.namespace).await;
-                let listed = self.other_version(*target, listed).await;
+                let listed = list(&self.api, target.row, &self.version(target.row), target.namespace).await;
                 let done = done.fetch_add(1, Ordering::Relaxed) + 1;
                 say(&format!("read {done} of {}", text::count(targets.len(), "list")));
                 listed
@@ -152,29 +171,48 @@ impl Cluster {
         futures_util::stream::iter(asked).buffered(AT_ONCE).collect().await
     }
 
-    /// A custom kind may be served in another version than the one that is known here.
-    async fn other_version(&self, target: Target<'_>, listed: Listed<Batch>) -> Listed<Batch> {
+    /// Asks once which API groups are served, and in which versions. What is not answered is not known.
+    async fn discover(&self) {
+        #[derive(Deserialize)]
+        struct Groups {
+            groups: Vec<Group>,
+        }
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Group {
+            name: String,
             preferred_version: Version,
+            #[serde(default)]
+            versions: Vec<Version>,
         }
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Version {
             group_version: String,
         }
-        if !target.row.custom || listed.failure.as_ref().and_then(Failure::code) != Some(404) {
-            return listed;
+        let Ok(bytes) = self.api.read("/apis", JSON, Count::List).await else { return };
+        let Ok(found) = serde_json::from_slice::<Groups>(&bytes) else { return };
+        let of = |group: Group| {
+            let all = std::iter::once(group.preferred_version).chain(group.versions);
+            let safe = |version: &String| !version.split('/').any(|part| part.is_empty() || part.starts_with('.'));
+            (group.name, all.map(|version| version.group_version).filter(safe).collect())
+        };
+        let _ = self.served.set(found.groups.into_iter().map(of).collect());
+    }
+
+    /// Whether a group is served, as far as is known.
+    fn serves(&self, group: &str) -> bool {
+        self.served.get().is_none_or(|served| served.contains_key(group))
+    }
+
+    /// The version to ask for: a custom kind may be served in another than the one that is known here.
+    fn version(&self, row: &Row) -> String {
+        let versions = self.served.get().filter(|_| row.custom).and_then(|served| served.get(row.group()));
+        match versions {
+            Some(all) if !all.iter().any(|version| version == row.api_version) => all.first().cloned(),
+            _ => None,
         }
-        let group = target.row.api_version.split('/').next().unwrap_or_default();
-        let Ok(bytes) = self.api.read(&format!("/apis/{group}"), JSON, Count::List).await else { return listed };
-        let Ok(group) = serde_json::from_slice::<Group>(&bytes) else { return listed };
-        let version = group.preferred_version.group_version;
-        if version == target.row.api_version || version.split('/').any(|part| part.is_empty() || part == "..") {
-            return listed;
-        }
-        list(&self.api, target.row, &version, target.namespace).await
+        .unwrap_or_else(|| row.api_version.to_owned())
     }
 
     /// Lists a delivery kind in the asked namespaces after the list of all was forbidden.
@@ -183,7 +221,7 @@ impl Cluster {
         let Scope::Namespaces(names) = &self.scope else { return };
         for name in names {
             let target = Target { row, namespace: Some(name) };
-            let listed = list(&self.api, row, row.api_version, Some(name)).await;
+            let listed = list(&self.api, row, &self.version(row), Some(name)).await;
             // The gap of all namespaces says it already.
             if listed.failure.is_none() {
                 take(snapshot, target, listed);
@@ -278,6 +316,11 @@ fn take(snapshot: &mut Snapshot, target: Target<'_>, listed: Listed<Batch>) {
         Batch::Events(events) => snapshot.events.extend(events),
         Batch::Keyed(keyed) if target.row.kind == "Secret" => snapshot.secrets.extend(keyed),
         Batch::Keyed(keyed) => snapshot.config_maps.extend(keyed),
-        Batch::Objects(objects) => snapshot.objects.entry(target.row.kind.to_owned()).or_default().extend(objects),
+        Batch::Objects(mut objects) => {
+            if let (Scope::Namespaces(names), Place::Anywhere) = (&snapshot.scope, target.row.place) {
+                objects.retain(|object| concerns(object, names, snapshot));
+            }
+            snapshot.objects.entry(target.row.kind.to_owned()).or_default().extend(objects);
+        }
     }
 }

@@ -5,11 +5,13 @@
 //! and then only their metadata. What was not seen becomes a [`Gap`](crate::model::snapshot::Gap).
 
 mod client;
+mod concern;
 mod connect;
 mod credential;
 mod failure;
 pub mod files;
 mod get;
+mod grants;
 mod kinds;
 mod kubeconfig;
 mod lists;
@@ -20,6 +22,7 @@ mod proxy;
 mod rights;
 
 pub use connect::connect;
+pub use grants::{Grant, Reach, grants, scope};
 pub use kinds::hidden_codes;
 pub use names::contexts;
 pub use rights::Right;
@@ -28,6 +31,7 @@ use crate::model::snapshot::{Requests, Scope};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// How to reach a cluster, and what to read of it.
@@ -75,6 +79,8 @@ pub struct Cluster {
     scope: Scope,
     notices: Vec<String>,
     read_secret_keys: bool,
+    /// Versions of each API group, the preferred one first; not set where they were not told.
+    served: OnceLock<BTreeMap<String, Vec<String>>>,
 }
 
 impl Cluster {

@@ -3,21 +3,22 @@
 use super::Cluster;
 use super::client::Count;
 use super::failure::{Failure, foreign, unreachable};
-use super::kinds::{self, Place};
+use super::grants::{Grant, grants};
 use crate::error::Error;
 use crate::model::snapshot::Scope;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// The right to list one kind.
+/// The right to read one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Right {
-    /// `pods`.
-    pub plural: &'static str,
-    pub namespace: Option<String>,
+    /// `pods`, `pods/log`.
+    pub resource: &'static str,
     pub allowed: bool,
     /// Without it no workload can be judged.
     pub essential: bool,
+    /// Codes that stay unseen without it.
+    pub codes: &'static [&'static str],
 }
 
 /// `status` of a SelfSubjectRulesReview:
@@ -40,17 +41,20 @@ struct Rule {
 }
 
 impl Rule {
-    fn allows_list(&self, group: &str, plural: &str) -> bool {
+    fn allows(&self, verb: &str, group: &str, resource: &str) -> bool {
         let has = |list: &[String], wanted: &str| list.iter().any(|item| item == "*" || item == wanted);
+        // `*/log` is the log of whatever has one.
+        let of_any = resource.split_once('/').map(|(_, part)| format!("*/{part}"));
         self.resource_names.is_empty()
-            && has(&self.verbs, "list")
+            && has(&self.verbs, verb)
             && has(&self.api_groups, group)
-            && has(&self.resources, plural)
+            && (has(&self.resources, resource) || of_any.is_some_and(|any| has(&self.resources, &any)))
     }
 }
 
 impl Cluster {
-    /// Asks the API server which kinds of the first wave may be listed, one question per namespace.
+    /// Asks the API server which kinds a scan may read, one question per namespace. Custom kinds are left out:
+    /// the cluster may not have them. A right on what lies in no namespace is told as the rules of a namespace tell it.
     /// It is the only thing that is ever created, and nothing of it is stored. `None`: it could not
     /// tell all (`incomplete`), as webhook authorizers do.
     ///
@@ -62,20 +66,23 @@ impl Cluster {
             // Rules that hold in every namespace are reported in any.
             Scope::All => vec!["default".to_owned()],
         };
+        let grants: Vec<Grant> = grants(self.read_secret_keys).into_iter().filter(|grant| !grant.custom).collect();
         let mut out = Vec::new();
         for namespace in namespaces {
             let rules = self.rules(&namespace).await?;
             if rules.incomplete {
                 return Ok(None);
             }
-            for row in kinds::FIRST.iter().filter(|row| row.place == Place::Scope) {
-                let group = row.api_version.split_once('/').map_or("", |(group, _)| group);
-                out.push(Right {
-                    plural: row.plural,
-                    namespace: matches!(self.scope, Scope::Namespaces(_)).then(|| namespace.clone()),
-                    allowed: rules.resource_rules.iter().any(|rule| rule.allows_list(group, row.plural)),
-                    essential: row.essential,
-                });
+            let may = |verb: &str, group: &str, resource: &str| {
+                rules.resource_rules.iter().any(|rule| rule.allows(verb, group, resource))
+            };
+            for grant in &grants {
+                out.extend(grant.resources.iter().map(|resource| Right {
+                    resource,
+                    allowed: grant.verbs.iter().all(|verb| may(verb, grant.group, resource)),
+                    essential: grant.essential,
+                    codes: grant.codes,
+                }));
             }
         }
         Ok(Some(out))
@@ -109,8 +116,8 @@ mod tests {
             resources: vec!["*".into()],
             resource_names: resource_names.iter().map(ToString::to_string).collect(),
         };
-        assert!(rule(&[]).allows_list("apps", "deployments"));
-        assert!(!rule(&[]).allows_list("", "pods"));
-        assert!(!rule(&["web"]).allows_list("apps", "deployments"));
+        assert!(rule(&[]).allows("list", "apps", "deployments"));
+        assert!(!rule(&[]).allows("list", "", "pods"));
+        assert!(!rule(&["web"]).allows("list", "apps", "deployments"));
     }
 }

@@ -75,7 +75,7 @@ impl Place {
 
     async fn read(&self, selector: Option<&Selector>, say: &(dyn Fn(&str) + Sync)) -> Result<Seen, Error> {
         let Some(cluster) = &self.cluster else { return Err(Error::bug("a context was read before it was connected")) };
-        let snapshot = look::read(cluster, say).await?;
+        let snapshot = look::read(cluster, say, None).await?;
         Ok(Seen::new(snapshot, Some(cluster.server().to_owned()), selector))
     }
 }

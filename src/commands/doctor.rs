@@ -8,14 +8,14 @@ use crate::doors::files;
 use crate::doors::process::{Run, run as run_child};
 use crate::error::{Error, Kind, exit};
 use crate::output::doctor_text::{self, Checkup, State};
-use crate::output::json;
+use crate::output::{json, roles};
 use crate::policy::Set;
 use crate::repo::Repo;
 use crate::settings::flags::{LookArgs, ReportFormat};
 use crate::settings::resolve;
 use crate::text;
 use clap::Args;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Look at cluster, rights, renderers, Git, policies and records: what works, and what to type
@@ -23,6 +23,11 @@ use std::path::{Path, PathBuf};
 /// Nothing is written. Exits 3 when the cluster or the Git host does not answer, else 2 when something is
 /// broken.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  aifix doctor                           what works here
+  aifix doctor --rbac -n shop            the rights that a scan of shop uses, for kubectl apply -f
+  aifix doctor --rbac -A -o json         those of a scan of the whole cluster")]
 pub struct DoctorArgs {
     /// How to write the answer
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
@@ -32,11 +37,29 @@ pub struct DoctorArgs {
     #[arg(long, value_name = "PATH", default_value = ".", hide_default_value = true)]
     pub repo: PathBuf,
 
+    /// Print the smallest Role and ClusterRole that cover a scan, and what each rule is for; asks no cluster
+    #[arg(long, conflicts_with = "from")]
+    pub rbac: bool,
+
     #[command(flatten)]
     pub look: LookArgs,
 }
 
+/// The roles for what these flags would read.
+fn roles(args: &DoctorArgs, session: &Session) -> Result<u8, Error> {
+    let scope = cluster::scope(&look::options(&args.look, session))?;
+    let grants = cluster::grants(args.look.read_secret_keys);
+    session.ui.print(&match args.output {
+        ReportFormat::Text => roles::yaml(&grants, &scope),
+        ReportFormat::Json => roles::json(&grants, &scope)?,
+    })?;
+    Ok(exit::DONE)
+}
+
 pub(super) async fn run(args: &DoctorArgs, session: &Session) -> Result<u8, Error> {
+    if args.rbac {
+        return roles(args, session);
+    }
     let progress = session.ui.progress("Looking");
     let mut all = cluster(args, session).await;
     all.push(renderer("kustomize", &["version"], session).await);
@@ -111,27 +134,25 @@ async fn cluster(args: &DoctorArgs, session: &Session) -> Vec<Checkup> {
 }
 
 fn of_rights(rights: &[Right]) -> Checkup {
-    let missing = |essential: bool| -> Vec<&str> {
-        let names =
-            rights.iter().filter(|right| !right.allowed && right.essential == essential).map(|right| right.plural);
-        names.collect::<BTreeSet<_>>().into_iter().collect()
-    };
-    let (essential, other) = (missing(true), missing(false));
-    let hint = "ask for the verbs get and list on them in a Role; Secrets are never needed";
-    if !essential.is_empty() {
+    let missing: BTreeMap<&str, &Right> =
+        rights.iter().filter(|right| !right.allowed).map(|right| (right.resource, right)).collect();
+    if missing.is_empty() {
+        let kinds: BTreeSet<&str> = rights.iter().map(|right| right.resource).collect();
+        return works("rights", format!("get and list on {}", text::count(kinds.len(), "kind")));
+    }
+    let essential: Vec<&str> = missing.values().filter(|right| right.essential).map(|right| right.resource).collect();
+    let (state, summary) = if essential.is_empty() {
+        let names: Vec<&str> = missing.keys().copied().collect();
+        (State::Limited, format!("{} may not be read; some failures stay unseen", text::and(&names)))
+    } else {
         let summary = format!("{} may not be listed: no workload can be judged without them", text::and(&essential));
-        return Checkup {
-            area: "rights",
-            state: State::Broken,
-            summary,
-            hints: vec![hint.to_owned()],
-            unreachable: false,
-        };
-    }
-    if other.is_empty() {
-        return works("rights", format!("get and list on {}", text::count(rights.len(), "kind")));
-    }
-    limited("rights", format!("{} may not be listed; some failures stay unseen", text::and(&other)), hint)
+        (State::Broken, summary)
+    };
+    let unseen = missing.values().filter(|right| !right.essential);
+    let mut hints: Vec<String> =
+        unseen.map(|right| format!("{}: unseen without it are {}", right.resource, text::and(right.codes))).collect();
+    hints.push("`aifix doctor --rbac` prints the roles to ask for; Secrets are never needed".to_owned());
+    Checkup { area: "rights", state, summary, hints, unreachable: false }
 }
 
 /// A renderer by its own words.

@@ -49,7 +49,7 @@ pub struct ExplainArgs {
 pub(super) async fn run(args: &ExplainArgs, session: &Session) -> Result<u8, Error> {
     let target = Target::parse(&args.object)?;
     let settings = args.model.settings(session)?;
-    let seen = look::look(&args.look, session).await?;
+    let seen = look::look_at(&args.look, session, target.as_ref()).await?;
     let roots = roots(target.as_ref(), &seen);
     if args.model.show_prompt {
         return show_prompt(&roots, settings.as_ref(), session);

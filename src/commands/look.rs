@@ -28,6 +28,15 @@ pub(super) struct Seen {
 
 /// Takes a snapshot of a cluster, both waves, or reads a recorded one.
 pub(super) async fn take(args: &LookArgs, session: &Session) -> Result<(Snapshot, Option<String>), Error> {
+    take_closely(args, session, None).await
+}
+
+/// The same; the logs of what is asked about by name are read even when it seems well.
+async fn take_closely(
+    args: &LookArgs,
+    session: &Session,
+    about: Option<&Target>,
+) -> Result<(Snapshot, Option<String>), Error> {
     if args.from.is_some() {
         return Ok((recorded(args)?, None));
     }
@@ -37,7 +46,7 @@ pub(super) async fn take(args: &LookArgs, session: &Session) -> Result<(Snapshot
         session.ui.warn(notice);
     }
     let progress = session.ui.progress(&format!("Reading {}", cluster.scope()));
-    let snapshot = read(&cluster, &|words| progress.say(words)).await?;
+    let snapshot = read(&cluster, &|words| progress.say(words), about).await?;
     Ok((snapshot, Some(cluster.server().to_owned())))
 }
 
@@ -52,9 +61,19 @@ fn recorded(args: &LookArgs) -> Result<Snapshot, Error> {
 }
 
 /// Reads a cluster, both waves.
-pub(super) async fn read(cluster: &Cluster, say: &(dyn Fn(&str) + Sync)) -> Result<Snapshot, Error> {
+pub(super) async fn read(
+    cluster: &Cluster,
+    say: &(dyn Fn(&str) + Sync),
+    about: Option<&Target>,
+) -> Result<Snapshot, Error> {
     let mut snapshot = cluster.first_wave(say).await?;
-    let needs = diagnose::needs(&snapshot);
+    let mut needs = diagnose::needs(&snapshot);
+    needs.kinds.extend(diagnose::INSTALLED);
+    if let Some(target) = about {
+        let own = diagnose::logs_of(&snapshot, &target.kind, &target.name);
+        needs.logs.retain(|log| !own.contains(log));
+        needs.logs.splice(0..0, own);
+    }
     cluster.second_wave(&mut snapshot, &needs).await;
     // A log can point to one more kind, such as the roles behind a refusal.
     let mut further = diagnose::needs(&snapshot);
@@ -64,13 +83,20 @@ pub(super) async fn read(cluster: &Cluster, say: &(dyn Fn(&str) + Sync)) -> Resu
     if !further.kinds.is_empty() {
         cluster.second_wave(&mut snapshot, &further).await;
     }
+    let owners = diagnose::unseen_owners(&snapshot);
+    cluster.read_owners(&mut snapshot, &owners).await;
     Ok(snapshot)
 }
 
 /// Takes a snapshot and diagnoses it.
 pub(super) async fn look(args: &LookArgs, session: &Session) -> Result<Seen, Error> {
+    look_at(args, session, None).await
+}
+
+/// The same, with a closer look at one object.
+pub(super) async fn look_at(args: &LookArgs, session: &Session, about: Option<&Target>) -> Result<Seen, Error> {
     let selector = selected(args)?;
-    let (snapshot, server) = take(args, session).await?;
+    let (snapshot, server) = take_closely(args, session, about).await?;
     Ok(Seen::new(snapshot, server, selector.as_ref()))
 }
 

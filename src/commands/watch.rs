@@ -72,7 +72,7 @@ pub(super) async fn run(
     let mut resized = signal(SignalKind::window_change()).map_err(failed)?;
     // Without a screen to give back Ctrl-Z does what it always does.
     let mut stopped = None;
-    if session.ui.is_screen() && args.output == ReportFormat::Text {
+    if session.ui.is_screen() && args.output == ScanFormat::Text {
         stopped = Some(signal(SignalKind::from_raw(ui::STOP_KEY)).map_err(failed)?);
     }
     loop {

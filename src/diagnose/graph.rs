@@ -3,7 +3,7 @@
 use super::observe::{Draft, Explains, key, named};
 use super::workload::Consequence;
 use crate::model::code::Code;
-use crate::model::finding::{Effect, Finding, PodCounts, Severity};
+use crate::model::finding::{Confidence, Effect, Evidence, Finding, PodCounts, Severity, Source};
 use crate::model::object::ObjectRef;
 use crate::redact;
 use serde_json::{Value, json};
@@ -221,8 +221,27 @@ pub(crate) fn roots(mut drafts: Vec<Draft>, consequences: Vec<Consequence>) -> V
         let root = (finding.code, finding.object.clone());
         finding.effects.retain(|effect| effect.code != root.0 || !effect.object.same_object(&root.1));
     }
+    suggest(&mut findings);
     findings.sort_by_key(order);
     findings
+}
+
+/// A hypothesis alone is only worth knowing: where its object also fails, it is told there as a possible cause.
+fn suggest(findings: &mut [Finding]) {
+    let is_hypothesis = |f: &&Finding| f.severity == Severity::Info && f.confidence == Confidence::Hypothesis;
+    let possible: Vec<Finding> = findings.iter().filter(is_hypothesis).cloned().collect();
+    for finding in findings.iter_mut().filter(|finding| finding.severity != Severity::Info) {
+        let here = possible.iter().filter(|one| {
+            let apart = one.container.is_some() && finding.container.is_some() && one.container != finding.container;
+            one.object.same_object(&finding.object) && !apart
+        });
+        for one in here {
+            let id = u32::try_from(finding.evidence.len() + 1).unwrap_or(u32::MAX);
+            let source = one.evidence.first().map_or(Source::Status, |first| first.source);
+            let text = format!("possible cause: {} ({})", one.summary, one.code);
+            finding.evidence.push(Evidence { id, source, at: one.since, text, path: None });
+        }
+    }
 }
 
 /// A root is as bad as the worst that follows from it.

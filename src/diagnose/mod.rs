@@ -61,7 +61,7 @@ mod workload;
 
 pub use checks::{Check, checks};
 pub use config::references;
-pub use needs::needs;
+pub use needs::{INSTALLED, logs_of, needs, unseen_owners};
 pub use probe::{PROBES, handler_port, port_number, probe_of};
 pub use scheduling::{largest_allocatable, requested};
 pub use service::selector;

@@ -6,13 +6,29 @@ use super::log_lines;
 use super::refusal;
 use super::values;
 use super::view::{Running, Settled, View};
-use crate::model::kube::Object;
+use crate::model::kube::{Condition, Object, Pod};
+use crate::model::object::ObjectRef;
 use crate::model::snapshot::{LogNeed, Needs, Snapshot};
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Containers whose logs are read at most.
 const LOGS: usize = 20;
+/// Custom resources that are read at most; each may cost two requests.
+const OWNERS: usize = 2;
+
+/// Custom kinds whose own objects tell that they failed, whatever else was seen. Where they are not installed
+/// nothing is asked.
+pub const INSTALLED: [&str; 8] = [
+    "kustomizations",
+    "helmreleases",
+    "applications",
+    "httproutes",
+    "gateways",
+    "certificates",
+    "externalsecrets",
+    "sealedsecrets",
+];
 
 /// What observed failures point to, the most telling kinds first: where more are wanted than may be
 /// asked for, the last are left out.
@@ -28,6 +44,8 @@ pub fn needs(snapshot: &Snapshot) -> Needs {
     traffic(&view, &mut kinds);
     rights(&view, &containers, &mut kinds);
     deletions(&view, &mut kinds);
+    owners(&view, &mut kinds);
+    delivered(&view, &mut kinds);
     Needs { kinds: kinds.0, logs: logs(&containers), maps: values::wanted(&view) }
 }
 
@@ -59,10 +77,10 @@ fn delivery(view: &View<'_>, kinds: &mut Kinds) {
     let failing = view.workloads.iter().filter(|workload| workload.health != Health::Healthy);
     for meta in failing.filter_map(|workload| Some(&workload.source?.metadata)) {
         if meta.labels.contains_key("kustomize.toolkit.fluxcd.io/name") {
-            kinds.want(["kustomizations", "gitrepositories"]);
+            kinds.want(["kustomizations"]);
         }
         if meta.labels.contains_key("helm.toolkit.fluxcd.io/name") {
-            kinds.want(["helmreleases", "helmcharts"]);
+            kinds.want(["helmreleases"]);
         }
         let argo = |key: &String| key.starts_with("argocd.argoproj.io/");
         if meta.labels.keys().chain(meta.annotations.keys()).any(argo) {
@@ -71,7 +89,8 @@ fn delivery(view: &View<'_>, kinds: &mut Kinds) {
     }
 }
 
-/// Nodes, for pods without one, on one that may be gone, and for memory kills.
+/// Nodes, for pods without one, on one that may be gone or ended them, for images that are built for another
+/// platform, for hand-made endpoints, and for memory kills.
 fn nodes(view: &View<'_>, containers: &[Running<'_, '_>], kinds: &mut Kinds) {
     let killed =
         containers.iter().any(|c| c.last_exit().is_some_and(|end| end.reason == "OOMKilled" && end.exit_code != 0));
@@ -91,12 +110,47 @@ fn nodes(view: &View<'_>, containers: &[Running<'_, '_>], kinds: &mut Kinds) {
     let no_nodes = view.snapshot.kind("DaemonSet").iter().any(|set| {
         set.int("/status/desiredNumberScheduled") == Some(0) && set.at("/spec/template/spec/nodeSelector").is_some()
     });
-    if killed || waits || stuck || no_nodes {
+    if killed || waits || stuck || no_nodes || ended_by_node(view) || other_platform(view, containers) {
         kinds.want(["nodes"]);
     }
     if killed {
-        kinds.want(["resourcequotas", "limitranges"]);
+        // What caps a higher limit, and who would overwrite it.
+        kinds.want(["resourcequotas", "limitranges", "verticalpodautoscalers"]);
     }
+    let by_hand = |service: &Object| {
+        service.text("/spec/type") != "ExternalName"
+            && super::service::selector(service).is_empty()
+            && (service.metadata.namespace.as_str(), service.metadata.name.as_str()) != ("default", "kubernetes")
+    };
+    if view.snapshot.kind("Service").iter().any(by_hand) {
+        kinds.want(["endpoints", "nodes"]);
+    }
+}
+
+/// Pods that the node ended or rejected, or whose sandbox it can't make.
+fn ended_by_node(view: &View<'_>) -> bool {
+    let failing = || view.workloads.iter().filter(|workload| workload.health != Health::Healthy);
+    let ended = failing().flat_map(|workload| &workload.pods).any(|pod| {
+        let reason = pod.status.reason.as_str();
+        pod.status.phase == "Failed" && !reason.is_empty() && reason != "DeadlineExceeded"
+    });
+    let sandbox = view.subjects().filter(|subject| !subject.pod.is_ready()).any(|subject| {
+        let events = view.events(&subject.pod.metadata.uid);
+        events.iter().any(|event| matches!(event.reason.as_str(), "FailedCreatePodSandBox" | "NetworkNotReady"))
+    });
+    ended || sandbox
+}
+
+/// Whether an image seems to be built for another platform than that of the node.
+fn other_platform(view: &View<'_>, containers: &[Running<'_, '_>]) -> bool {
+    let tells =
+        |text: &str| text.contains("no match for platform") || text.to_lowercase().contains("exec format error");
+    let by_container = containers.iter().filter(|container| !container.status.ready).any(|container| {
+        tells(container.waiting_message())
+            || container.last_exit().is_some_and(|end| tells(&end.message))
+            || container.events().any(|event| tells(event.text()))
+    });
+    by_container || view.snapshot.logs.iter().flat_map(|log| &log.lines).any(|line| tells(&line.text))
 }
 
 /// What a refusal names.
@@ -112,7 +166,7 @@ fn refusals(view: &View<'_>, kinds: &mut Kinds) {
         if text.contains("admission webhook ") || text.contains("failed calling webhook ") {
             kinds.want(["validatingwebhookconfigurations", "mutatingwebhookconfigurations"]);
         } else if text.contains("ValidatingAdmissionPolicy ") {
-            kinds.want(["validatingadmissionpolicies", "validatingadmissionpolicybindings"]);
+            // The message says all.
         } else if text.contains("PriorityClass") {
             kinds.want(["priorityclasses"]);
         } else if text.contains("RuntimeClass") {
@@ -139,10 +193,15 @@ fn volumes(view: &View<'_>, kinds: &mut Kinds) {
             kinds.want(["csidrivers"]);
         }
     }
-    let starting = view.subjects().filter(|subject| !subject.pod.is_ready());
-    for event in starting.flat_map(|subject| view.events(&subject.pod.metadata.uid)) {
+    let starting = || view.subjects().filter(|subject| !subject.pod.is_ready());
+    let unplaced =
+        |pod: &Pod| pod.condition("PodScheduled").is_some_and(|c| c.status == "False" && c.message.contains("olume"));
+    if starting().any(|subject| unplaced(subject.pod)) {
+        kinds.want(["persistentvolumes"]);
+    }
+    for event in starting().flat_map(|subject| view.events(&subject.pod.metadata.uid)) {
         match event.reason.as_str() {
-            "FailedAttachVolume" => kinds.want(["persistentvolumes", "csidrivers", "volumeattachments"]),
+            "FailedAttachVolume" => kinds.want(["persistentvolumes", "csidrivers"]),
             "FailedMount" if event.text().contains("CSI driver") => kinds.want(["csidrivers"]),
             "FailedScheduling" if event.text().contains("olume") => kinds.want(["persistentvolumes"]),
             _ => {}
@@ -150,7 +209,7 @@ fn volumes(view: &View<'_>, kinds: &mut Kinds) {
     }
 }
 
-/// Classes of Ingresses without an address, certificates, Gateways, and the metrics API.
+/// Classes of Ingresses without an address and of Gateways, certificates, and the metrics API.
 fn traffic(view: &View<'_>, kinds: &mut Kinds) {
     for ingress in view.snapshot.kind("Ingress") {
         let addresses = ingress.at("/status/loadBalancer/ingress").and_then(serde_json::Value::as_array);
@@ -166,9 +225,8 @@ fn traffic(view: &View<'_>, kinds: &mut Kinds) {
     if hpas.flat_map(Object::conditions).any(|c| c.status == "False" && c.reason == "FailedGetResourceMetric") {
         kinds.want(["apiservices"]);
     }
-    let by_gateway = |object: &Object| object.metadata.labels.contains_key("gateway.networking.k8s.io/gateway-name");
-    if ["Service", "Deployment"].iter().flat_map(|kind| view.snapshot.kind(kind)).any(by_gateway) {
-        kinds.want(["gateways", "httproutes", "gatewayclasses"]);
+    if !view.snapshot.kind("Gateway").is_empty() {
+        kinds.want(["gatewayclasses"]);
     }
 }
 
@@ -190,12 +248,79 @@ fn deletions(view: &View<'_>, kinds: &mut Kinds) {
     if objects.chain(maps).any(|meta| meta.deletion_timestamp.is_some() && late(meta.deletion_timestamp)) {
         kinds.want(["namespaces"]);
     }
+    let undiscovered = |c: &Condition| c.kind == "NamespaceDeletionDiscoveryFailure" && c.status == "True";
+    if view.snapshot.kind("Namespace").iter().flat_map(Object::conditions).any(|c| undiscovered(&c)) {
+        kinds.want(["apiservices"]);
+    }
+}
+
+/// Owners of pods that are rarely used.
+fn owners(view: &View<'_>, kinds: &mut Kinds) {
+    for workload in view.workloads.iter().filter(|workload| !workload.inspected) {
+        match workload.top.kind.as_str() {
+            "ReplicationController" => kinds.want(["replicationcontrollers"]),
+            "Rollout" => kinds.want(["rollouts"]),
+            _ => {}
+        }
+    }
+}
+
+/// What a delivery object is made from, and the custom kinds that it misses.
+fn delivered(view: &View<'_>, kinds: &mut Kinds) {
+    for object in ["Kustomization", "HelmRelease"].iter().flat_map(|kind| view.snapshot.kind(kind)) {
+        for pointer in ["/spec/sourceRef/kind", "/spec/chart/spec/sourceRef/kind", "/spec/chartRef/kind"] {
+            match object.text(pointer) {
+                "GitRepository" => kinds.want(["gitrepositories"]),
+                "OCIRepository" => kinds.want(["ocirepositories"]),
+                "HelmRepository" => kinds.want(["helmrepositories"]),
+                "Bucket" => kinds.want(["buckets"]),
+                _ => {}
+            }
+        }
+        let failed = object.conditions().into_iter().find(|c| c.kind == "Ready" && c.status == "False");
+        let Some(failed) = failed else { continue };
+        if object.kind == "HelmRelease" {
+            kinds.want(["helmcharts"]);
+        }
+        if failed.message.contains("no matches for kind") {
+            kinds.want(["customresourcedefinitions"]);
+        }
+    }
+    if !view.snapshot.kind("Kustomization").is_empty() {
+        kinds.want(["imagepolicies", "imageupdateautomations"]);
+    }
+}
+
+/// Custom resources that own a failing workload, whose conditions may tell why: at most two of them.
+pub fn unseen_owners(snapshot: &Snapshot) -> Vec<ObjectRef> {
+    let view = View::new(snapshot);
+    let failing = view.workloads.iter().filter(|one| one.health == Health::Failing && !one.inspected);
+    let unseen = failing.map(|workload| &workload.top).filter(|top| {
+        let is_custom = top.group.contains('.') && !top.group.ends_with(".k8s.io");
+        is_custom && snapshot.resolve(top).is_none() && top.kind != "Rollout"
+    });
+    let unseen: BTreeSet<&ObjectRef> = unseen.collect();
+    unseen.into_iter().take(OWNERS).cloned().collect()
+}
+
+/// The logs of one object's containers, whatever their state: a person asks about it by name.
+pub fn logs_of(snapshot: &Snapshot, kind: &str, name: &str) -> Vec<LogNeed> {
+    let view = View::new(snapshot);
+    let is_it = |object: &ObjectRef| object.kind == kind && object.name == name;
+    let subjects = view.subjects().filter(|subject| is_it(&subject.workload.top) || is_it(&subject.pod.object()));
+    let containers: Vec<Running<'_, '_>> = subjects.flat_map(super::view::Subject::containers).collect();
+    let ran = containers.iter().filter(|one| one.status.state.running.is_some() || one.last_exit().is_some());
+    worst(ran)
 }
 
 /// Of the containers of a workload that fail alike one, that of the pod which restarted most; worst first.
 fn logs(containers: &[Running<'_, '_>]) -> Vec<LogNeed> {
+    worst(containers.iter().filter(|container| tells_something(container)))
+}
+
+fn worst<'c, 'v: 'c, 's: 'v>(containers: impl Iterator<Item = &'c Running<'v, 's>>) -> Vec<LogNeed> {
     let mut worst = BTreeMap::new();
-    for container in containers.iter().filter(|container| tells_something(container)) {
+    for container in containers {
         let workload = container.at.workload.key.as_str();
         let place = (workload, container.status.name.as_str(), log_lines::manner(container.status));
         let held = worst.entry(place).or_insert(container);

@@ -7,6 +7,7 @@ use crate::model::kube::Event;
 use crate::model::object::ObjectRef;
 use crate::model::path::Path;
 use crate::redact;
+use crate::text;
 use jiff::Timestamp;
 use regex::Regex;
 use serde_json::{Value, json};
@@ -244,16 +245,34 @@ fn merge(view: &View<'_>, mut group: Vec<Observation>) -> Option<Draft> {
         facts: worst.facts,
     };
     if let Some(workload) = workload.filter(|w| !w.inspected) {
-        note_owner(&mut finding, workload);
+        note_owner(view, &mut finding, workload);
     }
     Some(Draft { finding, workload: worst.workload, follows, explains, shared: worst.shared })
 }
 
-/// The top owner is a custom resource, or was not seen: an edit belongs there.
-fn note_owner(finding: &mut Finding, workload: &Workload<'_>) {
-    let id = u32::try_from(finding.evidence.len() + 1).unwrap_or(u32::MAX);
-    let text = format!("{} owns these pods; owner not inspected", workload.top);
-    finding.evidence.push(Evidence { id, source: Source::Spec, at: None, text, path: None });
+/// The top owner is a custom resource, or was not seen: an edit belongs there. What it says of itself is told.
+fn note_owner(view: &View<'_>, finding: &mut Finding, workload: &Workload<'_>) {
+    let mut note = |source, at, text: &str| {
+        let id = u32::try_from(finding.evidence.len() + 1).unwrap_or(u32::MAX);
+        let text = redact::text(text).into_string();
+        finding.evidence.push(Evidence { id, source, at, text, path: None });
+    };
+    let owner = &workload.top;
+    let Some(object) = view.snapshot.resolve(owner) else {
+        return note(Source::Spec, None, &format!("{owner} owns these pods; owner not inspected"));
+    };
+    let conditions = object.conditions();
+    let is_bad = |kind: &str, status: &str| match kind {
+        "Ready" | "Available" | "Healthy" => status == "False",
+        "Degraded" => status == "True",
+        _ => false,
+    };
+    note(Source::Spec, None, &format!("{owner} owns these pods"));
+    for c in conditions.iter().filter(|c| is_bad(&c.kind, &c.status)) {
+        let said = [c.reason.as_str(), c.message.trim()].into_iter().filter(|part| !part.is_empty());
+        let said: String = said.map(|part| format!(": {}", text::clip(part, 200))).collect();
+        note(Source::Status, c.last_transition_time.0, &format!("{owner} says {}={}{said}", c.kind, c.status));
+    }
 }
 
 /// What still serves decides: nothing, some, or all of it by an earlier revision.

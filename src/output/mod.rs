@@ -12,6 +12,7 @@ pub mod markdown;
 pub mod patch;
 pub mod propose_text;
 pub mod records;
+pub mod roles;
 pub mod sarif;
 pub mod scan_text;
 pub mod schema;

@@ -277,14 +277,14 @@ impl Shared {
             );
         }
         let query: BTreeMap<&str, &str> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+        if path == "/apis" {
+            return Self::groups();
+        }
         let not_found = || status(404, "", "the server could not find the requested resource");
         let mut steps: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let version = match steps.first() {
             Some(&"api") if steps.len() > 1 => steps.drain(..2).skip(1).collect::<Vec<_>>().join("/"),
             Some(&"apis") if steps.len() > 2 => steps.drain(..3).skip(1).collect::<Vec<_>>().join("/"),
-            Some(&"apis") if steps.get(1) == Some(&"kustomize.toolkit.fluxcd.io") => {
-                return ok(&json!({"preferredVersion": {"groupVersion": "kustomize.toolkit.fluxcd.io/v1beta2"}}));
-            }
             _ => return not_found(),
         };
         match steps.as_slice() {
@@ -296,6 +296,13 @@ impl Shared {
             [plural] => self.list(seen, &version, plural, None, &query, endless),
             _ => not_found(),
         }
+    }
+
+    fn groups() -> Answer {
+        let versions: BTreeMap<&str, &str> =
+            KINDS.iter().filter_map(|row| Some((row.0.split_once('/')?.0, row.0))).collect();
+        let group = |(name, version): (&&str, &&str)| json!({"name": name, "preferredVersion": {"groupVersion": version}, "versions": [{"groupVersion": version}]});
+        ok(&json!({"kind": "APIGroupList", "groups": versions.iter().map(group).collect::<Vec<_>>()}))
     }
 
     fn resources(version: &str) -> Answer {

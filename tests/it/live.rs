@@ -5,6 +5,7 @@ use crate::api_server::ApiServer;
 use crate::harness::{Sandbox, recorded};
 use aifix::doors::files;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Recordings whose failure a scan does not ask for, and why; `explain` of the object does.
@@ -13,7 +14,10 @@ const ASKED_BY_NAME: [(&str, &str); 1] = [(
     "only the log of a container that is ready tells it, and a scan reads no log of what is well",
 )];
 
-fn sandbox(server: &ApiServer) -> Sandbox {
+/// Requests of a scan besides further pages and logs.
+const MAX_REQUESTS: usize = 30;
+
+pub(crate) fn sandbox(server: &ApiServer) -> Sandbox {
     let mut sandbox = Sandbox::new();
     sandbox.use_kubeconfig(&format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: lab\n\
@@ -43,13 +47,58 @@ fn names() -> Vec<String> {
     files::list(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded")).unwrap()
 }
 
+/// Rights as `verb group resource`, those of every rule that `doctor --rbac` prints.
+fn granted() -> BTreeSet<String> {
+    let words = ["doctor", "--rbac", "-A", "--read-secret-keys", "-o", "json"];
+    let list = Sandbox::new().aifix(&words).exits(0).json();
+    let strings = |value: &Value| -> Vec<String> {
+        value.as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect()
+    };
+    let mut all = BTreeSet::new();
+    for rule in list["items"][0]["rules"].as_array().unwrap() {
+        for resource in strings(&rule["resources"]) {
+            let group = rule["apiGroups"][0].as_str().unwrap();
+            all.extend(strings(&rule["verbs"]).iter().map(|verb| format!("{verb} {group} {resource}")));
+        }
+    }
+    all
+}
+
+/// The right that a request uses; `None` for the question which groups are served, which anybody may ask.
+fn used(target: &str) -> Option<String> {
+    let path = target.split('?').next().unwrap();
+    let mut steps: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    if path == "/apis" {
+        return None;
+    }
+    let group = if steps.remove(0) == "api" { "" } else { steps.remove(0) };
+    steps.remove(0);
+    if steps.len() > 2 && steps[0] == "namespaces" {
+        steps.drain(..2);
+    }
+    Some(match steps.as_slice() {
+        [plural] => format!("list {group} {plural}"),
+        [plural, _] => format!("get {group} {plural}"),
+        [plural, _, part] => format!("get {group} {plural}/{part}"),
+        _ => format!("what is {target}?"),
+    })
+}
+
 /// What is wrong with the live scan of a recording, if anything is.
-fn difference(name: &str) -> Option<String> {
+fn difference(name: &str, granted: &BTreeSet<String>) -> Option<String> {
     let server = ApiServer::recorded(name);
     let sandbox = sandbox(&server);
     let from = findings(&sandbox, &["--from", &recorded(name)]);
     let live = findings(&sandbox, &["--read-secret-keys"]);
     let without_secrets = findings(&sandbox, &[]);
+    let seen = server.seen();
+    if let Some(extra) = seen.iter().filter_map(|seen| used(&seen.target)).find(|right| !granted.contains(right)) {
+        return Some(format!("{name}: no printed role has the right to {extra}"));
+    }
+    let requests = seen.iter().filter(|seen| !seen.target.contains("/log?")).count();
+    if requests > 2 * MAX_REQUESTS {
+        return Some(format!("{name}: {requests} requests for two scans"));
+    }
     if codes(&without_secrets) != codes(&live) {
         return Some(format!("{name}: without the keys of Secrets {:?}", codes(&without_secrets)));
     }
@@ -60,12 +109,25 @@ fn difference(name: &str) -> Option<String> {
 
 #[test]
 fn every_recording_served_by_an_api_server_gives_the_findings_of_its_file() {
-    let names = names();
+    let (names, granted) = (names(), granted());
+    let granted = &granted;
     let wrong: Vec<String> = std::thread::scope(|scope| {
         let parts = names.chunks(names.len().div_ceil(4));
-        let run = |part: &[String]| -> Vec<String> { part.iter().filter_map(|name| difference(name)).collect() };
+        let run =
+            |part: &[String]| -> Vec<String> { part.iter().filter_map(|name| difference(name, granted)).collect() };
         let all: Vec<_> = parts.map(|part| scope.spawn(move || run(part))).collect();
         all.into_iter().flat_map(|part| part.join().unwrap()).collect()
     });
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_no_scan_asks_for_is_told_to_who_asks_by_name() {
+    for (name, _) in ASKED_BY_NAME {
+        let server = ApiServer::recorded(name);
+        let sandbox = sandbox(&server);
+        let namespace = format!("cat-{name}");
+        let told = sandbox.aifix(&["explain", "deployment/web", "-n", &namespace, "-o", "json"]).exits(0).json();
+        assert_eq!(told["roots"][0]["code"], name);
+    }
 }

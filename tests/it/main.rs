@@ -37,6 +37,7 @@ mod readme;
 mod recorded;
 mod redact;
 mod repo;
+mod rights;
 mod road;
 mod snapshots;
 mod source;

@@ -339,7 +339,7 @@ fn what_changed_is_told_with_paths_of_the_owner() {
 fn the_second_wave_asks_for_what_a_failure_points_to() {
     let kinds = |name: &str| needs(&recorded(name)).kinds;
     assert_eq!(kinds("unschedulable-cpu"), ["nodes"]);
-    assert_eq!(kinds("oom-killed"), ["nodes", "resourcequotas", "limitranges"]);
+    assert_eq!(kinds("oom-killed"), ["nodes", "resourcequotas", "limitranges", "verticalpodautoscalers"]);
     assert_eq!(kinds("quota-exceeded"), ["resourcequotas", "limitranges"]);
     assert!(kinds("trap-old-restart").is_empty());
     let logs = needs(&recorded("crash-app-error.exit-2")).logs;

@@ -159,7 +159,12 @@ fn a_tag_that_moved_is_a_hypothesis_beside_the_fault() {
         }
         all.push(good);
         let found = diagnose(&snapshot("crash-app-error.exit-2", all));
-        assert!(of_code(&found, "crash-app-error").is_some());
+        let fault = of_code(&found, "crash-app-error").unwrap();
+        let told = fault
+            .evidence
+            .iter()
+            .any(|one| one.text.starts_with("possible cause: ") && one.text.contains("(image-tag-moved)"));
+        assert_eq!(told, bad != "aa", "it hangs under the fault: {:?}", fault.evidence);
         of_code(&found, "image-tag-moved").map(|finding| finding.severity)
     };
     assert_eq!(made("bb"), Some(Severity::Info));

@@ -287,7 +287,9 @@ fn the_second_wave_asks_for_the_kinds_that_a_code_needs() {
         ("runtimeclass-missing", &["runtimeclasses"]),
         ("serviceaccount-missing", &["rolebindings", "clusterrolebindings"]),
         ("webhook-denied", &["validatingwebhookconfigurations", "mutatingwebhookconfigurations"]),
-        ("admission-policy-denied", &["validatingadmissionpolicies", "validatingadmissionpolicybindings"]),
+        ("admission-policy-denied", &[]),
+        ("image-platform-missing", &["nodes"]),
+        ("exec-format-error", &["nodes"]),
         ("pod-security-denied.daemonset", &["namespaces"]),
         ("hpa-metrics-unavailable", &["apiservices"]),
         ("ingress-backend-port-missing", &["ingressclasses"]),
@@ -301,7 +303,9 @@ fn the_second_wave_asks_for_the_kinds_that_a_code_needs() {
         assert_eq!(needs(&recorded(name)).kinds, kinds, "{name}");
     }
     let flux = needs(&delivered("flux-oomkilled")).kinds;
-    assert_eq!(flux, ["kustomizations", "gitrepositories", "nodes", "resourcequotas", "limitranges"]);
+    let limits = ["nodes", "resourcequotas", "limitranges", "verticalpodautoscalers"];
+    let sources = ["gitrepositories", "imagepolicies", "imageupdateautomations"];
+    assert_eq!(flux, [&["kustomizations"][..], &limits, &sources].concat());
     assert_eq!(needs(&delivered("argo-oomkilled")).kinds[0], "applications");
 }
 
