@@ -3,7 +3,7 @@
 
 use aifix::doors::files;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -106,6 +106,11 @@ const KINDS: [(&str, &str, &str); 45] = [
     ("example.org/v1", "widgets", "Widget"),
 ];
 
+/// The plural of a kind that it serves.
+pub(crate) fn plural(kind: &str) -> Option<&'static str> {
+    KINDS.iter().find(|row| row.2 == kind).map(|row| row.1)
+}
+
 pub(crate) struct ApiServer {
     port: u16,
     shared: Arc<Shared>,
@@ -158,6 +163,16 @@ impl ApiServer {
             }
         });
         Self { port, shared }
+    }
+
+    /// Kinds of which it has objects.
+    pub(crate) fn kinds(&self) -> BTreeSet<String> {
+        self.shared.objects.iter().map(|object| object["kind"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Its objects of all other kinds.
+    pub(crate) fn objects_without(&self, kind: &str) -> Vec<Value> {
+        self.shared.objects.iter().filter(|object| object["kind"] != kind).cloned().collect()
     }
 
     pub(crate) fn port(&self) -> u16 {

@@ -1,10 +1,10 @@
 //! Live equals recorded: what a scan asks for is enough to see each recorded failure.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
-use crate::api_server::ApiServer;
+use crate::api_server::{Act, ApiServer, plural};
 use crate::harness::{Sandbox, recorded};
 use aifix::doors::files;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -39,12 +39,20 @@ fn findings(sandbox: &Sandbox, words: &[&str]) -> Vec<Value> {
     all
 }
 
-fn codes(findings: &[Value]) -> Vec<&str> {
-    findings.iter().map(|finding| finding["code"].as_str().unwrap()).collect()
+/// What `find` says of each recording, four at a time.
+fn wrong(find: &(dyn Fn(&str) -> Vec<String> + Sync)) -> Vec<String> {
+    let names = files::list(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded")).unwrap();
+    std::thread::scope(|scope| {
+        let parts = names.chunks(names.len().div_ceil(4));
+        let all: Vec<_> = parts
+            .map(|part| scope.spawn(move || part.iter().flat_map(|name| find(name)).collect::<Vec<String>>()))
+            .collect();
+        all.into_iter().flat_map(|part| part.join().unwrap()).collect()
+    })
 }
 
-fn names() -> Vec<String> {
-    files::list(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded")).unwrap()
+fn codes(findings: &[Value]) -> Vec<String> {
+    findings.iter().map(|finding| finding["code"].as_str().unwrap().to_owned()).collect()
 }
 
 /// Rights as `verb group resource`, those of every rule that `doctor --rbac` prints.
@@ -109,15 +117,41 @@ fn difference(name: &str, granted: &BTreeSet<String>) -> Option<String> {
 
 #[test]
 fn every_recording_served_by_an_api_server_gives_the_findings_of_its_file() {
-    let (names, granted) = (names(), granted());
-    let granted = &granted;
-    let wrong: Vec<String> = std::thread::scope(|scope| {
-        let parts = names.chunks(names.len().div_ceil(4));
-        let run =
-            |part: &[String]| -> Vec<String> { part.iter().filter_map(|name| difference(name, granted)).collect() };
-        let all: Vec<_> = parts.map(|part| scope.spawn(move || run(part))).collect();
-        all.into_iter().flat_map(|part| part.join().unwrap()).collect()
-    });
+    let granted = granted();
+    let wrong = wrong(&|name| difference(name, &granted).into_iter().collect());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Kinds of every recording that matter only to those that are named after them.
+const BESIDE: [&str; 3] = ["Endpoints", "Namespace", "ServiceAccount"];
+
+/// Codes that are lost without the right to a kind and that no gap names.
+fn silent(name: &str) -> Vec<String> {
+    let whole = codes(&findings(&sandbox(&ApiServer::recorded(name)), &[])).into_iter().collect::<BTreeSet<_>>();
+    let kinds = ApiServer::recorded(name).kinds();
+    let matters = |kind: &&String| !BESIDE.contains(&kind.as_str()) || name.starts_with(&kind.to_lowercase());
+    let mut out = Vec::new();
+    for plural in kinds.iter().filter(matters).filter_map(|kind| plural(kind)) {
+        let server = ApiServer::recorded(name);
+        server.always(&format!("/{plural}?"), Act::Fail(403, "", "no"));
+        let report = sandbox(&server).aifix(&["scan", "-A", "--all", "-o", "json"]).json();
+        let found = codes(report["findings"].as_array().unwrap()).into_iter().collect::<BTreeSet<_>>();
+        let of_it = |gap: &&Value| gap["what"].as_str().unwrap().split(' ').next() == Some(plural);
+        let gap = report["contexts"][0]["gaps"].as_array().unwrap().iter().find(of_it);
+        let named = |code: &String| {
+            gap.is_some_and(|gap| {
+                gap["essential"] == true || gap["codes"].as_array().unwrap().iter().any(|c| c == code)
+            })
+        };
+        let lost = whole.difference(&found).filter(|code| !named(code));
+        out.extend(lost.map(|code| format!("{name}: without {plural} {code} is lost; the gap: {gap:?}")));
+    }
+    out
+}
+
+#[test]
+fn what_a_missing_right_hides_is_named_by_its_gap() {
+    let wrong = wrong(&silent);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -130,4 +164,29 @@ fn what_no_scan_asks_for_is_told_to_who_asks_by_name() {
         let told = sandbox.aifix(&["explain", "deployment/web", "-n", &namespace, "-o", "json"]).exits(0).json();
         assert_eq!(told["roots"][0]["code"], name);
     }
+}
+
+#[test]
+fn a_custom_resource_that_owns_what_fails_is_read_and_says_why() {
+    let list = files::read(&Path::new(&recorded("oom-killed")).join("objects.json")).unwrap();
+    let list: Value = serde_json::from_slice(&list).unwrap();
+    let mut objects: Vec<Value> =
+        list["items"].as_array().unwrap().iter().filter(|object| object["kind"] == "Pod").cloned().collect();
+    let namespace = objects[0]["metadata"]["namespace"].clone();
+    objects[0]["metadata"]["ownerReferences"] =
+        json!([{"apiVersion": "example.org/v1", "kind": "Widget", "name": "w", "uid": "u", "controller": true}]);
+    objects.push(json!({"apiVersion": "example.org/v1", "kind": "Widget",
+        "metadata": {"name": "w", "namespace": namespace, "uid": "u"},
+        "status": {"conditions": [{"type": "Ready", "status": "False", "reason": "Broken", "message": "no quorum"},
+            {"type": "Degraded", "status": "False", "message": "not it"}]}}));
+    let server = ApiServer::start(objects, "", 500);
+    let found = findings(&sandbox(&server), &[]);
+    let said: Vec<&str> =
+        found[0]["evidence"].as_array().unwrap().iter().map(|one| one["text"].as_str().unwrap()).collect();
+    assert_eq!(said[said.len() - 2..], ["Widget/w owns these pods", "Widget/w says Ready=False: Broken: no quorum"]);
+    assert_eq!(found[0]["object"]["kind"], "Widget");
+    let missing = ApiServer::start(server.objects_without("Widget"), "", 500);
+    let report = sandbox(&missing).aifix(&["scan", "-A", "-o", "json"]).json();
+    let gap = &report["contexts"][0]["gaps"][0];
+    assert!(gap["what"].as_str().unwrap().starts_with("Widget ") && gap["essential"] == false, "{gap}");
 }
