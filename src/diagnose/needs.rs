@@ -44,7 +44,6 @@ pub fn needs(snapshot: &Snapshot) -> Needs {
     traffic(&view, &mut kinds);
     rights(&view, &containers, &mut kinds);
     deletions(&view, &mut kinds);
-    owners(&view, &mut kinds);
     delivered(&view, &mut kinds);
     Needs { kinds: kinds.0, logs: logs(&containers), maps: values::wanted(&view) }
 }
@@ -63,12 +62,15 @@ impl Kinds {
     }
 }
 
-/// ReplicationControllers, which few clusters have: a pod or an event names them.
+/// Owners that few clusters have: a pod or an event names them.
 fn owners(view: &View<'_>, kinds: &mut Kinds) {
     let of_pods = view.snapshot.pods.iter().filter_map(|pod| Some(pod.metadata.controller()?.kind.as_str()));
     let of_events = view.snapshot.events.iter().map(|event| event.involved_object.kind.as_str());
     if of_pods.chain(of_events).any(|kind| kind == "ReplicationController") {
         kinds.want(["replicationcontrollers"]);
+    }
+    if view.workloads.iter().any(|workload| !workload.inspected && workload.top.kind == "Rollout") {
+        kinds.want(["rollouts"]);
     }
 }
 
@@ -251,17 +253,6 @@ fn deletions(view: &View<'_>, kinds: &mut Kinds) {
     let undiscovered = |c: &Condition| c.kind == "NamespaceDeletionDiscoveryFailure" && c.status == "True";
     if view.snapshot.kind("Namespace").iter().flat_map(Object::conditions).any(|c| undiscovered(&c)) {
         kinds.want(["apiservices"]);
-    }
-}
-
-/// Owners of pods that are rarely used.
-fn owners(view: &View<'_>, kinds: &mut Kinds) {
-    for workload in view.workloads.iter().filter(|workload| !workload.inspected) {
-        match workload.top.kind.as_str() {
-            "ReplicationController" => kinds.want(["replicationcontrollers"]),
-            "Rollout" => kinds.want(["rollouts"]),
-            _ => {}
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::code::{Code, FixClass};
 use super::object::ObjectRef;
 use super::path::Path;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// How bad a finding is, worst first in order.

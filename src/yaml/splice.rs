@@ -153,6 +153,10 @@ impl Page<'_> {
         let body = self.literal_body(node);
         let indent = node.range.start - body.start;
         let written: Vec<&str> = self.text[body.clone()].split_inclusive('\n').collect();
+        let breaks = |text: &str| text.len() - text.trim_end_matches('\n').len();
+        if breaks(old) != breaks(new) || new.starts_with([' ', '\n']) {
+            return Err(YamlError::Unsupported("the block's indicator does not fit the new text".to_owned()));
+        }
         let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
         if old.len() != written.len() || new.is_empty() || old.first().is_some_and(|line| line.is_empty()) {
             return Err(YamlError::Unsupported("the block is written in an unusual way".to_owned()));
