@@ -143,8 +143,8 @@ fn of_budget(view: &View<'_>, budget: &Object) -> Option<Observation> {
     }
     let policy = budget.text("/spec/unhealthyPodEvictionPolicy");
     // The controller leaves the status of a second budget for the same pods as it was.
-    let ready = view.workloads.iter().filter(|w| w.top.namespace() == budget.metadata.namespace).flat_map(|w| &w.pods);
-    let any_ready = ready.into_iter().any(|pod| pod.is_ready() && selects(&wanted, &pod.metadata.labels));
+    let here = view.workloads.iter().filter(|w| w.top.namespace() == budget.metadata.namespace);
+    let any_ready = here.flat_map(|w| &w.pods).any(|pod| pod.is_ready() && selects(&wanted, &pod.metadata.labels));
     if healthy == 0 && !any_ready && policy != "AlwaysAllow" && !wanted.is_empty() {
         let mut seen = info(
             &PDB_UNHEALTHY_BLOCKS_DRAIN,

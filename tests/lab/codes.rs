@@ -72,7 +72,7 @@ fn make(folder: &Path, scans: &Mutex<()>) -> u64 {
     }
     let expected = Expected::read(folder, &fault.namespace.0);
     let seen = || {
-        let guard = scans.lock().unwrap_or_else(|broken| broken.into_inner());
+        let guard = scans.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let ran = aifix(fault.files.path(), &["scan", "-n", &fault.namespace.0, "-o", "json"]);
         drop(guard);
         expected.differs(&ran.json())
