@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 /// At least so many codes are made on a real cluster.
-const CODES: usize = 60;
+const CODES: usize = 100;
 
 /// The code that a folder is about.
 fn code(folder: &Path) -> &str {
