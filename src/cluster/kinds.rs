@@ -162,7 +162,9 @@ pub(super) const FIRST: [Row; 18] = [
         "pvc-terminating-in-use",
         "pvc-volume-name-mismatch",
         "storageclass-missing",
+        "provisioner-missing",
         "provisioning-failed",
+        "pvc-resize-failed",
         "sts-pvc-pending",
     ]),
     Row::new("configmaps", "ConfigMap", "v1").reading(Reading::Keys).hides(&[
@@ -171,6 +173,7 @@ pub(super) const FIRST: [Row; 18] = [
         "volume-configmap-missing",
         "volume-key-missing",
         "config-changed-not-reloaded",
+        "object-finalizer-stuck",
     ]),
     Row::new("serviceaccounts", "ServiceAccount", "v1").hides(&[
         "serviceaccount-missing",
