@@ -3,10 +3,11 @@
 use super::client::{Api, Count, JSON, METADATA_LIST};
 use super::failure::{Failure, foreign};
 use super::kinds::{Reading, Row, collection, escape};
-use crate::model::kube::{Event, Keyed, Object, Pod};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use crate::model::kube::{Event, Keyed, Object, Pod, Unmanaged};
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use std::panic::resume_unwind;
 
 /// Items per page, as kubectl asks.
 const LIMIT: usize = 500;
@@ -48,7 +49,7 @@ pub(super) struct Listed<T> {
 pub(super) async fn list(api: &Api, row: &Row, api_version: &str, namespace: Option<&str>) -> Listed<Batch> {
     let path = format!("{}?limit={LIMIT}", collection(api_version, namespace, row.plural));
     match row.reading {
-        Reading::Pods => pages(api, &path, JSON, |pod: Pod| Some(pod.reduce())).await.map(Batch::Pods),
+        Reading::Pods => pages(api, &path, JSON, |Reduced(pod)| Some(pod)).await.map(Batch::Pods),
         Reading::Events => {
             let lean = |mut event: Event| {
                 event.metadata.managed_fields = Vec::new();
@@ -60,17 +61,29 @@ pub(super) async fn list(api: &Api, row: &Row, api_version: &str, namespace: Opt
             pages(api, &path, METADATA_LIST, |value: Value| Keyed::from_value(&value)).await.map(Batch::Keyed)
         }
         Reading::Objects => {
-            let lean = |mut object: Object| {
-                // Items of a list do not say what they are.
-                row.kind.clone_into(&mut object.kind);
-                api_version.clone_into(&mut object.api_version);
-                if !Row::keeps_managers(row.kind) {
-                    object.metadata.managed_fields = Vec::new();
-                }
+            // Items of a list do not say what they are.
+            let (kind, api_version) = (row.kind, api_version.to_owned());
+            let named = move |mut object: Object| {
+                kind.clone_into(&mut object.kind);
+                object.api_version.clone_from(&api_version);
                 Some(object)
             };
-            pages(api, &path, JSON, lean).await.map(Batch::Objects)
+            let listed = if Row::keeps_managers(kind) {
+                pages(api, &path, JSON, named).await
+            } else {
+                pages(api, &path, JSON, move |Unmanaged(object)| named(object)).await
+            };
+            listed.map(Batch::Objects)
         }
+    }
+}
+
+/// A pod that is reduced before the next one is read.
+struct Reduced(Pod);
+
+impl<'de> Deserialize<'de> for Reduced {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Pod::deserialize(from).map(|pod| Self(pod.reduce()))
     }
 }
 
@@ -80,27 +93,29 @@ impl<T> Listed<T> {
     }
 }
 
-async fn pages<T: DeserializeOwned, U>(
+/// Reads page after page. A page is decoded while the next one is on its way: the server needs as long for
+/// one as we do.
+async fn pages<T, U>(
     api: &Api,
     path: &str,
     accept: &str,
-    keep: impl Fn(T) -> Option<U>,
-) -> Listed<Vec<U>> {
+    keep: impl Fn(T) -> Option<U> + Clone + Send + 'static,
+) -> Listed<Vec<U>>
+where
+    T: DeserializeOwned,
+    U: Send + 'static,
+{
     let mut listed = Listed { items: Vec::new(), failure: None, odd: Vec::new() };
-    let (mut token, mut restarted, mut read) = (String::new(), false, 0);
+    let (mut restarted, mut read, mut last) = (false, 0, None);
+    let mut answer = api.read(path, accept, Count::List).await;
     loop {
-        let (page, count) = match token.as_str() {
-            "" => (path.to_owned(), Count::List),
-            token => (format!("{path}&continue={}", escape(token)), Count::Page),
-        };
-        let answer = api.read(&page, accept, count).await;
-        let page = match answer.and_then(|bytes| decode::<T>(&bytes)) {
-            Ok(page) => page,
+        let bytes = match answer {
+            Ok(bytes) => bytes,
             // The pages' snapshot was compacted away: begin again, once.
             Err(Failure::Answer { code: 410, .. }) if !restarted => {
-                restarted = true;
-                token.clear();
+                (restarted, last) = (true, None);
                 listed = Listed { items: Vec::new(), failure: None, odd: Vec::new() };
+                answer = api.read(path, accept, Count::List).await;
                 continue;
             }
             Err(failure) => {
@@ -108,22 +123,70 @@ async fn pages<T: DeserializeOwned, U>(
                 return listed;
             }
         };
-        listed.items.extend(page.items.into_iter().filter_map(&keep));
-        listed.odd.extend(page.odd);
         read += 1;
-        if page.token.is_empty() {
-            return listed;
+        let token = token(&bytes);
+        let keep = keep.clone();
+        let decoding = tokio::task::spawn_blocking(move || {
+            let Decoded { items, odd } = decode::<T>(&bytes)?;
+            Ok((items.into_iter().filter_map(keep).collect::<Vec<U>>(), odd))
+        });
+        let next = match &token {
+            Some(token) if last.as_ref() != Some(token) && read < MAX_PAGES => {
+                let page = format!("{path}&continue={}", escape(token));
+                Some(api.read(&page, accept, Count::Page).await)
+            }
+            _ => None,
+        };
+        match decoding.await.unwrap_or_else(|error| resume_unwind(error.into_panic())) {
+            Ok((items, odd)) => {
+                listed.items.extend(items);
+                listed.odd.extend(odd);
+            }
+            Err(failure) => {
+                listed.failure = Some(failure);
+                return listed;
+            }
         }
-        if page.token == token || read >= MAX_PAGES {
-            listed.failure = Some(Failure::Garbled(format!("its pages do not end, {read} were read")));
-            return listed;
-        }
-        token = page.token;
+        answer = match next {
+            Some(next) => next,
+            None => {
+                let endless = || Failure::Garbled(format!("its pages do not end, {read} were read"));
+                listed.failure = token.map(|_| endless());
+                return listed;
+            }
+        };
+        last = token;
     }
 }
 
+/// The token of the next page, without reading further than the server writes it: before the items.
+fn token(bytes: &[u8]) -> Option<String> {
+    struct Head<'t>(&'t mut Option<String>);
+    impl<'de> Visitor<'de> for Head<'_> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
+            while let Some(key) = fields.next_key::<String>()? {
+                if key == "metadata" {
+                    *self.0 = fields.next_value::<ListMeta>()?.token;
+                    break;
+                }
+                fields.next_value::<IgnoredAny>()?;
+            }
+            Ok(())
+        }
+    }
+    let mut token = None;
+    // What is wrong with the rest is said by who decodes it.
+    let _ = serde_json::Deserializer::from_slice(bytes).deserialize_map(Head(&mut token));
+    token.filter(|token| !token.is_empty())
+}
+
 struct Decoded<T> {
-    token: String,
     items: Vec<T>,
     odd: Vec<String>,
 }
@@ -132,13 +195,11 @@ struct Decoded<T> {
 struct Page<T> {
     #[serde(default)]
     kind: String,
-    #[serde(default)]
-    metadata: ListMeta,
     /// Go writes `null` for an empty list.
     items: Option<Vec<T>>,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize)]
 struct ListMeta {
     #[serde(rename = "continue", default)]
     token: Option<String>,
@@ -147,17 +208,13 @@ struct ListMeta {
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<Decoded<T>, Failure> {
     if let Ok(page) = serde_json::from_slice::<Page<T>>(bytes) {
         is_list(&page.kind)?;
-        return Ok(Decoded {
-            token: page.metadata.token.unwrap_or_default(),
-            items: page.items.unwrap_or_default(),
-            odd: Vec::new(),
-        });
+        return Ok(Decoded { items: page.items.unwrap_or_default(), odd: Vec::new() });
     }
     // One object of an unexpected shape must not hide the others.
     let page: Page<Value> =
         serde_json::from_slice(bytes).map_err(|error| Failure::Garbled(foreign(&error.to_string())))?;
     is_list(&page.kind)?;
-    let mut decoded = Decoded { token: page.metadata.token.unwrap_or_default(), items: Vec::new(), odd: Vec::new() };
+    let mut decoded = Decoded { items: Vec::new(), odd: Vec::new() };
     for value in page.items.unwrap_or_default() {
         match T::deserialize(&value) {
             Ok(item) => decoded.items.push(item),
@@ -187,7 +244,7 @@ mod tests {
         let page = br#"{"kind":"PodList","metadata":{"continue":"t"},"items":[
             {"metadata":{"name":"good"}},{"metadata":{"name":"odd"},"spec":{"hostNetwork":"yes"}}]}"#;
         let decoded = decode::<Pod>(page).unwrap();
-        assert_eq!((decoded.items.len(), decoded.token.as_str()), (1, "t"));
+        assert_eq!((decoded.items.len(), token(page).as_deref()), (1, Some("t")));
         assert!(decoded.odd[0].starts_with("odd: invalid type"), "{:?}", decoded.odd);
     }
 
@@ -197,5 +254,19 @@ mod tests {
             assert!(decode::<Pod>(body.as_bytes()).is_err(), "{body}");
         }
         assert!(decode::<Pod>(br#"{"kind":"PodList","items":null}"#).unwrap().items.is_empty());
+    }
+
+    #[test]
+    fn the_token_is_read_before_the_items_and_behind_them() {
+        for (body, there) in [
+            (r#"{"kind":"PodList","metadata":{"continue":"t"},"items":[{"cut"#, Some("t")),
+            (r#"{"items":[{"metadata":{"continue":"not this"}}],"metadata":{"continue":"t"}}"#, Some("t")),
+            (r#"{"metadata":{"continue":""}}"#, None),
+            (r#"{"metadata":{"resourceVersion":"1"},"continue":"t"}"#, None),
+            (r#"{"metadata":null,"items":[]}"#, None),
+            ("[]", None),
+        ] {
+            assert_eq!(token(body.as_bytes()).as_deref(), there, "{body}");
+        }
     }
 }

@@ -74,18 +74,26 @@ pub(super) async fn read(
         needs.logs.retain(|log| !own.contains(log));
         needs.logs.splice(0..0, own);
     }
+    let seen = size(&snapshot);
     cluster.second_wave(&mut snapshot, &needs).await;
-    // A log can point to one more kind, such as the roles behind a refusal.
-    let mut further = diagnose::needs(&snapshot);
-    further.kinds.retain(|kind| !needs.kinds.contains(kind));
-    further.logs.clear();
-    further.maps.clear();
-    if !further.kinds.is_empty() {
-        cluster.second_wave(&mut snapshot, &further).await;
+    if size(&snapshot) > seen {
+        // A log can point to one more kind, such as the roles behind a refusal.
+        let mut further = diagnose::needs(&snapshot);
+        further.kinds.retain(|kind| !needs.kinds.contains(kind));
+        further.logs.clear();
+        further.maps.clear();
+        if !further.kinds.is_empty() {
+            cluster.second_wave(&mut snapshot, &further).await;
+        }
     }
     let owners = diagnose::unseen_owners(&snapshot);
     cluster.read_owners(&mut snapshot, &owners).await;
     Ok(snapshot)
+}
+
+/// How many objects and logs there are.
+fn size(snapshot: &Snapshot) -> usize {
+    snapshot.objects.values().map(Vec::len).sum::<usize>() + snapshot.logs.len()
 }
 
 /// Takes a snapshot and diagnoses it.

@@ -9,6 +9,7 @@ use crate::output::{github, html, json, junit, markdown, sarif, scan_text};
 use crate::settings::flags::{LookArgs, ScanFormat};
 use crate::text::{self, Sanitised, shell_word};
 use clap::Args;
+use std::mem::ManuallyDrop;
 use std::time::Duration;
 
 /// Find the failing workloads of a namespace, and why they fail
@@ -113,7 +114,8 @@ async fn first(args: &ScanArgs, filters: &mut Filters, session: &Session) -> Res
     let mut places = contexts::places(&args.look);
     let seen = contexts::first(&mut places, selector.as_ref(), session).await?;
     let part = |(place, seen): (&contexts::Place, Result<look::Seen, Error>)| match seen {
-        Ok(seen) => Part::filtered(&seen, narrowed, filters),
+        // The process ends after this: a large snapshot is not given back piece by piece.
+        Ok(seen) => Part::filtered(&ManuallyDrop::new(seen), narrowed, filters),
         Err(error) => Part::unseen(place.name(), place.scope()).without(error.to_string()),
     };
     Ok(places.iter().zip(seen).map(part).collect())

@@ -223,7 +223,7 @@ pub(crate) fn was_killed(container: &Running<'_, '_>, end: &Terminated) -> bool 
     // The event is gone after an hour: then a failing probe and a run as long as it allows speak for it.
     let Some(spec) = container.spec else { return false };
     let unhealthy = container.events().any(|e| e.reason == "Unhealthy");
-    let allowed = super::probe::settling_seconds(&[&spec.startup_probe, &spec.liveness_probe]) - 60;
+    let allowed = super::probe::settling_seconds(&[spec.startup_probe.as_deref(), spec.liveness_probe.as_deref()]) - 60;
     let has_probe = spec.startup_probe.is_some() || spec.liveness_probe.is_some();
     let lasted = run_seconds(end).unwrap_or_default();
     unhealthy && has_probe && (allowed - 15..=allowed + 45).contains(&lasted)

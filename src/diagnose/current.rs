@@ -49,9 +49,9 @@ pub(crate) fn owned<'s>(snapshot: &'s Snapshot, kind: &str, owner: &Object) -> i
 
 /// The ReplicaSet of a Deployment that has its template; on a tie, or when none has, that of the highest number.
 pub(crate) fn newest_replica_set<'s>(snapshot: &'s Snapshot, deployment: &Object) -> Option<&'s Object> {
-    let wanted = deployment.template().map(bare_template);
+    let wanted = deployment.template();
     owned(snapshot, "ReplicaSet", deployment)
-        .max_by_key(|rs| (rs.template().map(bare_template) == wanted, revision_number(rs), rs.metadata.name.as_str()))
+        .max_by_key(|rs| (same_template(rs.template(), wanted), revision_number(rs), rs.metadata.name.as_str()))
 }
 
 /// `deployment.kubernetes.io/revision` of a ReplicaSet, 0 when absent.
@@ -65,8 +65,28 @@ pub(crate) fn bare_template(template: &Value) -> Value {
     let mut bare = template.clone();
     if let Some(top) = bare.as_object_mut() {
         top.shift_remove("$patch");
+        if let Some(metadata) = top.get_mut("metadata") {
+            *metadata = bare_metadata(metadata);
+        }
     }
-    if let Some(metadata) = bare.get_mut("metadata").and_then(Value::as_object_mut) {
+    bare
+}
+
+/// Whether two templates are the same but for that. What is large in them is compared where it is.
+fn same_template(one: Option<&Value>, other: Option<&Value>) -> bool {
+    let (Some(Value::Object(one)), Some(Value::Object(other))) = (one, other) else { return one == other };
+    let rest =
+        |map: &Map<String, Value>| map.keys().filter(|key| !matches!(key.as_str(), "$patch" | "metadata")).count();
+    let metadata = |map: &Map<String, Value>| map.get("metadata").map(bare_metadata);
+    let same = |(key, value): (&String, &Value)| {
+        matches!(key.as_str(), "$patch" | "metadata") || other.get(key) == Some(value)
+    };
+    rest(one) == rest(other) && one.iter().all(same) && metadata(one) == metadata(other)
+}
+
+fn bare_metadata(metadata: &Value) -> Value {
+    let mut bare = metadata.clone();
+    if let Some(metadata) = bare.as_object_mut() {
         metadata.retain(|key, value| key != "creationTimestamp" && !value.is_null());
         drop_keys(metadata, "labels", |key| matches!(key, "pod-template-hash" | "controller-revision-hash"));
         drop_keys(metadata, "annotations", |key| {
@@ -93,7 +113,7 @@ fn deployment<'s>(workload: &mut Workload<'s>, source: &Object, snapshot: &'s Sn
         return;
     };
     workload.revision.clone_from(&newest.metadata.name);
-    workload.drifted = newest.template().map(bare_template) != source.template().map(bare_template);
+    workload.drifted = !same_template(newest.template(), source.template());
     let is_current = |pod: &&Pod| {
         pod.metadata.controller().is_none_or(|by| by.uid == newest.metadata.uid || by.name == newest.metadata.name)
     };
@@ -130,4 +150,35 @@ pub(crate) fn judged_jobs<'s>(snapshot: &'s Snapshot, cron_job: &Object) -> Vec<
 /// `Complete` or `Failed` with its reason, `None` while a Job runs.
 pub(crate) fn job_end(job: &Object) -> Option<crate::model::kube::Condition> {
     job.conditions().into_iter().find(|c| matches!(c.kind.as_str(), "Complete" | "Failed") && c.status == "True")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn templates_are_the_same_when_their_bare_forms_are() {
+        let template =
+            |metadata: Value, image: &str| json!({"metadata": metadata, "spec": {"containers": [{"image": image}]}});
+        let plain = template(json!({"labels": {"app": "a"}}), "a:1");
+        let others = [
+            plain.clone(),
+            template(json!({"creationTimestamp": null, "labels": {"app": "a", "pod-template-hash": "x"}}), "a:1"),
+            template(json!({"labels": {"app": "a"}, "annotations": {"checksum/config": "1"}}), "a:1"),
+            json!({"$patch": "replace", "spec": plain["spec"], "metadata": plain["metadata"]}),
+            template(json!({"labels": {"app": "b"}}), "a:1"),
+            template(json!({"labels": {"app": "a"}}), "a:2"),
+            json!({"spec": plain["spec"]}),
+            json!({"spec": plain["spec"], "metadata": plain["metadata"], "more": 1}),
+            Value::Null,
+        ];
+        let same = |other: &Value| same_template(Some(&plain), Some(other));
+        assert_eq!(others.iter().filter(|other| same(other)).count(), 4);
+        for other in &others {
+            assert_eq!(same(other), bare_template(&plain) == bare_template(other), "{other}");
+            assert_eq!(same_template(Some(other), Some(&plain)), same(other), "{other}");
+        }
+        assert!(same_template(None, None) && !same_template(None, Some(&plain)));
+    }
 }

@@ -243,7 +243,9 @@ fn running_settled(view: &View<'_>, pod: &Pod) -> Settled {
     }
     for status in late {
         let spec = pod.spec.containers.iter().find(|c| c.name == status.name);
-        let seconds = spec.map_or(60, |c| super::probe::settling_seconds(&[&c.startup_probe, &c.readiness_probe]));
+        let seconds = spec.map_or(60, |c| {
+            super::probe::settling_seconds(&[c.startup_probe.as_deref(), c.readiness_probe.as_deref()])
+        });
         let started = status.state.running.as_ref().and_then(|running| running.started_at.0);
         match view.settled(started.or(pod.metadata.creation_timestamp), seconds) {
             Settled::Yes => {}

@@ -26,6 +26,7 @@ mod history;
 mod image;
 mod ingress;
 mod jobs;
+mod labelled;
 mod limits;
 mod log_lines;
 mod mounts;

@@ -233,13 +233,18 @@ fn traffic(view: &View<'_>, kinds: &mut Kinds) {
 }
 
 /// Roles and bindings, for a program that was refused something by the API.
+const RIGHTS: [&str; 4] = ["rolebindings", "roles", "clusterrolebindings", "clusterroles"];
+
 fn rights(view: &View<'_>, containers: &[Running<'_, '_>], kinds: &mut Kinds) {
-    let refused = |text: &str| text.contains("system:serviceaccount:") && text.contains(" cannot ");
-    let in_logs = view.snapshot.logs.iter().flat_map(|log| &log.lines).any(|line| refused(&line.text));
-    let at_end = containers.iter().filter_map(Running::last_exit).any(|end| refused(&end.message));
-    if in_logs || at_end {
-        kinds.want(["rolebindings", "roles", "clusterrolebindings", "clusterroles"]);
+    let at_end = containers.iter().filter_map(Running::last_exit).any(|end| is_refusal(&end.message));
+    let in_logs = || view.snapshot.logs.iter().flat_map(|log| &log.lines).any(|line| is_refusal(&line.text));
+    if at_end || in_logs() {
+        kinds.want(RIGHTS);
     }
+}
+
+fn is_refusal(text: &str) -> bool {
+    text.contains("system:serviceaccount:") && text.contains(" cannot ")
 }
 
 /// The namespace of what was deleted and does not go away.

@@ -85,7 +85,7 @@ fn selected<'v, 's>(view: &'v View<'s>, service: &Object) -> Selected<'v, 's> {
     if wanted.is_empty() {
         return out;
     }
-    for workload in view.workloads.iter().filter(|w| w.top.namespace() == service.metadata.namespace) {
+    for workload in view.selectable(&service.metadata.namespace, &wanted) {
         let pods: Vec<_> = workload.current.iter().filter(|p| selects(&wanted, &p.metadata.labels)).collect();
         let template = workload.source.filter(|_| selects(&wanted, &workload.labels)).and_then(Object::pod_spec);
         // A template still has what a healthy pod's reduced copy has not: probes, env, args.

@@ -25,9 +25,9 @@ pub const PROBES: [(&str, &str); 3] =
 /// The probe of this field name.
 pub fn probe_of<'c>(container: &'c Container, field: &str) -> Option<&'c Probe> {
     match field {
-        "readinessProbe" => container.readiness_probe.as_ref(),
-        "livenessProbe" => container.liveness_probe.as_ref(),
-        "startupProbe" => container.startup_probe.as_ref(),
+        "readinessProbe" => container.readiness_probe.as_deref(),
+        "livenessProbe" => container.liveness_probe.as_deref(),
+        "startupProbe" => container.startup_probe.as_deref(),
         _ => None,
     }
 }
@@ -52,8 +52,8 @@ pub fn port_number(port: &Value, ports: &[ContainerPort]) -> Option<i64> {
 }
 
 /// Seconds after the start in which probes may fail: what they allow, and a minute. Defaults as the API sets them.
-pub(crate) fn settling_seconds(probes: &[&Option<Probe>]) -> i64 {
-    let allowed = probes.iter().filter_map(|probe| probe.as_ref()).map(|probe| {
+pub(crate) fn settling_seconds(probes: &[Option<&Probe>]) -> i64 {
+    let allowed = probes.iter().flatten().map(|probe| {
         let or = |value: i64, default: i64| if value == 0 { default } else { value };
         probe.initial_delay_seconds + or(probe.period_seconds, 10) * or(probe.failure_threshold, 3)
     });

@@ -65,8 +65,10 @@ fn mismatch(view: &View<'_>, service: &Object) -> Option<Observation> {
     let selector = selector(service);
     let namespace = &service.metadata.namespace;
     let here = || view.workloads.iter().filter(|w| w.top.namespace() == namespace);
-    let any_pod = here().flat_map(|w| &w.pods).any(|pod| selects(&selector, &pod.metadata.labels));
-    if selector.is_empty() || any_pod || here().any(|w| selects(&selector, &w.labels)) {
+    let is_one = |w: &Workload<'_>| {
+        selects(&selector, &w.labels) || w.pods.iter().any(|pod| selects(&selector, &pod.metadata.labels))
+    };
+    if selector.is_empty() || view.selectable(namespace, &selector).any(is_one) {
         return None;
     }
     let near: Vec<(&Workload<'_>, String, String)> =
@@ -125,7 +127,7 @@ pub(crate) fn consequences(view: &View<'_>) -> Vec<Consequence> {
         let selector = selector(service);
         let mut pods = 0;
         let mut workloads = Vec::new();
-        for workload in view.workloads.iter().filter(|w| w.top.namespace() == service.metadata.namespace) {
+        for workload in view.selectable(&service.metadata.namespace, &selector) {
             let selected: Vec<_> = workload.pods.iter().filter(|p| selects(&selector, &p.metadata.labels)).collect();
             if selected.iter().any(|pod| pod.is_ready()) {
                 return None;

@@ -2,6 +2,7 @@
 
 use super::current;
 use super::health::{self, Counts, Health};
+use super::labelled::Labelled;
 use super::owners::{Owners, WORKLOADS};
 use crate::model::kube::{Container, ContainerStatus, Event, InvolvedObject, Object, Pod, Terminated};
 use crate::model::object::ObjectRef;
@@ -58,6 +59,7 @@ pub(crate) struct View<'s> {
     pub snapshot: &'s Snapshot,
     pub workloads: Vec<Workload<'s>>,
     events: BTreeMap<&'s str, Vec<&'s Event>>,
+    labelled: Labelled,
 }
 
 impl<'s> View<'s> {
@@ -69,8 +71,9 @@ impl<'s> View<'s> {
         for group in events.values_mut() {
             group.sort_by_key(|e| (e.last_seen(), e.reason.as_str(), e.message.as_str(), e.metadata.name.as_str()));
         }
-        let mut view = Self { snapshot, workloads: Vec::new(), events };
+        let mut view = Self { snapshot, workloads: Vec::new(), events, labelled: Labelled::default() };
         view.workloads = workloads(snapshot);
+        view.labelled = Labelled::new(&view.workloads);
         for workload in &mut view.workloads {
             current::judge(workload, snapshot);
             workload.counts = health::counts(workload);
@@ -113,6 +116,15 @@ impl<'s> View<'s> {
     /// The workload that a key names.
     pub(crate) fn workload(&self, key: &str) -> Option<&Workload<'s>> {
         self.workloads.binary_search_by(|workload| workload.key.as_str().cmp(key)).ok().map(|at| &self.workloads[at])
+    }
+
+    /// The workloads that a selector may select by their template or by a pod; none when it is empty.
+    pub(crate) fn selectable(
+        &self,
+        namespace: &str,
+        selector: &BTreeMap<String, String>,
+    ) -> impl Iterator<Item = &Workload<'s>> {
+        self.labelled.among(namespace, selector).iter().map(|at| &self.workloads[*at])
     }
 
     /// The workload of a pod that an event is about and that may be gone: by its uid, else by the name

@@ -79,7 +79,7 @@ fn hurts(container: &Running<'_, '_>, failing: &Failing<'_>) -> bool {
     }
     let any_kill = kills(container, "liveness") + kills(container, "startup");
     let Some(spec) = container.spec else { return false };
-    let settling = settling_seconds(&[&spec.startup_probe, &spec.readiness_probe]);
+    let settling = settling_seconds(&[spec.startup_probe.as_deref(), spec.readiness_probe.as_deref()]);
     let started = status.state.running.as_ref().and_then(|running| running.started_at.0);
     let up_long = container.at.view.settled(started, settling) == Settled::Yes;
     !status.ready && (status.state.running.is_some() && up_long || any_kill >= 2)

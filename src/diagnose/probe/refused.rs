@@ -65,7 +65,7 @@ fn dies_young(container: &Running<'_, '_>) -> bool {
     };
     let grace = probe.as_ref().and_then(|probe| probe.termination_grace_period_seconds).unwrap_or(GRACE);
     let period = probe.as_ref().map_or(10, |probe| if probe.period_seconds == 0 { 10 } else { probe.period_seconds });
-    let allowed = settling_seconds(&[probe]) - 60 + period + grace;
+    let allowed = settling_seconds(&[probe.as_deref()]) - 60 + period + grace;
     let states = [&container.status.state, &container.status.last_state];
     let mut runs = states.into_iter().filter_map(|state| state.terminated.as_ref()).filter_map(run_seconds).peekable();
     runs.peek().is_some() && runs.all(|seconds| seconds <= allowed)
@@ -133,8 +133,8 @@ fn tell(
 
 /// What a probe allows a start, in words.
 fn allowed(container: &Running<'_, '_>, field: &str) -> String {
-    let probe = container.spec.and_then(|spec| probe_of(spec, field)).cloned();
-    text::duration(settling_seconds(&[&probe]) - 60)
+    let probe = container.spec.and_then(|spec| probe_of(spec, field));
+    text::duration(settling_seconds(&[probe]) - 60)
 }
 
 fn declared_fact(port: &ContainerPort) -> Value {

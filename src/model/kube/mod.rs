@@ -5,15 +5,17 @@
 //! Shapes: <https://kubernetes.io/docs/reference/kubernetes-api/>.
 
 mod keyed;
+mod meta;
 mod object;
 
 pub use keyed::{Keyed, Oddity};
-pub use object::Object;
+pub use meta::{ManagedField, Meta};
+pub use object::{Object, Unmanaged};
 
 use crate::model::object::ObjectRef;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// Reads `null` as the default: Go clients write it for an empty list or map.
@@ -24,13 +26,6 @@ fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -
 /// Reads a timestamp; `null` and text that is none are "not known".
 fn timestamp<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
     Ok(Option::<String>::deserialize(from)?.and_then(|text| text.parse().ok()))
-}
-
-/// Annotations without `last-applied-configuration`, which repeats whole objects with their values.
-fn annotations<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
-    let mut map: BTreeMap<String, String> = nullable(from)?;
-    map.remove("kubectl.kubernetes.io/last-applied-configuration");
-    Ok(map)
 }
 
 macro_rules! lean {
@@ -48,61 +43,22 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// `metadata` of any object.
+/// A pod. Healthy ones hold only part of their spec: see [`Pod::reduce`].
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Meta {
-    pub name: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub namespace: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub uid: String,
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "BTreeMap::is_empty")]
-    pub labels: BTreeMap<String, String>,
-    #[serde(deserialize_with = "annotations", skip_serializing_if = "BTreeMap::is_empty")]
-    pub annotations: BTreeMap<String, String>,
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
-    pub owner_references: Vec<OwnerReference>,
-    #[serde(deserialize_with = "timestamp", skip_serializing_if = "Option::is_none")]
-    pub creation_timestamp: Option<Timestamp>,
-    #[serde(deserialize_with = "timestamp", skip_serializing_if = "Option::is_none")]
-    pub deletion_timestamp: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub deletion_grace_period_seconds: Option<i64>,
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
-    pub finalizers: Vec<String>,
-    #[serde(skip_serializing_if = "is_default")]
-    pub generation: i64,
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
-    pub managed_fields: Vec<ManagedField>,
-}
-
-impl Meta {
-    /// The owner with `controller: true`.
-    pub fn controller(&self) -> Option<&OwnerReference> {
-        self.owner_references.iter().find(|owner| owner.controller)
-    }
-}
-
-/// One entry of `metadata.managedFields`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ManagedField {
-    pub manager: String,
-    pub operation: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub subresource: String,
-    #[serde(deserialize_with = "timestamp", skip_serializing_if = "Option::is_none")]
-    pub time: Option<Timestamp>,
-    pub fields_v1: Value,
+#[serde(default)]
+pub struct Pod {
+    #[serde(deserialize_with = "meta::unmanaged", skip_serializing_if = "is_default")]
+    pub metadata: Meta,
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "is_default")]
+    pub spec: PodSpec,
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "is_default")]
+    pub status: PodStatus,
 }
 
 lean! {
     /// One entry of `metadata.ownerReferences`.
     OwnerReference { api_version: String, kind: String, name: String, uid: String, controller: bool }
 
-    /// A pod. Healthy ones hold only part of their spec: see [`Pod::reduce`].
-    Pod { metadata: Meta, spec: PodSpec, status: PodStatus }
     /// `spec` of a pod or of a pod template.
     PodSpec {
         node_name: String,
@@ -139,9 +95,9 @@ lean! {
         env_from: Vec<Value>,
         ports: Vec<ContainerPort>,
         resources: Resources,
-        liveness_probe: Option<Probe>,
-        readiness_probe: Option<Probe>,
-        startup_probe: Option<Probe>,
+        liveness_probe: Option<Box<Probe>>,
+        readiness_probe: Option<Box<Probe>>,
+        startup_probe: Option<Box<Probe>>,
         volume_mounts: Vec<Value>,
         lifecycle: Value,
         security_context: Value,
@@ -154,7 +110,7 @@ lean! {
     /// One entry of a container's `ports`.
     ContainerPort { name: String, container_port: i64, protocol: String, host_port: i64 }
     /// `resources`; quantities as written.
-    Resources { limits: BTreeMap<String, Value>, requests: BTreeMap<String, Value> }
+    Resources { limits: Map<String, Value>, requests: Map<String, Value> }
     /// A probe.
     Probe {
         http_get: Option<HttpGet>,
@@ -268,7 +224,6 @@ impl Pod {
         let statuses = self.status.init_container_statuses.iter().chain(&self.status.container_statuses);
         let restarted =
             statuses.into_iter().any(|status| status.restart_count > 0 || status.last_state.terminated.is_some());
-        self.metadata.managed_fields = Vec::new();
         if !self.is_ready() || restarted || self.metadata.deletion_timestamp.is_some() {
             return self;
         }
@@ -287,6 +242,17 @@ impl Pod {
         self.spec.security_context = Value::Null;
         self.spec.volumes.retain(|volume| volume.get("persistentVolumeClaim").is_some());
         self.metadata.annotations = BTreeMap::new();
+        // That a Ready pod is initialized goes without saying.
+        let implied = ["Initialized", "ContainersReady", "PodReadyToStartContainers"];
+        self.status.conditions.retain(|c| c.status != "True" || !implied.contains(&c.kind.as_str()));
+        // What was read one by one has room to grow.
+        self.spec.containers.shrink_to_fit();
+        self.spec.init_containers.shrink_to_fit();
+        self.spec.volumes.shrink_to_fit();
+        self.status.conditions.shrink_to_fit();
+        self.status.container_statuses.shrink_to_fit();
+        self.status.init_container_statuses.shrink_to_fit();
+        self.metadata.owner_references.shrink_to_fit();
         self
     }
 }

@@ -1,24 +1,68 @@
 //! Any object: typed metadata, and the rest as it came.
 
+use super::meta::unmanaged;
 use super::{Condition, Meta, PodSpec};
 use crate::model::object::ObjectRef;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Any other object: typed metadata, and the rest as it came (without `apiVersion`, `kind`, `metadata`).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Object {
-    #[serde(default)]
     pub api_version: String,
-    #[serde(default)]
     pub kind: String,
-    #[serde(default)]
     pub metadata: Meta,
     #[serde(flatten)]
     pub body: Map<String, Value>,
+}
+
+/// An object that is read without its `managedFields`.
+#[derive(Debug)]
+pub struct Unmanaged(pub Object);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(Fields::<true>)
+    }
+}
+
+impl<'de> Deserialize<'de> for Unmanaged {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(Fields::<false>).map(Self)
+    }
+}
+
+/// By hand: what `serde(flatten)` makes holds every object twice, and takes twice as long.
+struct Fields<const MANAGED: bool>;
+
+impl<'de, const MANAGED: bool> Visitor<'de> for Fields<MANAGED> {
+    type Value = Object;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Object, A::Error> {
+        #[derive(Deserialize)]
+        struct Bare(#[serde(deserialize_with = "unmanaged")] Meta);
+        let mut object = Object::default();
+        while let Some(key) = fields.next_key::<String>()? {
+            match key.as_str() {
+                "apiVersion" => object.api_version = fields.next_value()?,
+                "kind" => object.kind = fields.next_value()?,
+                "metadata" if MANAGED => object.metadata = fields.next_value()?,
+                "metadata" => object.metadata = fields.next_value::<Bare>()?.0,
+                _ => {
+                    object.body.insert(key, fields.next_value()?);
+                }
+            }
+        }
+        Ok(object)
+    }
 }
 
 impl Object {

@@ -1,0 +1,43 @@
+//! Workloads by the labels that a selector may ask for.
+
+use super::view::Workload;
+use std::collections::BTreeMap;
+
+/// Positions of workloads by namespace and label, of their template or of a pod of theirs.
+#[derive(Default)]
+pub(crate) struct Labelled(BTreeMap<(String, String, String), Vec<usize>>);
+
+impl Labelled {
+    pub(crate) fn new(workloads: &[Workload<'_>]) -> Self {
+        let mut found = Self::default();
+        for (at, workload) in workloads.iter().enumerate() {
+            let mut last = &workload.labels;
+            found.add(at, workload.top.namespace(), last);
+            for pod in &workload.pods {
+                // Pods of one template have the same labels.
+                if pod.metadata.labels != *last {
+                    last = &pod.metadata.labels;
+                    found.add(at, workload.top.namespace(), last);
+                }
+            }
+        }
+        found
+    }
+
+    fn add(&mut self, at: usize, namespace: &str, labels: &BTreeMap<String, String>) {
+        for (key, value) in labels {
+            let all = self.0.entry((namespace.to_owned(), key.clone(), value.clone())).or_default();
+            if all.last() != Some(&at) {
+                all.push(at);
+            }
+        }
+    }
+
+    /// Where the workloads stand that the selector may select, in order: all others it does not.
+    pub(crate) fn among(&self, namespace: &str, selector: &BTreeMap<String, String>) -> &[usize] {
+        let found = |(key, value): (&String, &String)| {
+            self.0.get(&(namespace.to_owned(), key.clone(), value.clone())).map_or(&[][..], Vec::as_slice)
+        };
+        selector.iter().map(found).min_by_key(|all| all.len()).unwrap_or_default()
+    }
+}
