@@ -56,13 +56,14 @@ rules:
 EOF
 }
 
-start_control_plane() {
+# etcd and the API server, and nothing that acts on what is written.
+start_api_server() {
     local pki=$STATE/pki
-    require_free_ports $ETCD_PORT $ETCD_PEER_PORT $API_PORT $CONTROLLERS_PORT $SCHEDULER_PORT
+    require_free_ports $ETCD_PORT $ETCD_PEER_PORT $API_PORT
     make_credentials
     write_audit_policy
 
-    say "starting etcd and the Kubernetes control plane"
+    say "starting etcd and the API server"
     # The state lives for one run: no need to wait for the disk.
     start etcd "$(program_path etcd)" --data-dir "$STATE/etcd" --unsafe-no-fsync \
         --listen-client-urls "http://127.0.0.1:$ETCD_PORT" --advertise-client-urls "http://127.0.0.1:$ETCD_PORT" \
@@ -85,7 +86,14 @@ start_control_plane() {
 
     export KUBECONFIG=$STATE/admin.kubeconfig
     wait_for 60 "the API server to be ready" api_is_ready
+}
 
+start_control_plane() {
+    local pki=$STATE/pki
+    require_free_ports $CONTROLLERS_PORT $SCHEDULER_PORT
+    start_api_server
+
+    say "starting the controllers and the scheduler"
     start kube-controller-manager "$(program_path kube-controller-manager)" \
         --kubeconfig "$STATE/kube-controller-manager.kubeconfig" \
         --authentication-kubeconfig "$STATE/kube-controller-manager.kubeconfig" \
