@@ -81,8 +81,8 @@ fn grant(row: &Row) -> Grant {
     Grant {
         group: row.group(),
         resources: vec![row.plural],
-        // One is read by name: it tells a mistyped namespace from an empty one.
-        verbs: if row.plural == "namespaces" { &["get", "list"] } else { &["list"] },
+        // Read by name too: a namespace, to tell a mistyped one from an empty one; a ConfigMap, for the kind of its values.
+        verbs: if matches!(row.plural, "namespaces" | "configmaps") { &["get", "list"] } else { &["list"] },
         reach: if row.place == Place::Scope { Reach::Scope } else { Reach::Cluster },
         essential: row.essential,
         custom: row.custom,

@@ -173,6 +173,8 @@ pub(super) const FIRST: [Row; 18] = [
         "volume-configmap-missing",
         "volume-key-missing",
         "config-changed-not-reloaded",
+        "config-value-empty",
+        "config-encoding",
         "object-finalizer-stuck",
     ]),
     Row::new("serviceaccounts", "ServiceAccount", "v1").hides(&[

@@ -17,6 +17,8 @@
 
 mod chance;
 mod corpus;
+mod edits;
+mod edits_runs;
 mod invariants;
 mod mutate;
 mod strings;
