@@ -257,6 +257,11 @@ pub(crate) fn mutated(text: &str, chance: &mut Chance) -> String {
     }
 }
 
+/// The line with another value after its key.
+fn valued(line: &str, new: impl FnOnce(&str) -> String) -> String {
+    line.split_once(": ").map_or(line.to_owned(), |(key, old)| format!("{key}: {}", new(old)))
+}
+
 fn mutation(text: &str, chance: &mut Chance) -> String {
     let mut lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
     let at = chance.below(lines.len());
@@ -272,20 +277,10 @@ fn mutation(text: &str, chance: &mut Chance) -> String {
         6 => lines[at] = format!("  {line}"),
         7 => lines[at] = line.replacen(": ", ": &a ", 1),
         8 => lines[at] = line.replacen(": ", ":   ", 1),
-        9 => {
-            lines[at] =
-                line.split_once(": ").map_or(line.clone(), |(key, _)| format!("{key}: {}", chance.pick(&HOSTILE)))
-        }
-        10 => lines[at] = line.split_once(": ").map_or(line.clone(), |(key, old)| format!("{key}: \"{old}\"")),
-        11 => {
-            lines[at] =
-                line.split_once(": ").map_or(line.clone(), |(key, _)| format!("{key}: {{a: 1, b: [x, {{c: 2}}], }}"))
-        }
-        12 => {
-            lines[at] = line.split_once(": ").map_or(line.clone(), |(key, _)| {
-                format!("{key}: |-\n{indent}    a: 1\n{indent}    b:\n{indent}      - c\n")
-            })
-        }
+        9 => lines[at] = valued(&line, |_| (*chance.pick(&HOSTILE)).to_owned()),
+        10 => lines[at] = valued(&line, |old| format!("\"{old}\"")),
+        11 => lines[at] = valued(&line, |_| "{a: 1, b: [x, {c: 2}], }".to_owned()),
+        12 => lines[at] = valued(&line, |_| format!("|-\n{indent}    a: 1\n{indent}    b:\n{indent}      - c\n")),
         _ => {
             let mut letters: Vec<char> = line.chars().collect();
             let spot = chance.below(letters.len() + 1);

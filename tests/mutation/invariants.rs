@@ -175,7 +175,11 @@ fn report(snapshot: &Snapshot, diagnosis: &Diagnosis) -> ScanReport {
         summary,
         gaps: snapshot.gaps.clone(),
     };
-    let reported = |finding: &Finding| ReportedFinding { context: snapshot.context.clone(), finding: finding.clone() };
+    let reported = |finding: &Finding| ReportedFinding {
+        context: snapshot.context.clone(),
+        finding: finding.clone(),
+        source: None,
+    };
     let findings = diagnosis.findings.iter().map(reported).collect();
     ScanReport { contexts: vec![context], findings, set_aside: Vec::new() }
 }
