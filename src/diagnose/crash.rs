@@ -117,8 +117,17 @@ fn has_failed_for_good(container: &Running<'_, '_>) -> bool {
     }
 }
 
+/// The last end of a container, where it was a kill for memory. The runtime may miss one of several: an end like
+/// that of the run before, which was one, is one too.
+fn memory_kill<'s>(container: &Running<'_, 's>) -> Option<&'s Terminated> {
+    let last = container.last_exit()?;
+    let before = container.status.last_state.terminated.as_ref();
+    let is_kill = |end: &&Terminated| end.reason == "OOMKilled" && end.exit_code != 0;
+    Some(last).filter(is_kill).or_else(|| before.filter(is_kill).filter(|end| end.exit_code == last.exit_code))
+}
+
 fn oom_killed(container: &Running<'_, '_>) -> Option<Observation> {
-    let end = container.last_exit().filter(|end| end.reason == "OOMKilled" && end.exit_code != 0)?;
+    let end = memory_kill(container)?;
     if !is_crashing(container) {
         return None;
     }
@@ -276,6 +285,19 @@ mod tests {
             "state": {"waiting": {"reason": "CrashLoopBackOff"}},
             "lastState": {"terminated": {"exitCode": 137, "reason": "Error", "finishedAt": "2026-11-22T16:59:50Z"}}});
         pod
+    }
+
+    #[test]
+    fn an_end_like_the_memory_kill_before_it_is_one() {
+        let ended = |code: u32| {
+            let mut pod = killed(false, OLD, 5);
+            let end = |reason: &str, code: u32| json!({"terminated": {"exitCode": code, "reason": reason, "finishedAt": "2026-11-22T16:59:50Z"}});
+            let status = &mut pod["status"]["containerStatuses"][0];
+            (status["state"], status["lastState"]) = (end("Error", code), end("OOMKilled", 137));
+            roots(&[pod])
+        };
+        assert_eq!(ended(137), ["oom-killed Pod/web"]);
+        assert_eq!(ended(3), ["crash-app-error Pod/web"]);
     }
 
     #[test]

@@ -126,13 +126,17 @@ fn deployment(view: &View<'_>, workload: &Workload<'_>, source: &Object) -> Heal
 }
 
 /// Whether the pods that are not ready may still become so, or one became ready or was made a moment ago:
-/// an ordered StatefulSet makes the next one only then.
+/// an ordered StatefulSet makes the next one only then. One failed pod alone is about to be replaced.
 fn only_settling(view: &View<'_>, workload: &Workload<'_>) -> bool {
-    let mut unready = workload.pods.iter().filter(|pod| !pod.is_ready()).peekable();
+    let (failed, alive): (Vec<&Pod>, Vec<&Pod>) = workload.pods.iter().partition(|pod| pod.status.phase == "Failed");
+    if failed.len() > 1 {
+        return false;
+    }
+    let mut unready = alive.iter().filter(|pod| !pod.is_ready()).peekable();
     if unready.peek().is_some() {
         return unready.all(|pod| is_settling(view, pod));
     }
-    workload.pods.len() >= workload.counts.desired
+    alive.len() >= workload.counts.desired
         || workload.pods.iter().any(|pod| {
             let turned = pod.condition("Ready").and_then(|ready| ready.last_transition_time.0);
             view.settled(turned.max(pod.metadata.creation_timestamp), 60) == Settled::No
@@ -302,6 +306,23 @@ mod tests {
         };
         assert!(placed("2026-11-22T16:59:58Z").is_empty());
         assert_eq!(placed("2026-11-22T16:57:00Z"), ["not-ready Pod/web"]);
+    }
+
+    #[test]
+    fn a_failed_pod_that_is_replaced_is_no_failing_workload_and_two_are() {
+        let web = workload("StatefulSet", OLD, &json!({"observedGeneration": 1, "replicas": 1}));
+        let owned = |name: &str, status: Value| {
+            let mut pod = ready(name, json!({"app": "web"}));
+            pod["metadata"]["creationTimestamp"] = json!("2026-11-22T16:59:50Z");
+            pod["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "StatefulSet",
+                "name": "web", "uid": "StatefulSet-web", "controller": true}]);
+            pod["status"] = status;
+            pod
+        };
+        let evicted = |name: &str| owned(name, json!({"phase": "Failed", "reason": "Evicted"}));
+        let new = owned("new", json!({"phase": "Pending"}));
+        assert_eq!(states(&[web.clone(), evicted("a"), new.clone()]), [0, 1, 0]);
+        assert_eq!(states(&[web, evicted("a"), evicted("b"), new]), [1, 0, 0]);
     }
 
     #[test]
