@@ -14,6 +14,9 @@ const ASKED_BY_NAME: [(&str, &str); 1] = [(
     "only the log of a container that is ready tells it, and a scan reads no log of what is well",
 )];
 
+/// A scan with time for a machine that is busy.
+const SCAN: [&str; 7] = ["scan", "-A", "--all", "-o", "json", "--request-timeout", "60s"];
+
 /// Requests of a scan besides further pages and logs.
 const MAX_REQUESTS: usize = 30;
 
@@ -31,7 +34,7 @@ pub(crate) fn sandbox(server: &ApiServer) -> Sandbox {
 
 /// The findings of a report, less the context that they come from.
 fn findings(sandbox: &Sandbox, words: &[&str]) -> Vec<Value> {
-    let report = sandbox.aifix(&[&["scan", "-A", "--all", "-o", "json"], words].concat()).json();
+    let report = sandbox.aifix(&[&SCAN[..], words].concat()).json();
     let mut all = report["findings"].as_array().unwrap().clone();
     for finding in &mut all {
         finding.as_object_mut().unwrap().remove("context");
@@ -144,7 +147,7 @@ fn silent(name: &str) -> Vec<String> {
     for plural in plurals {
         let server = ApiServer::recorded(name);
         server.always(&format!("/{plural}?"), Act::Fail(403, "", "no"));
-        let report = sandbox(&server).aifix(&["scan", "-A", "--all", "-o", "json"]).json();
+        let report = sandbox(&server).aifix(&SCAN).json();
         let found = codes(report["findings"].as_array().unwrap()).into_iter().collect::<BTreeSet<_>>();
         let of_it = |gap: &&Value| gap["what"].as_str().unwrap().split(' ').next() == Some(plural);
         let gap = report["contexts"][0]["gaps"].as_array().unwrap().iter().find(of_it);
