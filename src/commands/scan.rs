@@ -6,10 +6,13 @@ use super::{Session, contexts, look, watch};
 use crate::error::{Error, exit};
 use crate::model::report::{ReportedFinding, ScanReport};
 use crate::output::{github, html, json, junit, markdown, sarif, scan_text};
+use crate::repo::Repo;
 use crate::settings::flags::{LookArgs, ScanFormat};
+use crate::source::Lines;
 use crate::text::{self, Sanitised, shell_word};
 use clap::Args;
 use std::mem::ManuallyDrop;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Find the failing workloads of a namespace, and why they fail
@@ -54,6 +57,14 @@ pub struct ScanArgs {
         value_parser = interval, conflicts_with = "from")]
     pub watch: Option<Duration>,
 
+    /// Also name the line in Git that most likely holds each finding's field: read off the files, not proved
+    #[arg(long)]
+    pub source: bool,
+
+    /// With --source: a clone of the repository, whose HEAD is read
+    #[arg(long, value_name = "PATH", default_value = ".", requires = "source", hide_default_value = true)]
+    pub repo: PathBuf,
+
     #[command(flatten)]
     pub look: LookArgs,
 
@@ -71,6 +82,9 @@ pub(super) async fn run(args: &ScanArgs, session: &Session) -> Result<u8, Error>
     let mut filters = Filters::read(&args.filter)?;
     let baseline = args.filter.baseline.as_deref().map(Baseline::read).transpose()?;
     if let Some(interval) = args.watch {
+        if args.source {
+            return Err(Error::usage("--watch does not read a repository").hint("leave --source away, or look once"));
+        }
         if !matches!(args.output, ScanFormat::Text | ScanFormat::Json) {
             return Err(Error::usage("--watch writes text or json only").hint("leave -o away, or look once"));
         }
@@ -92,7 +106,10 @@ pub(super) async fn run(args: &ScanArgs, session: &Session) -> Result<u8, Error>
         baseline.apply(&mut parts, file)?;
         tell_gone(baseline, &parts, args, session);
     }
-    let report = parts::join(parts);
+    let mut report = parts::join(parts);
+    if args.source {
+        name_lines(&mut report, &args.repo, session)?;
+    }
     session.ui.print(&written_as(args.output, &report, args, session)?)?;
     if let Some((found, file)) = &written {
         let file = shell_word(&file.display().to_string());
@@ -102,6 +119,22 @@ pub(super) async fn run(args: &ScanArgs, session: &Session) -> Result<u8, Error>
         )));
     }
     Ok(exit_code(args, &report, written.is_some()))
+}
+
+/// Fills in where the checked-out revision writes what the findings are about.
+fn name_lines(report: &mut ScanReport, repo: &Path, session: &Session) -> Result<(), Error> {
+    let repo = Repo::discover(repo, session.environment.0.clone())?;
+    let head = repo.head().ok_or_else(|| {
+        Error::usage("--source found no commit to read").hint("commit the manifests, or name another clone with --repo")
+    })?;
+    let tree = repo.tree(&head)?;
+    let mut lines = Lines::of(&tree);
+    let set_aside = report.set_aside.iter_mut().map(|one| &mut one.reported);
+    for reported in report.findings.iter_mut().chain(set_aside) {
+        let paths: Vec<_> = reported.finding.evidence.iter().filter_map(|one| one.path.as_ref()).collect();
+        reported.source = lines.find(&reported.finding.object, &paths);
+    }
+    Ok(())
 }
 
 /// Looks once at each context, or at the recording.

@@ -47,13 +47,13 @@ pub fn write(report: &ScanReport, next: Next<'_>) -> String {
         out.raw("<h2>Root causes</h2>\n");
     }
     for (at, reported) in roots.iter().enumerate() {
-        finding::write(&mut out, &reported.finding, &shown.frame(reported, at + 1));
+        finding::write(&mut out, reported, &shown.frame(reported, at + 1));
     }
     gaps(&mut out, report);
     if !minor.is_empty() {
         out.raw("<details>\n<summary><h2>Worth knowing (").number(minor.len()).raw(")</h2></summary>\n");
         for (at, reported) in minor.iter().enumerate() {
-            finding::write(&mut out, &reported.finding, &shown.frame(reported, roots.len() + at + 1));
+            finding::write(&mut out, reported, &shown.frame(reported, roots.len() + at + 1));
         }
         out.raw("</details>\n");
     }

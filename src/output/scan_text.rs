@@ -39,7 +39,7 @@ pub fn write(page: &mut Page, report: &ScanReport, view: View<'_>) {
         let now = context.and_then(|context| context.taken_at);
         page.end();
         let place = contexts.then_some(reported.context.as_str());
-        one(page, &reported.finding, place, &Frame { view, now, namespaces });
+        one(page, reported, place, &Frame { view, now, namespaces });
     }
     for context in &report.contexts {
         gaps(page, &context.gaps, contexts.then_some(context.name.as_str()), view);
@@ -112,13 +112,17 @@ struct Frame<'v> {
     namespaces: bool,
 }
 
-fn one(page: &mut Page, finding: &Finding, context: Option<&str>, frame: &Frame<'_>) {
+fn one(page: &mut Page, reported: &ReportedFinding, context: Option<&str>, frame: &Frame<'_>) {
+    let finding = &reported.finding;
     placed(page, finding, frame.namespaces, context);
     let width = frame.view.width;
     page.wrapped(width, "  ", "  ", Sanitised::line(&finding.summary).as_str());
     pods(page, finding, width);
     if let (Some(since), Some(now)) = (finding.since, frame.now) {
         page.line(format_args!("  since     {} ago", text::span(since, now)));
+    }
+    if let Some(source) = &reported.source {
+        page.line(format_args!("  source    {}:{}", Sanitised::line(&source.file), source.line));
     }
     evidence(page, &finding.evidence, frame);
     if let Some(change) = &finding.change {

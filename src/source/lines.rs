@@ -3,20 +3,13 @@
 use super::locate::candidates::{names, objects};
 use crate::model::object::ObjectRef;
 use crate::model::path::Path;
+use crate::model::report::SourceLine;
 use crate::model::tree::{Entry, Tree};
 use crate::yaml::{lines, parse};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// A line of a file of the repository. It is read off the files alone: only a proposal proves it by rendering.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
-    pub file: String,
-    /// From 1.
-    pub line: usize,
-}
-
-/// Files by the names that occur in them: each is parsed at most once, and only when a finding needs it.
+/// The manifests of a revision, read without rendering them: only a proposal proves a line. Each file is parsed at most once, and only when a finding needs it.
 pub struct Lines<'t> {
     tree: &'t Tree,
     parsed: BTreeMap<&'t str, Vec<Value>>,
@@ -30,7 +23,7 @@ impl<'t> Lines<'t> {
 
     /// The line of the first of these fields that is written, else that of the object. `None` when no document or
     /// several documents could be meant: a base and its overlays are told apart by rendering alone.
-    pub fn find(&mut self, object: &ObjectRef, paths: &[&Path]) -> Option<Line> {
+    pub fn find(&mut self, object: &ObjectRef, paths: &[&Path]) -> Option<SourceLine> {
         let known = [object.name.clone()];
         let tree = self.tree;
         let mut found: Vec<(&str, &str, usize, Path, bool)> = Vec::new();
@@ -54,7 +47,7 @@ impl<'t> Lines<'t> {
         }
         let [(file, text, number, path, _)] = found.as_slice() else { return None };
         let (line, _) = lines::line(text, *number, path)?;
-        Some(Line { file: (*file).to_owned(), line })
+        Some(SourceLine { file: (*file).to_owned(), line: u32::try_from(line).ok()? })
     }
 }
 
@@ -82,7 +75,7 @@ mod tests {
                        containers:\n        - name: app\n          image: x:1\n";
     const PATCH: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\nspec:\n  replicas: 2\n";
 
-    fn found(files: &[(&str, &str)], paths: &[Path]) -> Option<(String, usize)> {
+    fn found(files: &[(&str, &str)], paths: &[Path]) -> Option<(String, u32)> {
         let entries = files.iter().map(|(path, text)| ((*path).to_owned(), Entry::File(Arc::from(text.as_bytes()))));
         let tree = Tree { entries: entries.collect(), unreadable: 0 };
         let object = ObjectRef::new("apps/v1", "Deployment", "a", "web");

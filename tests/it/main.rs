@@ -41,4 +41,5 @@ mod rights;
 mod road;
 mod snapshots;
 mod source;
+mod source_lines;
 mod watch;

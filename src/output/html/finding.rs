@@ -4,6 +4,7 @@ use super::markup::Markup;
 use super::{graph, moment};
 use crate::model::finding::{Change, Effect, Evidence, Finding, Severity};
 use crate::model::object::ObjectRef;
+use crate::model::report::ReportedFinding;
 use crate::output::codes;
 use crate::redact;
 use crate::text;
@@ -27,7 +28,8 @@ pub(super) struct Frame<'f> {
 }
 
 /// Writes one finding as an article.
-pub(super) fn write(out: &mut Markup, finding: &Finding, frame: &Frame<'_>) {
+pub(super) fn write(out: &mut Markup, reported: &ReportedFinding, frame: &Frame<'_>) {
+    let finding = &reported.finding;
     out.raw("<article class=\"")
         .raw(finding.severity.name())
         .raw("\" id=\"root-")
@@ -37,7 +39,7 @@ pub(super) fn write(out: &mut Markup, finding: &Finding, frame: &Frame<'_>) {
     object(out, &finding.object);
     out.raw(" <code class=\"code quiet\">").name(finding.code).raw("</code></h3>\n");
     out.raw("<p class=\"summary\">").words(&finding.summary).raw("</p>\n");
-    facts(out, finding, frame);
+    facts(out, reported, frame);
     if !finding.evidence.is_empty() {
         out.raw("<h4>Evidence</h4>\n<ol class=\"evidence\">\n");
         for item in &finding.evidence {
@@ -66,7 +68,8 @@ pub(super) fn object(out: &mut Markup, object: &ObjectRef) {
     }
 }
 
-fn facts(out: &mut Markup, finding: &Finding, frame: &Frame<'_>) {
+fn facts(out: &mut Markup, reported: &ReportedFinding, frame: &Frame<'_>) {
+    let ReportedFinding { finding, source, .. } = reported;
     out.raw("<dl class=\"facts\">\n");
     let pods = &finding.pods;
     if pods.failing > 0 {
@@ -84,6 +87,10 @@ fn facts(out: &mut Markup, finding: &Finding, frame: &Frame<'_>) {
         out.raw("<div><dt>Since</dt><dd>");
         when(out, since, frame.now);
         out.raw("</dd></div>\n");
+    }
+    if let Some(source) = source {
+        out.raw("<div><dt>Source</dt><dd><code>").name(&source.file).raw(":").number(source.line);
+        out.raw("</code></dd></div>\n");
     }
     if let Some(context) = frame.context {
         out.raw("<div><dt>Context</dt><dd>").name(context).raw("</dd></div>\n");
