@@ -1,6 +1,7 @@
 //! The failure codes as text.
 
 use crate::model::code::{CodeInfo, FixClass};
+use crate::model::finding::FixHint;
 use crate::ui::{Page, Paint};
 
 /// One line per code.
@@ -36,6 +37,13 @@ pub fn one(page: &mut Page, code: &CodeInfo, width: usize) {
         page.end();
         page.wrapped(width, "  ", "  ", words);
     }
+}
+
+/// `by rule: ...`. Where the words begin with what the class is called, it is not said twice.
+pub fn fix(hint: &FixHint) -> String {
+    let class = class(hint.class);
+    let said = hint.summary.get(..class.len()).is_some_and(|start| start.eq_ignore_ascii_case(class));
+    if said { hint.summary.clone() } else { format!("{class}: {}", hint.summary) }
 }
 
 /// Words for a fix class.

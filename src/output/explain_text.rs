@@ -46,7 +46,7 @@ pub fn failing(page: &mut Page, finding: &Finding, around: &Around<'_>) {
     changed(page, finding, around);
     origin(page, around);
     heading(page, "Fix");
-    let fix = format!("{}: {}", codes::class(finding.fix.class), finding.fix.summary);
+    let fix = codes::fix(&finding.fix);
     page.wrapped(width, "  ", "  ", Sanitised::line(&fix).as_str());
     if !around.next.is_empty() {
         heading(page, "Look next");

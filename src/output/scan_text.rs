@@ -129,8 +129,8 @@ fn one(page: &mut Page, reported: &ReportedFinding, context: Option<&str>, frame
         changed(page, change, frame);
     }
     effects(page, finding, frame);
-    let fix = format!("{}: {}", codes::class(finding.fix.class), Sanitised::line(&finding.fix.summary));
-    page.wrapped(width, "  fix       ", "            ", &fix);
+    let fix = codes::fix(&finding.fix);
+    page.wrapped(width, "  fix       ", "            ", Sanitised::line(&fix).as_str());
 }
 
 /// `critical  Deployment/web  oom-killed`.

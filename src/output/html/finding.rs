@@ -183,7 +183,7 @@ fn kinds(effects: &[Effect]) -> String {
 }
 
 fn fix(out: &mut Markup, finding: &Finding, frame: &Frame<'_>) {
-    out.raw("<h4>Fix</h4>\n<p>").words(codes::class(finding.fix.class)).raw(": ").words(&finding.fix.summary);
+    out.raw("<h4>Fix</h4>\n<p>").words(&codes::fix(&finding.fix));
     out.raw("</p>\n<p class=\"next\">Next: <code>");
     match &frame.next {
         Some(command) => out.words(command),
