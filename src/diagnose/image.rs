@@ -60,6 +60,9 @@ pub(super) fn reference(image: &str) -> Reference<'_> {
     Reference { registry, repository, version, by_digest }
 }
 
+/// Seconds after which the kubelet has tried a failed pull a second time.
+const RETRY: i64 = 20;
+
 /// The image that a pull message or event names.
 fn names_image(text: &str, image: &str) -> bool {
     text.contains(&format!("\"{image}\"")) || text.contains(&format!("{image}:")) || text.ends_with(image)
@@ -127,8 +130,13 @@ fn fault(container: &Running<'_, '_>) -> Option<(Cause, Observation)> {
     let volume = volume_image(container, message, own, is_volume);
     let image = volume.as_ref().map_or(own, |(_, image)| image.as_str());
     let events: Vec<_> = container.events().filter(|e| e.reason == "Failed" && names_image(e.text(), image)).collect();
-    // One failed try is no finding yet; the back-off is, and so is a second try.
-    if reason == "ErrImagePull" && !events.iter().any(|event| event.times() >= 2) {
+    // One failed try is no finding yet; the back-off is, and so is a second try. A busy kubelet drops events:
+    // without any, the pod's age tells that there was time for a second one.
+    let tried_again = || match events.as_slice() {
+        [] => container.at.view.age(container.at.pod.metadata.creation_timestamp).is_some_and(|age| age >= RETRY),
+        events => events.iter().any(|event| event.times() >= 2),
+    };
+    if reason == "ErrImagePull" && !tried_again() {
         return None;
     }
     // The message tells the last attempt only: an earlier definite answer outlives a fault on the way.

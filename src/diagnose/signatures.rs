@@ -10,7 +10,7 @@ use crate::model::code::CodeInfo;
 use crate::model::snapshot::LogLine;
 use regex::{Captures, Regex, RegexSet};
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 use table::{ROWS, Row};
 
 /// A line that a signature recognised.
@@ -31,14 +31,28 @@ impl Hit {
     }
 }
 
-static COMPILED: LazyLock<Vec<(&'static Row, Regex)>> = LazyLock::new(|| {
+/// One shape of a row. It is compiled when a line has it: all of them together take 15 MB.
+struct Shape {
+    row: &'static Row,
+    pattern: String,
+    compiled: OnceLock<Option<Regex>>,
+}
+
+impl Shape {
+    fn regex(&self) -> Option<&Regex> {
+        self.compiled.get_or_init(|| Regex::new(&self.pattern).ok()).as_ref()
+    }
+}
+
+static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
     let shapes = ROWS.iter().flat_map(|row| row.shapes.iter().map(move |shape| (row, shape)));
-    shapes.filter_map(|(row, shape)| Some((row, Regex::new(&format!("(?i){shape}")).ok()?))).collect()
+    let shape = |(row, shape)| Shape { row, pattern: format!("(?i){shape}"), compiled: OnceLock::new() };
+    shapes.map(shape).collect()
 });
 
 /// All shapes at once: most lines match none.
 static ANY: LazyLock<Option<RegexSet>> =
-    LazyLock::new(|| RegexSet::new(COMPILED.iter().map(|(_, shape)| shape.as_str())).ok());
+    LazyLock::new(|| RegexSet::new(SHAPES.iter().map(|shape| &shape.pattern)).ok());
 
 /// Lines that begin an error of the program: what stands above them did not end it.
 static STOPS: LazyLock<Vec<(&'static str, Regex)>> = LazyLock::new(|| {
@@ -127,9 +141,10 @@ fn search(lines: &[LogLine], accepts: impl Fn(&Hit) -> bool) -> Option<Hit> {
 fn matched(text: &str, line: &LastLine, accepts: &impl Fn(&Hit) -> bool) -> Option<Hit> {
     let mut refused: Option<&Row> = None;
     let found = ANY.as_ref()?.matches(text);
-    found.iter().filter_map(|at| COMPILED.get(at)).find_map(|(row, shape)| {
+    let shapes = found.iter().filter_map(|at| SHAPES.get(at));
+    shapes.filter_map(|shape| Some((shape.row, shape.regex()?))).find_map(|(row, shape)| {
         // What the captures of one shape rule out, a vaguer shape of the same row does not bring back.
-        if refused.is_some_and(|refused| std::ptr::eq(refused, *row)) {
+        if refused.is_some_and(|refused| std::ptr::eq(refused, row)) {
             return None;
         }
         let found = shape.captures(text)?;
@@ -206,8 +221,8 @@ fn stop(window: &[LogLine], clean: &[String], at: usize, line: &LastLine) -> Opt
 
 /// Usage text after a line about a bad flag is part of it.
 fn without_usage(window: &[LogLine]) -> &[LogLine] {
-    let is_bad_flag =
-        |line: &LogLine| COMPILED.iter().any(|(row, shape)| row.id == "bad-flag" && shape.is_match(&bare(&line.text)));
+    let bad_flags = || SHAPES.iter().filter(|shape| shape.row.id == "bad-flag").filter_map(Shape::regex);
+    let is_bad_flag = |line: &LogLine| bad_flags().any(|shape| shape.is_match(&bare(&line.text)));
     let is_usage = |line: &LogLine| line.text.trim_start().to_ascii_lowercase().starts_with("usage");
     match window.iter().position(is_usage).and_then(|usage| window[..usage].iter().rposition(is_bad_flag)) {
         Some(flag) => &window[..=flag],
