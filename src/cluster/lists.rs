@@ -17,8 +17,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Requests at one time. kube speaks HTTP/1.1, so each is a connection of its own.
 const AT_ONCE: usize = 24;
-/// Kinds that may be listed beyond the first wave, however often more are asked for.
+/// Requests beyond the first wave, further pages and logs aside, however often more are asked for.
 const MAX_ON_DEMAND: usize = 10;
+
+/// What only the values of a ConfigMap tell.
+const BY_VALUES: [&str; 2] = ["config-value-empty", "config-encoding"];
 
 /// One list to ask for.
 #[derive(Clone, Copy)]
@@ -88,10 +91,9 @@ impl Cluster {
                 _ => {}
             }
         }
-        let left = MAX_ON_DEMAND.saturating_sub(kinds::on_demand_in(&snapshot.objects));
+        let left = self.left(snapshot);
         for row in rows.iter().skip(left) {
-            let why = format!("left out: at most {MAX_ON_DEMAND} further kinds are listed");
-            snapshot.gaps.push(gap(row.plural, &why, row.codes));
+            snapshot.gaps.push(gap(row.plural, &left_out(), row.codes));
         }
         rows.truncate(left);
         let targets: Vec<Target<'_>> = rows.iter().flat_map(|row| self.targets(row)).collect();
@@ -103,9 +105,18 @@ impl Cluster {
                 take(snapshot, *target, listed);
             }
         }
-        self.read_maps(snapshot, &needs.maps).await;
+        let (maps, too_many) = needs.maps.split_at(needs.maps.len().min(self.left(snapshot)));
+        for (_, name) in too_many {
+            snapshot.gaps.push(gap(&format!("values of ConfigMap {name}"), &left_out(), &BY_VALUES));
+        }
+        self.read_maps(snapshot, maps).await;
         self.read_logs(snapshot, &needs.logs).await;
         self.stamp(snapshot);
+    }
+
+    /// How many requests may still be sent beyond the first wave.
+    fn left(&self, snapshot: &Snapshot) -> usize {
+        MAX_ON_DEMAND.saturating_sub(kinds::on_demand_in(&snapshot.objects) + self.api.sent().gets)
     }
 
     /// Looks at the values of single ConfigMaps: what is odd about them is kept, not they.
@@ -123,8 +134,8 @@ impl Cluster {
                 (Ok(_), _) => {}
                 (Err(failure), _) if failure.code() == Some(404) => {}
                 (Err(failure), _) => {
-                    let codes = ["config-value-empty", "config-encoding"];
-                    snapshot.gaps.push(gap(&format!("values of ConfigMap {name}"), &failure.to_string(), &codes));
+                    let what = format!("values of ConfigMap {name}");
+                    snapshot.gaps.push(gap(&what, &failure.to_string(), &BY_VALUES));
                 }
             }
         }
@@ -133,6 +144,11 @@ impl Cluster {
     /// Reads these objects, which own what fails: their conditions may tell why.
     pub async fn read_owners(&self, snapshot: &mut Snapshot, owners: &[ObjectRef]) {
         for owner in owners {
+            // One to learn its plural, one to read it.
+            if self.left(snapshot) < 2 {
+                snapshot.gaps.push(gap(&owner.qualified(), &left_out(), &[]));
+                continue;
+            }
             match self.get(owner).await.map(serde_json::from_value::<Object>) {
                 Ok(Ok(mut object)) => {
                     object.metadata.managed_fields = Vec::new();
@@ -289,6 +305,10 @@ impl Cluster {
 fn gap(what: &str, why: &str, codes: &[&str]) -> Gap {
     let codes = codes.iter().map(ToString::to_string).collect();
     Gap { what: what.to_owned(), why: why.to_owned(), essential: false, codes }
+}
+
+fn left_out() -> String {
+    format!("left out: at most {MAX_ON_DEMAND} further requests are sent")
 }
 
 /// Puts what a list brought into the snapshot, and what it did not bring as a gap.

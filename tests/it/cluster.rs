@@ -119,6 +119,11 @@ async fn of_one_config_map_the_kind_of_its_values_is_read_and_not_they() {
     assert!(!format!("{snapshot:?}").contains("the-value"));
     assert_eq!(gap(&snapshot, "values of ConfigMap").what, "values of ConfigMap hidden");
     assert_eq!(snapshot.requests.gets, 3);
+    // Ten requests beyond the first wave are sent in all.
+    let maps = vec![(NAMESPACE.to_owned(), "app".to_owned()); 9];
+    cluster.second_wave(&mut snapshot, &Needs { maps, ..Needs::default() }).await;
+    assert_eq!(snapshot.requests.gets, 10);
+    assert_eq!(gap(&snapshot, "values of ConfigMap app").why, "left out: at most 10 further requests are sent");
 }
 
 #[tokio::test]

@@ -129,7 +129,8 @@ fn a_dns_that_does_not_answer_is_one_incident() {
 
 #[test]
 fn one_failed_try_is_no_finding_yet() {
-    let mut once = waits("image-registry-error", "ErrImagePull", "503 Service Unavailable");
+    let said = "pulling from host localhost:5055 failed with status code [manifests 1]: 503 Service Unavailable";
+    let mut once = waits("image-registry-error", "ErrImagePull", said);
     for event in &mut once.events {
         event.count = 1;
     }
