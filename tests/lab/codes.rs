@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 const PODS: usize = 80;
 /// Between two faults, so that the node sees the pods of one before the next comes.
 const PACE: Duration = Duration::from_millis(400);
-/// How long a fault may take to show.
-const LIMIT: Duration = Duration::from_secs(180);
+/// How long a fault may take to show: a busy kubelet tells its events minutes late.
+const LIMIT: Duration = Duration::from_secs(300);
 /// How long an answer must hold.
 const SETTLE: Duration = Duration::from_secs(10);
-/// Scans at one time: the rest of the machine starts containers.
-static SCANS: [Mutex<()>; 3] = [Mutex::new(()), Mutex::new(()), Mutex::new(())];
+/// One scan at a time: the rest of the machine starts containers.
+static SCAN: Mutex<()> = Mutex::new(());
 
 #[test]
 fn every_fault_is_found_and_its_healthy_twins_stay_silent() {
@@ -33,14 +33,12 @@ fn every_fault_is_found_and_its_healthy_twins_stay_silent() {
     // They go together at the end: a kubelet that tells events of namespaces that are gone falls minutes behind.
     let namespaces = Mutex::new(Vec::new());
     std::thread::scope(|threads| {
-        for (index, folder) in all.iter().enumerate() {
+        for folder in &all {
             wait_for_room();
             let (wrong, namespaces) = (&wrong, &namespaces);
-            threads.spawn(move || {
-                match catch_unwind(AssertUnwindSafe(|| make(folder, namespaces, &SCANS[index % SCANS.len()]))) {
-                    Ok(seconds) => eprintln!("{seconds:4} s  {}", name(folder)),
-                    Err(why) => wrong.lock().unwrap().push(format!("{}: {}", name(folder), said(&*why))),
-                }
+            threads.spawn(move || match catch_unwind(AssertUnwindSafe(|| make(folder, namespaces))) {
+                Ok(seconds) => eprintln!("{seconds:4} s  {}", name(folder)),
+                Err(why) => wrong.lock().unwrap().push(format!("{}: {}", name(folder), said(&*why))),
             });
             std::thread::sleep(PACE);
         }
@@ -63,7 +61,7 @@ fn wait_for_room() {
 }
 
 /// Makes one fault and waits until a scan tells it, twice; answers how many seconds it took.
-fn make(folder: &Path, namespaces: &Mutex<Vec<Arc<Namespace>>>, scans: &Mutex<()>) -> u64 {
+fn make(folder: &Path, namespaces: &Mutex<Vec<Arc<Namespace>>>) -> u64 {
     let began = Instant::now();
     let fault = Fault::new(folder);
     namespaces.lock().unwrap().push(Arc::clone(&fault.namespace));
@@ -78,7 +76,7 @@ fn make(folder: &Path, namespaces: &Mutex<Vec<Arc<Namespace>>>, scans: &Mutex<()
     let expected = Expected::read(folder, &fault.namespace.0);
     // A scan that could not look at everything says so, and decides nothing here.
     let seen = || {
-        let guard = scans.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let guard = SCAN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let ran = aifix(fault.files.path(), &["scan", "-n", &fault.namespace.0, "-o", "json"]);
         drop(guard);
         let report = ran.json();
@@ -146,7 +144,7 @@ impl Fault {
         let objects = self.namespace.kubectl(&["get", "-f", &self.file(file), "-o", "name"]);
         for object in objects.lines() {
             if ["deployment.", "statefulset.", "daemonset."].iter().any(|kind| object.starts_with(kind)) {
-                self.namespace.kubectl(&["rollout", "status", "--timeout=120s", object]);
+                self.namespace.kubectl(&["rollout", "status", "--timeout=240s", object]);
             }
         }
     }
