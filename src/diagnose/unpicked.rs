@@ -70,7 +70,11 @@ fn gates(subject: Subject<'_, '_>) -> Observation {
     let mut seen = base(subject, &SCHEDULING_GATED);
     let name = |gate: &Value| gate.get("name").and_then(Value::as_str).unwrap_or("without a name").to_owned();
     let names: Vec<String> = subject.pod.spec.scheduling_gates.iter().map(name).collect();
-    seen.summary = format!("the pod is held back by the scheduling gate {}", text::and(&names));
+    seen.summary = match names.as_slice() {
+        [] => "the pod is held back by a scheduling gate".to_owned(),
+        names => format!("the pod is held back by the scheduling gate {}", text::and(names)),
+    };
+    seen.show(Source::Status, None, "PodScheduled is False: SchedulingGated", None);
     for name in &names {
         let path = subject.workload.spec_path().field("schedulingGates").item(name);
         seen.show(Source::Spec, None, &format!("scheduling gate {name}"), Some(path));

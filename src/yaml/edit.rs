@@ -5,6 +5,7 @@
 
 use super::scalars::Place;
 use super::splice::{item, splice, wrap};
+use super::tree::Tree;
 use super::write::Style;
 use super::{YamlError, parse, split};
 use crate::model::path::{Path, Step};
@@ -37,6 +38,11 @@ pub fn apply(text: &str, place: &Place, change: &Change) -> Result<String, YamlE
     };
     let expected = expected(&before, path, &change)?;
     let (splice, new) = splice(document, path, &change)?;
+    let at_end = splice.end == document.len() && !document.ends_with('\n');
+    if at_end && matches!(change, Change::Add(_)) && Tree::of(document)?.ends_in_block() {
+        // A line break more would be one more in the block's text.
+        return Err(YamlError::Unsupported("the file ends inside a block, without a line break".to_owned()));
+    }
     let edited = format!("{}{new}{}", &document[..splice.start], &document[splice.end..]);
     let whole = format!("{}{edited}{}", &text[..range.start], &text[range.end..]);
     guard(text, &whole, place.document, &expected).map_err(|_| YamlError::Guard(path.to_string()))?;

@@ -79,6 +79,20 @@ impl Tree {
         Ok(Found::Node(chain))
     }
 
+    /// Whether the last scalar is written as a block (`|`, `>`).
+    pub(super) fn ends_in_block(&self) -> bool {
+        let mut last = self.root.as_ref();
+        while let Some(node) = last {
+            last = match &node.kind {
+                Kind::Map { flow: false, entries } => entries.last().map(|(_, value)| value),
+                Kind::Seq { flow: false, items } => items.last(),
+                Kind::Scalar { style, .. } => return matches!(style, ScalarStyle::Literal | ScalarStyle::Folded),
+                _ => None,
+            };
+        }
+        false
+    }
+
     fn refuse_shared(&self, node: &Node, path: &Path) -> Result<(), YamlError> {
         if matches!(node.kind, Kind::Alias) || node.anchor != 0 && self.aliased.contains(&node.anchor) {
             return Err(YamlError::Shared(path.to_string()));

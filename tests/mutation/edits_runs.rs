@@ -11,11 +11,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// What all threads saw: edits, refusals, files that the oracle does not read, and what broke with its first place.
+/// What all threads saw: edits, refusals, those of the last step, files that the oracle does not read, and what broke with its first place.
 #[derive(Default)]
 struct Tally {
     edited: u64,
     refused: u64,
+    guarded: u64,
     not_judged: u64,
     broken: BTreeMap<String, (String, u64)>,
 }
@@ -25,6 +26,7 @@ impl Tally {
         match did {
             Ok(Did::Edited) => self.edited += 1,
             Ok(Did::Refused) => self.refused += 1,
+            Ok(Did::Guarded) => self.guarded += 1,
             Ok(Did::NotJudged) => self.not_judged += 1,
             Err(what) => {
                 let kind = what.split(" at ").next().unwrap_or(&what).to_owned();
@@ -35,9 +37,10 @@ impl Tally {
 
     fn end(&self, took: Duration) {
         eprintln!(
-            "{} edits, {} refused, {} not judged, in {} s",
+            "{} edits, {} refused, {} of the last step, {} not judged, in {} s",
             self.edited,
-            self.refused,
+            self.refused + self.guarded,
+            self.guarded,
             self.not_judged,
             took.as_secs()
         );
@@ -87,6 +90,7 @@ fn on_two_threads(work: impl Fn(&mut Tally) + Sync) {
                 let mut all = all.lock().unwrap();
                 all.edited += tally.edited;
                 all.refused += tally.refused;
+                all.guarded += tally.guarded;
                 all.not_judged += tally.not_judged;
                 for (what, (place, times)) in tally.broken {
                     all.broken.entry(what).or_insert((place, 0)).1 += times;
