@@ -56,6 +56,7 @@ fn line_ends_and_byte_order_mark_stay() {
 fn a_block_at_the_end_of_a_file_gets_no_line_break_from_an_edit_after_it() {
     let text = "a: |\n  one";
     assert!(matches!(add(text, "b", json!(1)), Err(YamlError::Unsupported(_))));
+    assert!(matches!(set(text, "a", json!("two\n")), Err(YamlError::Unsupported(_))));
     assert_eq!(add("a: |\n  one\n", "b", json!(1)).as_deref(), Ok("a: |\n  one\nb: 1\n"));
 }
 

@@ -71,6 +71,11 @@ fn make(folder: &Path, namespaces: &Mutex<Vec<Arc<Namespace>>>) -> u64 {
     }
     fault.apply("fault.yaml");
     for object in lines(folder, "delete") {
+        // A hook runs only in a container that has begun.
+        if fs::read_to_string(folder.join("fault.yaml")).is_ok_and(|text| text.contains("preStop")) {
+            let running = "--for=jsonpath={.status.phase}=Running";
+            fault.namespace.kubectl(&["wait", running, "--timeout=240s", &fault.filled(&object)]);
+        }
         fault.namespace.kubectl(&["delete", "--wait=false", &fault.filled(&object)]);
     }
     let expected = Expected::read(folder, &fault.namespace.0);

@@ -65,10 +65,13 @@ pub(crate) fn hold(folder: &Path, chance: &mut Chance) -> Result<Seen, String> {
     Ok(seen)
 }
 
-fn uids_are_unique(snapshot: &Snapshot) -> bool {
-    let objects = snapshot.objects.values().flatten().map(|object| &object.metadata.uid);
-    let all: Vec<&String> = objects.chain(snapshot.pods.iter().map(|pod| &pod.metadata.uid)).collect();
-    all.iter().collect::<BTreeSet<_>>().len() == all.len()
+fn nothing_stands_twice(snapshot: &Snapshot) -> bool {
+    let objects = snapshot.objects.iter().flat_map(|(kind, all)| all.iter().map(move |one| (&**kind, &one.metadata)));
+    let maps = snapshot.config_maps.iter().map(|map| ("ConfigMap", &map.metadata));
+    let all: Vec<_> = objects.chain(snapshot.pods.iter().map(|pod| ("Pod", &pod.metadata))).chain(maps).collect();
+    let names: BTreeSet<_> = all.iter().map(|(kind, meta)| (kind, &meta.namespace, &meta.name)).collect();
+    let uids: BTreeSet<_> = all.iter().map(|(_, meta)| &meta.uid).collect();
+    names.len() == all.len() && uids.len() == all.len()
 }
 
 /// What takes too long to be asked every time.
@@ -91,8 +94,8 @@ fn rarely(snapshot: &Snapshot, written: &str, chance: &mut Chance, wrong: &mut V
     chance.shuffle(&mut other.config_maps);
     other.objects.values_mut().for_each(|objects| chance.shuffle(objects));
     let (one, two) = (diagnose::diagnose(snapshot), diagnose::diagnose(&other));
-    // In a cluster no uid stands twice; in a file of no order it is anybody's guess which one is meant.
-    if one != two && uids_are_unique(snapshot) {
+    // In a cluster no name and no uid stands twice; in a file of no order it is anybody's guess which one is meant.
+    if one != two && nothing_stands_twice(snapshot) {
         wrong.push(format!("the order of lists decides\n{one:?}\n{two:?}"));
     }
 }
