@@ -208,7 +208,7 @@ fn of_object(view: &View<'_>, object: &Object) -> Vec<Check> {
 
 fn restarts(view: &View<'_>, pods: &[&Pod]) -> Check {
     let statuses = || pods.iter().flat_map(|pod| &pod.status.container_statuses);
-    let count: i64 = statuses().map(|status| status.restart_count).sum();
+    let count: i64 = statuses().map(|status| status.restart_count).fold(0, i64::saturating_add);
     let last = statuses().filter_map(|status| status.last_state.terminated.as_ref()?.finished_at.0).max();
     let state = match (count, last, view.snapshot.now()) {
         (0, ..) => "none".to_owned(),

@@ -101,7 +101,7 @@ fn mount(subject: Subject<'_, '_>) -> Option<Observation> {
     let looks: [fn(Subject<'_, '_>, &Event) -> Option<Observation>; 4] = [driver, multi_attach, token, mounting];
     let exact = looks.iter().find_map(|look| all.iter().rev().find_map(|event| Some((look(subject, event)?, *event))));
     if let Some((seen, event)) = exact {
-        let tries: i64 = all.iter().map(|event| event.times()).sum();
+        let tries: i64 = all.iter().map(|event| event.times()).fold(0, i64::saturating_add);
         let settled = subject.view.settled(event.first_seen(), SETTLING);
         return if tries >= 2 { Some(seen) } else { seen.settle(settled) };
     }

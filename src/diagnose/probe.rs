@@ -57,7 +57,7 @@ pub(crate) fn settling_seconds(probes: &[Option<&Probe>]) -> i64 {
         let or = |value: i64, default: i64| if value == 0 { default } else { value };
         probe.initial_delay_seconds + or(probe.period_seconds, 10) * or(probe.failure_threshold, 3)
     });
-    allowed.sum::<i64>() + 60
+    allowed.fold(60, i64::saturating_add)
 }
 
 pub(crate) fn observe(view: &View<'_>) -> Vec<Observation> {

@@ -56,7 +56,7 @@ fn one<'e>(container: &Running<'_, 'e>, kind: &'static str, field: &'static str)
 pub(super) fn kills(container: &Running<'_, '_>, kind: &str) -> i64 {
     let mark = format!("{} probe", kind.to_lowercase());
     let killing = container.events().filter(|event| event.reason == "Killing" && event.text().contains(&mark));
-    killing.map(Event::times).sum()
+    killing.map(Event::times).fold(0, i64::saturating_add)
 }
 
 /// Whether it does harm now: not ready for longer than the probe allows, or killed again and again.
@@ -67,7 +67,7 @@ fn hurts(container: &Running<'_, '_>, failing: &Failing<'_>) -> bool {
     if failing.field == "livenessProbe" && never_counts {
         let mark = format!("{} probe errored", failing.kind);
         let errors = container.events().filter(|e| e.reason == "Unhealthy" && e.text().starts_with(&mark));
-        return errors.map(Event::times).sum::<i64>() >= 3;
+        return errors.map(Event::times).fold(0, i64::saturating_add) >= 3;
     }
     if failing.field != "readinessProbe" && !never_counts {
         let killed = kills(container, failing.kind);
