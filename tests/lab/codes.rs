@@ -36,14 +36,24 @@ fn every_fault_is_found_and_its_healthy_twins_stay_silent() {
         for folder in &all {
             wait_for_room();
             let (wrong, namespaces) = (&wrong, &namespaces);
-            threads.spawn(move || match catch_unwind(AssertUnwindSafe(|| make(folder, namespaces))) {
+            threads.spawn(move || match catch_unwind(AssertUnwindSafe(|| make(folder, "code", namespaces))) {
                 Ok(seconds) => eprintln!("{seconds:4} s  {}", name(folder)),
-                Err(why) => wrong.lock().unwrap().push(format!("{}: {}", name(folder), said(&*why))),
+                Err(why) => wrong.lock().unwrap().push((folder, said(&*why))),
             });
             std::thread::sleep(PACE);
         }
     });
-    let wrong = wrong.into_inner().unwrap();
+    // What differs in the crowd is made again by itself: there the node has time, and the answer decides.
+    let crowded = wrong.into_inner().unwrap();
+    assert!(crowded.len() <= 8, "{} folders differ: {crowded:#?}", crowded.len());
+    let wrong: Vec<String> = crowded
+        .into_iter()
+        .filter_map(|(folder, first)| {
+            eprintln!("again by itself: {}, because {first}", name(folder));
+            let again = catch_unwind(AssertUnwindSafe(|| make(folder, "again", &namespaces)));
+            again.err().map(|why| format!("{}: {}", name(folder), said(&*why)))
+        })
+        .collect();
     let codes: BTreeSet<String> = all
         .iter()
         .flat_map(|folder| Expected::read(folder, "").codes().map(str::to_owned).collect::<Vec<_>>())
@@ -61,9 +71,9 @@ fn wait_for_room() {
 }
 
 /// Makes one fault and waits until a scan tells it, twice; answers how many seconds it took.
-fn make(folder: &Path, namespaces: &Mutex<Vec<Arc<Namespace>>>) -> u64 {
+fn make(folder: &Path, prefix: &str, namespaces: &Mutex<Vec<Arc<Namespace>>>) -> u64 {
     let began = Instant::now();
-    let fault = Fault::new(folder);
+    let fault = Fault::new(folder, prefix);
     namespaces.lock().unwrap().push(Arc::clone(&fault.namespace));
     if folder.join("first.yaml").exists() {
         fault.apply("first.yaml");
@@ -115,8 +125,8 @@ struct Fault {
 }
 
 impl Fault {
-    fn new(folder: &Path) -> Self {
-        let namespace = Arc::new(Namespace::new(&format!("code-{}", name(folder).replace('.', "-"))));
+    fn new(folder: &Path, prefix: &str) -> Self {
+        let namespace = Arc::new(Namespace::new(&format!("{prefix}-{}", name(folder).replace('.', "-"))));
         let fault = Self { namespace, folder: folder.to_owned(), files: tempfile::tempdir().unwrap() };
         for file in ["first.yaml", "fault.yaml"] {
             if let Ok(text) = fs::read_to_string(folder.join(file)) {
