@@ -14,6 +14,7 @@ mod model;
 mod parts;
 mod policy;
 mod propose;
+mod propose_place;
 mod propose_push;
 pub mod runtime;
 mod scan;

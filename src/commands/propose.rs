@@ -2,7 +2,7 @@
 
 use super::look::{self, Seen};
 use super::model::ModelArgs;
-use super::policy::PolicySource;
+use super::propose_place::{Place, PlaceArgs};
 use super::target::Target;
 use super::{Session, propose_push};
 use crate::diagnose;
@@ -14,19 +14,14 @@ use crate::model::code::FixClass;
 use crate::model::finding::{Finding, Severity};
 use crate::model::intent::{Disposition, Intent};
 use crate::model::proposal::Outcome;
-use crate::model::tree::Tree;
 use crate::output::json::{self, Done};
 use crate::output::{explain_text, patch, propose_text, scan_text};
-use crate::policy::Set;
-use crate::proposal::{self, Advisor, BranchState, Ground};
-use crate::repo::{Branch, CommitId, Remote, Repo};
+use crate::proposal::{self, Advisor};
+use crate::repo::Repo;
 use crate::settings::flags::{LookArgs, ProposalFormat};
-use crate::source::Tools;
 use crate::text::{self, Sanitised, shell_word};
 use crate::ui::Paint;
 use clap::{Args, ValueEnum};
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// Work out the fix of a failing object, prove it, and with --push put it on a branch
 ///
@@ -73,46 +68,6 @@ pub struct ProposeArgs {
 
     #[command(flatten)]
     pub look: LookArgs,
-}
-
-/// Where in Git the fix belongs.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Where the fix belongs")]
-pub struct PlaceArgs {
-    /// A clone of the repository [default: the one around the current folder]
-    #[arg(long, value_name = "PATH", default_value = ".", hide_default_value = true)]
-    pub repo: PathBuf,
-
-    /// The folder that is rendered, from the repository's root [default: searched]
-    #[arg(long, value_name = "DIR")]
-    pub path: Option<String>,
-
-    /// Branch that the fix is based on [default: the remote's default branch]
-    #[arg(long, value_name = "BRANCH")]
-    pub base: Option<String>,
-
-    /// Remote to fetch from and push to [default: origin, or the only one]
-    #[arg(long, value_name = "NAME")]
-    pub remote: Option<String>,
-
-    /// Which of several equal candidates
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub choose: Option<u16>,
-
-    /// Allow an edit that also changes other environments
-    #[arg(long)]
-    pub allow_shared: bool,
-
-    #[command(flatten)]
-    pub policies: PolicySource,
-
-    /// Take the change of the live object from a file instead of the rules (JSON; for tests and other programs)
-    #[arg(long, value_name = "FILE", hide_short_help = true, conflicts_with = "all")]
-    pub intent: Option<PathBuf>,
-
-    /// Name of the branch to push [default: made of the object, the code and the edit]
-    #[arg(long, value_name = "BRANCH", conflicts_with = "all")]
-    pub branch: Option<String>,
 }
 
 /// What `--yes` answers for.
@@ -175,94 +130,6 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
     }
     report(&results, args, session)?;
     Ok(exit_code(&results))
-}
-
-/// The repository, its remote and the freshly fetched base.
-pub(super) struct Place {
-    pub(super) repo: Repo,
-    pub(super) remote: Remote,
-    pub(super) base_branch: Branch,
-    pub(super) base: CommitId,
-    base_id: String,
-    base_tree: Tree,
-    deployed: Vec<(String, Tree)>,
-    branches: BTreeMap<String, BranchState>,
-    identity: String,
-    shown: String,
-    tools: Tools,
-    policies: Set,
-    program: PathBuf,
-}
-
-impl Place {
-    async fn fetch(args: &ProposeArgs, repo: Repo, remote: Remote, session: &Session) -> Result<Self, Error> {
-        let policies = Set::load(true, &args.place.policies.policies)?;
-        let ask = session.ui.can_ask();
-        // With a person at the terminal Git may ask there: a line instead of a spinner.
-        if ask {
-            session.ui.say(format_args!("Fetching {}", Sanitised::line(&remote.url.to_string())));
-        }
-        let progress = (!ask).then(|| session.ui.progress(&format!("Fetching {}", remote.url)));
-        let base_branch = repo.base_branch(&remote, args.place.base.as_deref(), ask).await?;
-        if args.place.branch.as_deref() == Some(base_branch.as_str()) {
-            return Err(Error::usage(format!("--branch may not name the base branch {base_branch}"))
-                .hint("leave it away, or name a branch of its own"));
-        }
-        let base = repo.fetch(&remote, &base_branch, ask).await?;
-        let mut branches = BTreeMap::new();
-        for (name, tip) in repo.branches(&remote, "aifix/").await? {
-            let state = if repo.contains(&base, &tip) { BranchState::Merged } else { BranchState::Open };
-            branches.insert(name, state);
-        }
-        drop(progress);
-        let base_tree = repo.tree(&base)?;
-        let mut deployed = Vec::new();
-        if let Some(head) = repo.head().filter(|head| *head != base) {
-            deployed.push((head.to_string(), repo.tree(&head)?));
-        }
-        Ok(Self {
-            base_id: base.to_string(),
-            identity: remote.url.identity(),
-            shown: remote.url.to_string(),
-            tools: Tools::new(session.environment.which("kustomize"), session.environment.which("kubectl")),
-            policies,
-            program: super::program()?,
-            repo,
-            remote,
-            base_branch,
-            base,
-            base_tree,
-            deployed,
-            branches,
-        })
-    }
-
-    fn ground<'g>(
-        &'g self,
-        args: &'g ProposeArgs,
-        seen: &'g Seen,
-        model: Option<Advisor<'g>>,
-        intent: Option<&'g Intent>,
-    ) -> Ground<'g> {
-        Ground {
-            snapshot: &seen.snapshot,
-            base: &self.base_id,
-            base_tree: &self.base_tree,
-            deployed: &self.deployed,
-            repo_identity: &self.identity,
-            repo: &self.shown,
-            base_branch: self.base_branch.as_str(),
-            branches: &self.branches,
-            path: args.place.path.as_deref(),
-            choose: args.place.choose.map(usize::from),
-            allow_shared: args.place.allow_shared,
-            tools: &self.tools,
-            policies: &self.policies,
-            program: &self.program,
-            model,
-            intent,
-        }
-    }
 }
 
 /// The first request about each finding, one per line, exactly as it would be sent.

@@ -2,7 +2,8 @@
 
 use super::Session;
 use super::look::Seen;
-use super::propose::{Place, ProposeArgs, Yes};
+use super::propose::{ProposeArgs, Yes};
+use super::propose_place::Place;
 use crate::audit::Store;
 use crate::error::{Error, Kind};
 use crate::model::intent::Disposition;

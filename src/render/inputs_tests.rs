@@ -5,7 +5,7 @@ use crate::render::resolve_tests::{link, tree};
 use crate::render::roots::Root;
 
 fn walk(tree: &Tree, path: &str) -> Result<Inputs, Refusal> {
-    Inputs::of(tree, &Root { path: path.to_owned(), tool: Tool::Kustomize, without: BTreeSet::new() })
+    Inputs::of(tree, &Root::new(path, Tool::Kustomize))
 }
 
 fn code(tree: &Tree, path: &str) -> &'static str {

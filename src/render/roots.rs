@@ -18,6 +18,11 @@ pub struct Root {
 }
 
 impl Root {
+    /// A folder that is rendered as it stands.
+    pub fn new(path: &str, tool: Tool) -> Self {
+        Self { path: path.to_owned(), tool, without: BTreeSet::new() }
+    }
+
     /// The root that a path given by a person names: a kustomization when there is one.
     pub fn at(tree: &Tree, path: &str) -> Self {
         let path = path.trim_start_matches("./").trim_matches('/');
@@ -29,7 +34,7 @@ impl Root {
         } else {
             Tool::Plain
         };
-        Self { path: path.to_owned(), tool, without: BTreeSet::new() }
+        Self::new(path, tool)
     }
 
     /// As it is shown: `.` for the repository's root.
@@ -69,7 +74,7 @@ pub fn roots(tree: &Tree) -> Vec<Root> {
         if kind.is_some_and(|kind| kind == "Component") {
             continue;
         }
-        let root = Root { path: folder.to_owned(), tool: Tool::Kustomize, without: BTreeSet::new() };
+        let root = Root::new(folder, Tool::Kustomize);
         let (inputs, _) = Inputs::reach(tree, &root);
         for (file, spec) in &inputs.kustomizations {
             let named = spec["resources"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
@@ -96,7 +101,7 @@ pub fn roots(tree: &Tree) -> Vec<Root> {
     for folder in folders {
         let inside = join(folder, "");
         let without = used.iter().filter(|file| file.starts_with(&inside)).cloned().collect();
-        roots.insert(Root { path: folder.to_owned(), tool: Tool::Plain, without });
+        roots.insert(Root { without, ..Root::new(folder, Tool::Plain) });
     }
     roots.into_iter().collect()
 }
