@@ -255,7 +255,7 @@ fn fights(view: &View<'_>, hpa: &Object) -> Option<Observation> {
     let source = view.snapshot.find(kind, &hpa.metadata.namespace, name)?;
     let entry = source.metadata.managed_fields.iter().find(|entry| {
         TOOLS.iter().any(|tool| entry.manager.starts_with(tool))
-            && entry.fields_v1.pointer("/f:spec/f:replicas").is_some()
+            && entry.fields_v1.read().pointer("/f:spec/f:replicas").is_some()
     })?;
     let mut seen = Observation::of_object(&HPA_FIGHTS_GIT, hpa.object());
     seen.summary = format!("{} sets the replicas of {kind} {name} with every sync", entry.manager);

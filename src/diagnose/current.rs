@@ -4,28 +4,30 @@ use super::view::Workload;
 use crate::model::kube::{Object, Pod};
 use crate::model::snapshot::Snapshot;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// Fills `current`, `revision` and `drifted`. Pods of an earlier revision are context, not findings.
-pub(crate) fn judge<'s>(workload: &mut Workload<'s>, snapshot: &'s Snapshot) {
+pub(crate) fn judge<'s>(workload: &mut Workload<'s>, children: &Children<'s>) {
     let Some(source) = workload.source else {
         workload.current.clone_from(&workload.pods);
         return;
     };
     match source.kind.as_str() {
-        "Deployment" => deployment(workload, source, snapshot),
+        "Deployment" => deployment(workload, source, children),
         "StatefulSet" => {
             let hash = source.text("/status/updateRevision");
             by_hash(workload, hash);
             workload.drifted = !observed(source);
         }
         "DaemonSet" => {
-            let newest = owned(snapshot, "ControllerRevision", source)
+            let newest = children
+                .of("ControllerRevision", source)
                 .max_by_key(|r| (r.int("/revision"), r.metadata.name.as_str()));
             let hash = newest.and_then(|r| r.metadata.labels.get("controller-revision-hash"));
             by_hash(workload, hash.map_or("", String::as_str));
             workload.drifted = !observed(source);
         }
-        "CronJob" => cron_job(workload, source, snapshot),
+        "CronJob" => cron_job(workload, source, children),
         _ => {
             workload.current.clone_from(&workload.pods);
             workload.revision.clone_from(&source.metadata.name);
@@ -33,24 +35,40 @@ pub(crate) fn judge<'s>(workload: &mut Workload<'s>, snapshot: &'s Snapshot) {
     }
 }
 
-/// Objects of a kind that `owner` controls.
-pub(crate) fn owned<'s>(snapshot: &'s Snapshot, kind: &str, owner: &Object) -> impl Iterator<Item = &'s Object> {
-    let (uid, name, namespace) =
-        (owner.metadata.uid.clone(), owner.metadata.name.clone(), owner.metadata.namespace.clone());
-    let owner_kind = owner.kind.clone();
-    snapshot.kind(kind).iter().filter(move |object| {
-        object.metadata.namespace == namespace
-            && object
-                .metadata
-                .controller()
-                .is_some_and(|by| by.kind == owner_kind && if uid.is_empty() { by.name == name } else { by.uid == uid })
-    })
+/// What workloads control beside pods, by the controller.
+pub(crate) struct Children<'s>(BTreeMap<(&'s str, &'s str), Vec<&'s Object>>);
+
+impl<'s> Children<'s> {
+    /// Each is found by its controller's uid, and by its name for a controller that has none.
+    pub(crate) fn new(snapshot: &'s Snapshot) -> Self {
+        let mut found: BTreeMap<(&str, &str), Vec<&Object>> = BTreeMap::new();
+        for object in ["ReplicaSet", "ControllerRevision", "Job"].into_iter().flat_map(|kind| snapshot.kind(kind)) {
+            let Some(by) = object.metadata.controller() else { continue };
+            found.entry(("", &by.name)).or_default().push(object);
+            if !by.uid.is_empty() {
+                found.entry(("uid", &by.uid)).or_default().push(object);
+            }
+        }
+        Self(found)
+    }
+
+    /// Objects of a kind that `owner` controls, in the order of their list.
+    pub(crate) fn of<'c>(&'c self, kind: &'c str, owner: &'c Object) -> impl Iterator<Item = &'s Object> + use<'c, 's> {
+        let meta = &owner.metadata;
+        let key = if meta.uid.is_empty() { ("", meta.name.as_str()) } else { ("uid", meta.uid.as_str()) };
+        self.0.get(&key).into_iter().flatten().copied().filter(move |object| {
+            object.kind == kind
+                && object.metadata.namespace == meta.namespace
+                && object.metadata.controller().is_some_and(|by| by.kind == owner.kind)
+        })
+    }
 }
 
 /// The ReplicaSet of a Deployment that has its template; on a tie, or when none has, that of the highest number.
-pub(crate) fn newest_replica_set<'s>(snapshot: &'s Snapshot, deployment: &Object) -> Option<&'s Object> {
+pub(crate) fn newest_replica_set<'s>(children: &Children<'s>, deployment: &Object) -> Option<&'s Object> {
     let wanted = deployment.template();
-    owned(snapshot, "ReplicaSet", deployment)
+    children
+        .of("ReplicaSet", deployment)
         .max_by_key(|rs| (same_template(rs.template(), wanted), revision_number(rs), rs.metadata.name.as_str()))
 }
 
@@ -79,9 +97,20 @@ fn same_template(one: Option<&Value>, other: Option<&Value>) -> bool {
         |map: &Map<String, Value>| map.keys().filter(|key| !matches!(key.as_str(), "$patch" | "metadata")).count();
     let metadata = |map: &Map<String, Value>| map.get("metadata").map(bare_metadata);
     let same = |(key, value): (&String, &Value)| {
-        matches!(key.as_str(), "$patch" | "metadata") || other.get(key) == Some(value)
+        matches!(key.as_str(), "$patch" | "metadata") || other.get(key).is_some_and(|other| same_value(value, other))
     };
     rest(one) == rest(other) && one.iter().all(same) && metadata(one) == metadata(other)
+}
+
+/// `==`, but maps whose keys stand in the same order are not looked up key by key: the API writes them so.
+fn same_value(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && (a.iter().zip(b).all(|((k, v), (l, w))| k == l && same_value(v, w)) || one == other)
+        }
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(v, w)| same_value(v, w)),
+        _ => one == other,
+    }
 }
 
 fn bare_metadata(metadata: &Value) -> Value {
@@ -107,8 +136,8 @@ fn observed(object: &Object) -> bool {
     object.int("/status/observedGeneration").is_none_or(|seen| seen >= object.metadata.generation)
 }
 
-fn deployment<'s>(workload: &mut Workload<'s>, source: &Object, snapshot: &'s Snapshot) {
-    let Some(newest) = newest_replica_set(snapshot, source) else {
+fn deployment<'s>(workload: &mut Workload<'s>, source: &Object, children: &Children<'s>) {
+    let Some(newest) = newest_replica_set(children, source) else {
         workload.current.clone_from(&workload.pods);
         return;
     };
@@ -131,8 +160,8 @@ fn by_hash(workload: &mut Workload<'_>, hash: &str) {
 }
 
 /// Pods of the newest finished Job and of those after it: an older failure is over.
-fn cron_job<'s>(workload: &mut Workload<'s>, source: &Object, snapshot: &'s Snapshot) {
-    let jobs = judged_jobs(snapshot, source);
+fn cron_job<'s>(workload: &mut Workload<'s>, source: &Object, children: &Children<'s>) {
+    let jobs = judged_jobs(children, source);
     workload.revision = jobs.last().map(|job| job.metadata.name.clone()).unwrap_or_default();
     let is_current =
         |pod: &&Pod| pod.metadata.controller().is_none_or(|by| jobs.iter().any(|job| job.metadata.uid == by.uid));
@@ -140,8 +169,8 @@ fn cron_job<'s>(workload: &mut Workload<'s>, source: &Object, snapshot: &'s Snap
 }
 
 /// The newest finished Job of a CronJob and all newer ones, oldest first.
-pub(crate) fn judged_jobs<'s>(snapshot: &'s Snapshot, cron_job: &Object) -> Vec<&'s Object> {
-    let mut jobs: Vec<&Object> = owned(snapshot, "Job", cron_job).collect();
+pub(crate) fn judged_jobs<'s>(children: &Children<'s>, cron_job: &Object) -> Vec<&'s Object> {
+    let mut jobs: Vec<&Object> = children.of("Job", cron_job).collect();
     jobs.sort_by_key(|job| (job.metadata.creation_timestamp, job.metadata.name.as_str()));
     let from = jobs.iter().rposition(|job| job_end(job).is_some()).unwrap_or(0);
     jobs.split_off(from)

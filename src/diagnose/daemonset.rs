@@ -116,7 +116,7 @@ fn no_nodes(view: &View<'_>, workload: &Workload<'_>, source: &Object) -> Option
 }
 
 fn tainted(view: &View<'_>, workload: &Workload<'_>, source: &Object) -> Option<Observation> {
-    let pod = Pod { spec: source.pod_spec()?, ..Pod::default() };
+    let pod = Pod { spec: source.pod_spec()?.clone(), ..Pod::default() };
     let selected = |node: &&Object| pod.spec.node_selector.iter().all(|(k, v)| node.metadata.labels.get(k) == Some(v));
     let system =
         |taint: &String| taint.starts_with("node.kubernetes.io/") || taint.starts_with("node-role.kubernetes.io/");

@@ -279,13 +279,12 @@ fn drift(workload: &Workload<'_>) -> Option<Observation> {
     let is_tool = |manager: &str| TOOLS.iter().any(|tool| manager.starts_with(tool));
     let delivered = fields.iter().filter(|entry| is_tool(&entry.manager)).filter_map(|entry| entry.time).max()?;
     let by_hand = fields.iter().find(|entry| {
-        let restart = entry.fields_v1.to_string().contains("restartedAt");
         entry.manager.starts_with("kubectl")
             && entry.operation == "Update"
             && entry.subresource.is_empty()
-            && entry.fields_v1.get("f:spec").is_some()
-            && !restart
             && entry.time > Some(delivered)
+            && !entry.fields_v1.text().contains("restartedAt")
+            && entry.fields_v1.read().get("f:spec").is_some()
     })?;
     let mut seen = Observation::of_workload(&DRIFT_BY_HAND, workload);
     seen.summary = format!("{} was changed with {} after its last delivery", workload.top, by_hand.manager);
@@ -294,7 +293,7 @@ fn drift(workload: &Workload<'_>) -> Option<Observation> {
     let text = format!("{} wrote fields of the spec, the delivery tool before that", by_hand.manager);
     seen.show(Source::History, by_hand.time, &text, None);
     seen.fact("manager", by_hand.manager.as_str());
-    seen.fact("fields", by_hand.fields_v1.clone());
+    seen.fact("fields", by_hand.fields_v1.read());
     Some(seen)
 }
 

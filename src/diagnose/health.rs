@@ -91,7 +91,7 @@ fn cron_job(view: &View<'_>, cron_job: &Object) -> Health {
     if cron_job.at("/spec/suspend").and_then(serde_json::Value::as_bool) == Some(true) {
         return Health::Healthy;
     }
-    let runs = judged_jobs(view.snapshot, cron_job);
+    let runs = judged_jobs(&view.children, cron_job);
     if runs.iter().any(|run| job(run) == Health::Failing) {
         return Health::Failing;
     }

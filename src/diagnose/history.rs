@@ -1,6 +1,6 @@
 //! What changed since an earlier revision.
 
-use super::current::{bare_template, newest_replica_set, owned, revision_number};
+use super::current::{bare_template, newest_replica_set, revision_number};
 use super::diff;
 use super::view::{View, Workload};
 use crate::model::finding::{Change, FieldChange};
@@ -93,8 +93,8 @@ fn replica_sets(view: &View<'_>, workload: &Workload<'_>, deployment: &Object) -
             .map(|text| text.split(',').filter_map(|n| n.trim().parse().ok()).collect())
             .unwrap_or_default(),
     };
-    let newest = newest_replica_set(view.snapshot, deployment)?;
-    let all = owned(view.snapshot, "ReplicaSet", deployment).map(revision).collect();
+    let newest = newest_replica_set(&view.children, deployment)?;
+    let all = view.children.of("ReplicaSet", deployment).map(revision).collect();
     Some((all, revision(newest)))
 }
 
@@ -116,7 +116,7 @@ fn controller_revisions(view: &View<'_>, workload: &Workload<'_>, owner: &Object
             earlier_numbers: Vec::new(),
         }
     };
-    let objects: Vec<&Object> = owned(view.snapshot, "ControllerRevision", owner).collect();
+    let objects: Vec<&Object> = view.children.of("ControllerRevision", owner).collect();
     let is_current = |object: &&&Object| hash_of(object) == workload.revision;
     let current = objects.iter().find(is_current).or(objects.iter().max_by_key(|o| o.int("/revision")))?;
     Some((objects.iter().map(|object| revision(object)).collect(), revision(current)))
@@ -133,13 +133,13 @@ fn newest_manager(object: &Object) -> Option<(String, Option<jiff::Timestamp>)> 
         .metadata
         .managed_fields
         .iter()
-        .filter(|entry| entry.subresource.is_empty() && entry.fields_v1.get("f:spec").is_some());
+        .filter(|entry| entry.subresource.is_empty() && entry.fields_v1.read().get("f:spec").is_some());
     writers.max_by_key(|entry| entry.time).map(|entry| (entry.manager.clone(), entry.time))
 }
 
 fn newest_revision_time(view: &View<'_>, source: &Object) -> Option<jiff::Timestamp> {
     // A rollback uses the old ReplicaSet again: its creation is then older than the change.
-    let newest = newest_replica_set(view.snapshot, source)?;
+    let newest = newest_replica_set(&view.children, source)?;
     let reused = newest.metadata.annotations.contains_key("deployment.kubernetes.io/revision-history");
     if reused { None } else { newest.metadata.creation_timestamp }
 }

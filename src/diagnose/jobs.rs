@@ -3,7 +3,7 @@
 mod cron;
 mod starts;
 
-use super::current::{job_end, judged_jobs, owned};
+use super::current::{job_end, judged_jobs};
 use super::observe::Observation;
 use super::refusal;
 use super::row::rows;
@@ -136,7 +136,7 @@ pub(crate) fn observe(view: &View<'_>) -> Vec<Observation> {
         out.extend(cron::blocked(view, workload, cron_job));
         out.extend(cron::never_ran(view, workload, cron_job).filter(|_| silent));
         let usual = usual_seconds(view, cron_job);
-        for job in judged_jobs(view.snapshot, cron_job) {
+        for job in judged_jobs(&view.children, cron_job) {
             out.extend(hanging(view, workload, job, usual));
         }
     }
@@ -174,8 +174,8 @@ fn sidecar(view: &View<'_>, workload: &Workload<'_>, pod: &Pod) -> Option<Observ
     seen.summary = format!("container {} ended well and {} runs on, so the Job never ends", main.name, held.name);
     seen.show(Source::Status, last_end, &format!("container {}: Completed (exit 0)", main.name), None);
     seen.show(Source::Status, None, &format!("container {} is running", held.name), None);
-    let spec = workload.source.and_then(Object::pod_spec).unwrap_or_default();
-    let of_template = spec.containers.iter().find(|container| container.name == held.name);
+    let spec = workload.source.and_then(Object::pod_spec);
+    let of_template = spec.and_then(|spec| spec.containers.iter().find(|container| container.name == held.name));
     let image = of_template.map_or("", |container| container.image.as_str());
     let base = image.rsplit('/').next().and_then(|base| base.split([':', '@']).next()).unwrap_or_default();
     let known = HELPERS.iter().any(|helper| held.name == *helper || base == *helper);
@@ -193,7 +193,9 @@ fn started(job: &Object) -> Option<jiff::Timestamp> {
 
 /// Median of the seconds that earlier runs took.
 fn usual_seconds(view: &View<'_>, cron_job: &Object) -> Option<i64> {
-    let mut all: Vec<i64> = owned(view.snapshot, "Job", cron_job)
+    let mut all: Vec<i64> = view
+        .children
+        .of("Job", cron_job)
         .filter_map(|job| {
             let end: jiff::Timestamp = job.text("/status/completionTime").parse().ok()?;
             Some(end.as_second() - started(job)?.as_second())

@@ -86,7 +86,7 @@ fn show_range(seen: &mut Observation, refused: &Refused<'_, '_>, scope: &str, en
 }
 
 fn template(refused: &Refused<'_, '_>) -> PodSpec {
-    refused.workload.source.and_then(Object::pod_spec).unwrap_or_default()
+    refused.workload.source.and_then(Object::pod_spec).cloned().unwrap_or_default()
 }
 
 /// The containers whose value of `field` (`limits`, `requests`) is this one: which of several is meant

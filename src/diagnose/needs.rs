@@ -6,7 +6,7 @@ use super::log_lines;
 use super::refusal;
 use super::values;
 use super::view::{Running, Settled, View};
-use crate::model::kube::{Condition, Object, Pod};
+use crate::model::kube::{Condition, Meta, Object, Pod};
 use crate::model::object::ObjectRef;
 use crate::model::snapshot::{LogNeed, Needs, Snapshot};
 use std::cmp::Reverse;
@@ -289,14 +289,23 @@ fn delivered(view: &View<'_>, kinds: &mut Kinds) {
 
 /// Custom resources that own a failing workload, whose conditions may tell why: at most two of them.
 pub fn unseen_owners(snapshot: &Snapshot) -> Vec<ObjectRef> {
+    let objects = snapshot.objects.values().flatten().map(|object| &object.metadata);
+    let mut owners = snapshot.pods.iter().map(|pod| &pod.metadata).chain(objects).filter_map(Meta::controller);
+    // Few clusters have one: nothing is judged for that.
+    if !owners.any(|owner| owner.api_version.split('/').next().is_some_and(is_custom)) {
+        return Vec::new();
+    }
     let view = View::new(snapshot);
     let failing = view.workloads.iter().filter(|one| one.health == Health::Failing && !one.inspected);
-    let unseen = failing.map(|workload| &workload.top).filter(|top| {
-        let is_custom = top.group.contains('.') && !top.group.ends_with(".k8s.io");
-        is_custom && snapshot.resolve(top).is_none() && top.kind != "Rollout"
-    });
+    let unseen = failing
+        .map(|workload| &workload.top)
+        .filter(|top| is_custom(&top.group) && snapshot.resolve(top).is_none() && top.kind != "Rollout");
     let unseen: BTreeSet<&ObjectRef> = unseen.collect();
     unseen.into_iter().take(OWNERS).cloned().collect()
+}
+
+fn is_custom(group: &str) -> bool {
+    group.contains('.') && !group.ends_with(".k8s.io")
 }
 
 /// The logs of one object's containers, whatever their state: a person asks about it by name.

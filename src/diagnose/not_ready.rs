@@ -285,7 +285,7 @@ fn failed_job<'s>(view: &View<'s>, workload: &Workload<'s>) -> Option<(&'static 
     let source = workload.source?;
     let jobs = match source.kind.as_str() {
         "Job" => vec![source],
-        "CronJob" => judged_jobs(view.snapshot, source),
+        "CronJob" => judged_jobs(&view.children, source),
         _ => return None,
     };
     // Only a Job whose pods are gone: pods that failed tell more.

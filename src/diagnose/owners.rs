@@ -52,7 +52,9 @@ impl<'s> Owners<'s> {
         let mut meta = start;
         for _ in 0..DEPTH {
             let Some(owner) = meta.controller().filter(|owner| owner.kind != "Node") else { break };
-            let object = self.by_uid.get(owner.uid.as_str()).copied().or_else(|| {
+            // An owner stands in the same namespace or in none: any other is a lie that Kubernetes collects.
+            let near = |object: &&Object| [start.namespace.as_str(), ""].contains(&object.metadata.namespace.as_str());
+            let object = self.by_uid.get(owner.uid.as_str()).copied().filter(near).or_else(|| {
                 let named = self.snapshot.find(&owner.kind, &start.namespace, &owner.name)?;
                 (named.metadata.uid.is_empty() || owner.uid.is_empty()).then_some(named)
             });

@@ -74,7 +74,7 @@ const SIDECARS: [&str; 6] = ["istio-proxy", "envoy", "linkerd-proxy", "vault-age
 
 /// What a Service selects: pod specs, whether pods are ready, and the workloads.
 struct Selected<'v, 's> {
-    specs: Vec<PodSpec>,
+    specs: Vec<&'s PodSpec>,
     ready: bool,
     workloads: Vec<&'v Workload<'s>>,
 }
@@ -91,7 +91,7 @@ fn selected<'v, 's>(view: &'v View<'s>, service: &Object) -> Selected<'v, 's> {
         // A template still has what a healthy pod's reduced copy has not: probes, env, args.
         match (template, pods.first()) {
             (Some(spec), _) => out.specs.push(spec),
-            (None, Some(pod)) => out.specs.push(pod.spec.clone()),
+            (None, Some(pod)) => out.specs.push(&pod.spec),
             (None, None) => continue,
         }
         out.ready |= pods.iter().any(|pod| pod.is_ready());
@@ -100,7 +100,7 @@ fn selected<'v, 's>(view: &'v View<'s>, service: &Object) -> Selected<'v, 's> {
     out
 }
 
-fn declared(specs: &[PodSpec]) -> Vec<(String, ContainerPort)> {
+fn declared(specs: &[&PodSpec]) -> Vec<(String, ContainerPort)> {
     let sidecars = |spec: &PodSpec| {
         spec.init_containers.iter().filter(|c| c.restart_policy == "Always").cloned().collect::<Vec<_>>()
     };
@@ -165,7 +165,7 @@ fn port_fault(service: &Object, selected: &Selected<'_, '_>, at: usize, port: &V
 }
 
 /// A port that a probe asks or that stands in the pod's settings is meant, declared or not.
-fn is_meant(specs: &[PodSpec], number: i64) -> bool {
+fn is_meant(specs: &[&PodSpec], number: i64) -> bool {
     let shown = number.to_string();
     let has = |text: &str| {
         text.match_indices(&shown).any(|(at, _)| {

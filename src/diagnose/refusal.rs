@@ -3,7 +3,6 @@
 use super::health::Health;
 use super::view::{Settled, View, Workload};
 use crate::model::kube::{Event, Object};
-use crate::model::snapshot::Snapshot;
 use jiff::Timestamp;
 use regex::Regex;
 use std::sync::LazyLock;
@@ -41,7 +40,7 @@ pub(crate) fn of(view: &View<'_>, workload: &Workload<'_>) -> Option<Refusal> {
     let source = workload.source.filter(|_| workload.health != Health::Healthy)?;
     from_condition(source).or_else(|| {
         let mut objects = vec![source];
-        objects.extend(children(view.snapshot, source));
+        objects.extend(children(view, source));
         // What an earlier run of a CronJob left is none of this one's.
         let over = |phase: &str| phase == "Failed" || (phase == "Succeeded" && source.kind == "CronJob");
         let live = workload.pods.iter().filter(|pod| !over(&pod.status.phase)).count();
@@ -50,10 +49,10 @@ pub(crate) fn of(view: &View<'_>, workload: &Workload<'_>) -> Option<Refusal> {
     })
 }
 
-fn children<'s>(snapshot: &'s Snapshot, source: &Object) -> Vec<&'s Object> {
+fn children<'s>(view: &View<'s>, source: &Object) -> Vec<&'s Object> {
     match source.kind.as_str() {
-        "Deployment" => super::current::newest_replica_set(snapshot, source).into_iter().collect(),
-        "CronJob" => super::current::judged_jobs(snapshot, source),
+        "Deployment" => super::current::newest_replica_set(&view.children, source).into_iter().collect(),
+        "CronJob" => super::current::judged_jobs(&view.children, source),
         _ => Vec::new(),
     }
 }

@@ -59,7 +59,7 @@ const NEAR: i64 = 600;
 pub(crate) fn observe(view: &View<'_>) -> Vec<Observation> {
     let mut out = Vec::new();
     for workload in view.workloads.iter().filter(|workload| workload.counts.desired > 0) {
-        for container in &containers(workload) {
+        for container in containers(workload) {
             out.extend(duplicate(workload, container));
             out.extend(order(workload, container));
             out.extend(host(view, workload, container));
@@ -70,18 +70,18 @@ pub(crate) fn observe(view: &View<'_>) -> Vec<Observation> {
 }
 
 /// The containers that a workload's template asks for, or those of its pod.
-pub(crate) fn containers(workload: &Workload<'_>) -> Vec<Container> {
-    pod_spec(workload).containers
+pub(crate) fn containers<'s>(workload: &Workload<'s>) -> &'s [Container] {
+    pod_spec(workload).map_or(&[], |spec| &spec.containers)
 }
 
 /// The volumes of a workload's template, or of its pod.
-pub(crate) fn volumes(workload: &Workload<'_>) -> Vec<Value> {
-    pod_spec(workload).volumes
+pub(crate) fn volumes<'s>(workload: &Workload<'s>) -> &'s [Value] {
+    pod_spec(workload).map_or(&[], |spec| &spec.volumes)
 }
 
-fn pod_spec(workload: &Workload<'_>) -> PodSpec {
-    let of_pod = || workload.current.first().map(|pod| pod.spec.clone());
-    workload.source.and_then(Object::pod_spec).or_else(of_pod).unwrap_or_default()
+fn pod_spec<'s>(workload: &Workload<'s>) -> Option<&'s PodSpec> {
+    let of_pod = || workload.current.first().map(|pod| &pod.spec);
+    workload.source.and_then(Object::pod_spec).or_else(of_pod)
 }
 
 fn base(code: &'static CodeInfo, workload: &Workload<'_>, container: &Container, summary: String) -> Observation {
@@ -197,17 +197,17 @@ fn host(view: &View<'_>, workload: &Workload<'_>, container: &Container) -> Opti
 }
 
 /// ConfigMaps that a container reads once, at its start.
-fn read_once<'v>(view: &'v View<'_>, pod: &Pod, container: &Container) -> Vec<&'v Keyed> {
+fn read_once<'v>(view: &'v View<'_>, namespace: &str, volumes: &[Value], container: &Container) -> Vec<&'v Keyed> {
     let mut names: BTreeSet<String> = BTreeSet::new();
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
     let of_env = container.env.iter().filter_map(|one| text(one.value_from.as_ref()?.pointer("/configMapKeyRef/name")));
     names.extend(of_env);
     names.extend(container.env_from.iter().filter_map(|one| text(one.pointer("/configMapRef/name"))));
     for mount in container.volume_mounts.iter().filter(|mount| mount.get("subPath").is_some()) {
-        let volume = pod.spec.volumes.iter().find(|volume| volume.get("name") == mount.get("name"));
+        let volume = volumes.iter().find(|volume| volume.get("name") == mount.get("name"));
         names.extend(volume.and_then(|volume| text(volume.pointer("/configMap/name"))));
     }
-    let here = view.snapshot.config_maps.iter().filter(|map| map.metadata.namespace == pod.metadata.namespace);
+    let here = view.snapshot.config_maps.iter().filter(|map| map.metadata.namespace == namespace);
     here.filter(|map| names.contains(&map.metadata.name)).collect()
 }
 
@@ -221,7 +221,8 @@ fn written(map: &Keyed) -> Option<(Timestamp, &ManagedField)> {
 /// `ConfigMap app was written by kubectl-edit, which owns keys LEVEL and PORT; ...`: a manager's time is that
 /// of its last write to any of its keys, and the cluster keeps no old value.
 fn told_write(name: &str, by: &ManagedField) -> String {
-    let fields = ["f:data", "f:binaryData"].into_iter().filter_map(|part| by.fields_v1.get(part)?.as_object());
+    let owned = by.fields_v1.read();
+    let fields = ["f:data", "f:binaryData"].into_iter().filter_map(|part| owned.get(part)?.as_object());
     let keys: Vec<&str> = fields.flat_map(|fields| fields.keys()).filter_map(|key| key.strip_prefix("f:")).collect();
     let manager = if by.manager.is_empty() { "somebody" } else { by.manager.as_str() };
     match keys.as_slice() {
@@ -262,9 +263,8 @@ fn changed(view: &View<'_>, workload: &Workload<'_>, container: &Container) -> O
     }
     workload.current.iter().find_map(|pod| {
         let status = pod.status.container_statuses.iter().find(|status| status.name == container.name)?;
-        let template = source.pod_spec().unwrap_or_default();
-        let with_volumes = Pod { metadata: pod.metadata.clone(), spec: template, ..Pod::default() };
-        read_once(view, &with_volumes, container).into_iter().find_map(|map| {
+        let volumes = source.pod_spec().map_or(&[][..], |spec| &spec.volumes);
+        read_once(view, &pod.metadata.namespace, volumes, container).into_iter().find_map(|map| {
             let (at, by) = written(map)?;
             let name = &map.metadata.name;
             let begun = crashes_since(view, pod, status);

@@ -136,8 +136,7 @@ fn stuck(view: &View<'_>, workload: &Workload<'_>, source: &Object) -> Vec<Obser
                 }
             }
             let container = pod.spec.containers.first()?;
-            let spec = source.pod_spec().unwrap_or_default();
-            let now = spec.containers.iter().find(|one| one.name == container.name);
+            let now = source.pod_spec().and_then(|spec| spec.containers.iter().find(|one| one.name == container.name));
             if let Some(now) = now.filter(|now| now.image != container.image) {
                 let text = format!("pod {name} has image {}, the template {}", container.image, now.image);
                 let path = workload.spec_path().field("containers").item(&now.name).field("image");

@@ -49,9 +49,9 @@ struct Use {
 pub(crate) fn observe(view: &View<'_>) -> Vec<Observation> {
     let mut out = Vec::new();
     for (workload, container) in failing(view) {
-        let uses = uses(workload, &container);
-        out.extend(told(view, workload, &container, &uses, &CONFIG_VALUE_EMPTY));
-        out.extend(told(view, workload, &container, &uses, &CONFIG_ENCODING));
+        let uses = uses(workload, container);
+        out.extend(told(view, workload, container, &uses, &CONFIG_VALUE_EMPTY));
+        out.extend(told(view, workload, container, &uses, &CONFIG_ENCODING));
     }
     out
 }
@@ -60,7 +60,7 @@ pub(crate) fn observe(view: &View<'_>) -> Vec<Observation> {
 pub(crate) fn wanted(view: &View<'_>) -> Vec<(String, String)> {
     let mut out: Vec<(String, String)> = Vec::new();
     for (workload, container) in failing(view) {
-        for one in uses(workload, &container) {
+        for one in uses(workload, container) {
             let name = (workload.top.namespace().to_owned(), one.map);
             let is_there = find(view, workload, &name.1).is_some();
             if is_there && out.len() < MAPS && !out.contains(&name) {
@@ -71,12 +71,10 @@ pub(crate) fn wanted(view: &View<'_>) -> Vec<(String, String)> {
     out
 }
 
-fn failing<'v, 's>(view: &'v View<'s>) -> impl Iterator<Item = (&'v Workload<'s>, Container)> {
+fn failing<'v, 's>(view: &'v View<'s>) -> impl Iterator<Item = (&'v Workload<'s>, &'s Container)> {
     view.workloads.iter().filter(|workload| workload.counts.desired > 0).flat_map(|workload| {
         let all = settings::containers(workload);
-        all.into_iter()
-            .filter(|container| settings::fails(workload, container))
-            .map(move |container| (workload, container))
+        all.iter().filter(|container| settings::fails(workload, container)).map(move |container| (workload, container))
     })
 }
 
@@ -102,13 +100,13 @@ fn uses(workload: &Workload<'_>, container: &Container) -> Vec<Use> {
         out.push(Use { map, key: None, variable: None, is_file: false, path });
     }
     for volume in settings::volumes(workload) {
-        let Some(name) = text(&volume, "/name") else { continue };
+        let Some(name) = text(volume, "/name") else { continue };
         let is_mounted = |mount: &Value| mount.get("name").and_then(Value::as_str) == Some(&name);
         if !container.volume_mounts.iter().any(is_mounted) {
             continue;
         }
         let projected = volume.pointer("/projected/sources").and_then(Value::as_array).into_iter().flatten();
-        for source in [&volume].into_iter().chain(projected).filter_map(|one| one.get("configMap")) {
+        for source in [volume].into_iter().chain(projected).filter_map(|one| one.get("configMap")) {
             let Some(map) = text(source, "/name") else { continue };
             let items = source.get("items").and_then(Value::as_array);
             let path = Path::of("volumes").item(&name);

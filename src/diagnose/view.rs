@@ -1,6 +1,6 @@
 //! The snapshot, indexed by what rules ask for.
 
-use super::current;
+use super::current::{self, Children};
 use super::health::{self, Counts, Health};
 use super::labelled::Labelled;
 use super::owners::{Owners, WORKLOADS};
@@ -59,6 +59,7 @@ pub(crate) struct View<'s> {
     pub snapshot: &'s Snapshot,
     pub workloads: Vec<Workload<'s>>,
     events: BTreeMap<&'s str, Vec<&'s Event>>,
+    pub children: Children<'s>,
     labelled: Labelled,
 }
 
@@ -71,11 +72,12 @@ impl<'s> View<'s> {
         for group in events.values_mut() {
             group.sort_by_key(|e| (e.last_seen(), e.reason.as_str(), e.message.as_str(), e.metadata.name.as_str()));
         }
-        let mut view = Self { snapshot, workloads: Vec::new(), events, labelled: Labelled::default() };
+        let children = Children::new(snapshot);
+        let mut view = Self { snapshot, workloads: Vec::new(), events, children, labelled: Labelled::default() };
         view.workloads = workloads(snapshot);
         view.labelled = Labelled::new(&view.workloads);
         for workload in &mut view.workloads {
-            current::judge(workload, snapshot);
+            current::judge(workload, &view.children);
             workload.counts = health::counts(workload);
         }
         let healths: Vec<Health> = view.workloads.iter().map(|w| health::of(&view, w)).collect();
@@ -142,7 +144,7 @@ impl<'s> View<'s> {
             let makes = |name: &str| name == controller && workload.top.namespace() == pod.namespace;
             let own = workload.source.is_some_and(|source| source.kind != "Deployment" && makes(&source.metadata.name));
             let set = workload.source.filter(|source| source.kind == "Deployment");
-            let mut sets = set.into_iter().flat_map(|set| current::owned(self.snapshot, "ReplicaSet", set));
+            let mut sets = set.into_iter().flat_map(|set| self.children.of("ReplicaSet", set));
             own || sets.any(|set| makes(&set.metadata.name))
         })
     }

@@ -237,7 +237,7 @@ fn of_source(view: &View<'_>, workload: &Workload<'_>, source: &Object) -> Vec<C
         "Job" => job_failure(source).into_iter().map(|(code, summary)| make(code, summary)).collect(),
         "CronJob" => {
             let failed =
-                judged_jobs(view.snapshot, source).into_iter().filter_map(|job| Some((job, job_failure(job)?)));
+                judged_jobs(&view.children, source).into_iter().filter_map(|job| Some((job, job_failure(job)?)));
             failed
                 .flat_map(|(job, (code, summary))| {
                     let last = format!("the newest run of CronJob {name} that ended, {}, failed", job.metadata.name);

@@ -63,7 +63,7 @@ fn tags_in_use(case: &Case<'_>, wanted: &str, broken: &str) -> BTreeMap<String, 
         }
     }
     for object in case.snapshot.objects.values().flatten() {
-        for container in object.pod_spec().map(|spec| spec.containers).unwrap_or_default() {
+        for container in object.pod_spec().map_or(&[][..], |spec| &spec.containers) {
             add(&container.image, format!("in the template of {}", object.object()));
         }
     }

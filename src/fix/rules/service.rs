@@ -141,7 +141,7 @@ fn workload<'s>(case: &Case<'s>, named: &str) -> Option<&'s Object> {
 
 /// Whether some container declares each targetPort.
 fn declares_ports(service: &Object, workload: &Object) -> bool {
-    let containers: Vec<Container> = workload.pod_spec().map(|spec| spec.containers).unwrap_or_default();
+    let containers: &[Container] = workload.pod_spec().map_or(&[], |spec| &spec.containers);
     let declares = |target: &Value| {
         containers.iter().flat_map(|c| &c.ports).any(|port| match target {
             Value::String(name) => port.name == *name,

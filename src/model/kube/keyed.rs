@@ -102,20 +102,17 @@ impl Keyed {
                 known = true;
                 keys.extend(map.keys().cloned());
             }
-            for entry in &metadata.managed_fields {
-                if let Some(Value::Object(fields)) = entry.fields_v1.get(format!("f:{name}")) {
-                    keys.extend(fields.keys().filter_map(|key| key.strip_prefix("f:")).map(str::to_owned));
-                }
-            }
         }
         // Of who wrote what only the names of keys are kept.
         for entry in &mut metadata.managed_fields {
+            let fields = entry.fields_v1.read();
             let owned = ["f:data", "f:binaryData", "f:stringData"].into_iter().filter_map(|name| {
-                let fields = entry.fields_v1.get(name)?.as_object()?;
+                let fields = fields.get(name)?.as_object()?;
+                keys.extend(fields.keys().filter_map(|key| key.strip_prefix("f:")).map(str::to_owned));
                 let names = fields.keys().map(|key| (key.clone(), Value::Object(Map::new())));
                 Some((name.to_owned(), Value::Object(names.collect())))
             });
-            entry.fields_v1 = Value::Object(owned.collect());
+            entry.fields_v1 = Value::Object(owned.collect()).into();
         }
         Some(Self { metadata, keys: known.then_some(keys), odd: BTreeMap::new() })
     }
@@ -176,6 +173,6 @@ mod tests {
         let map = json!({"metadata": {"name": "cfg", "managedFields": [
             {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:data": {"f:LEVEL": {"x": 1}}, "f:metadata": {"f:labels": {}}}}]}});
         let keyed = Keyed::from_value(&map).unwrap();
-        assert_eq!(keyed.metadata.managed_fields[0].fields_v1, json!({"f:data": {"f:LEVEL": {}}}));
+        assert_eq!(keyed.metadata.managed_fields[0].fields_v1.read(), json!({"f:data": {"f:LEVEL": {}}}));
     }
 }

@@ -4,6 +4,7 @@ use super::{OwnerReference, is_default, nullable, timestamp};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// `metadata` of any object.
@@ -52,7 +53,36 @@ pub struct ManagedField {
     pub subresource: String,
     #[serde(deserialize_with = "timestamp", skip_serializing_if = "Option::is_none")]
     pub time: Option<Timestamp>,
-    pub fields_v1: Value,
+    pub fields_v1: Fields,
+}
+
+/// `fieldsV1` as it came: it is longer than the object, and few rules read it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fields(Option<Box<RawValue>>);
+
+impl Fields {
+    /// The set of fields: `{"f:spec": {"f:replicas": {}}}`.
+    pub fn read(&self) -> Value {
+        serde_json::from_str(self.text()).unwrap_or_default()
+    }
+
+    /// The same as JSON text.
+    pub fn text(&self) -> &str {
+        self.0.as_deref().map_or("null", RawValue::get)
+    }
+}
+
+impl From<Value> for Fields {
+    fn from(value: Value) -> Self {
+        Self(serde_json::value::to_raw_value(&value).ok())
+    }
+}
+
+impl PartialEq for Fields {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
 }
 
 /// The same fields, but `managedFields` are passed over: they are half of a pod, and of pods nobody asks them.

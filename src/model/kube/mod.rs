@@ -9,7 +9,7 @@ mod meta;
 mod object;
 
 pub use keyed::{Keyed, Oddity};
-pub use meta::{ManagedField, Meta};
+pub use meta::{Fields, ManagedField, Meta};
 pub use object::{Object, Unmanaged};
 
 use crate::model::object::ObjectRef;

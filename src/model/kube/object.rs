@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::OnceLock;
 
 /// Any other object: typed metadata, and the rest as it came (without `apiVersion`, `kind`, `metadata`).
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -18,6 +19,25 @@ pub struct Object {
     pub metadata: Meta,
     #[serde(flatten)]
     pub body: Map<String, Value>,
+    #[serde(skip)]
+    lean: Lean,
+}
+
+/// The lean pod spec of a template, read when it is asked for first: many rules ask.
+#[derive(Debug, Default)]
+struct Lean(OnceLock<Option<Box<PodSpec>>>);
+
+/// It follows from the body: a copy, which may be changed, reads it again.
+impl Clone for Lean {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Lean {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// An object that is read without its `managedFields`.
@@ -119,8 +139,9 @@ impl Object {
     }
 
     /// Its pod template's spec in lean shape.
-    pub fn pod_spec(&self) -> Option<PodSpec> {
-        PodSpec::deserialize(self.template()?.get("spec")?).ok()
+    pub fn pod_spec(&self) -> Option<&PodSpec> {
+        let read = || PodSpec::deserialize(self.template()?.get("spec")?).ok().map(Box::new);
+        self.lean.0.get_or_init(read).as_deref()
     }
 
     /// Labels of its pod template.
