@@ -22,6 +22,12 @@ KUBELET_HEALTH_PORT=20248
 GIT_PORT=18418
 REGISTRY_PORT=5055
 MODEL_PORT=18434
+GITEA_PORT=18430
+SOURCE_PORT=18490
+SOURCE_METRICS_PORT=18491
+SOURCE_HEALTH_PORT=18492
+KUSTOMIZE_METRICS_PORT=18493
+KUSTOMIZE_HEALTH_PORT=18494
 
 # The kubelet refuses a loopback address, so the node gets one on an empty
 # bridge; pods live on a second bridge.
@@ -161,5 +167,5 @@ random_token() { od -An -N16 -tx1 /dev/urandom | tr -d ' \n'; }
 
 # What the running state was made from: changed scripts mean a new lab.
 fingerprint() {
-    cat "$LAB_DIR"/up "$LAB_DIR"/parts/* "$LAB_DIR"/servers/* "$LAB_DIR"/kubernetes/go.* | sha256sum | cut -c1-16
+    find "$LAB_DIR"/up "$LAB_DIR"/{parts,servers,kubernetes,flux,gitea} -type f | LC_ALL=C sort | xargs cat | sha256sum | cut -c1-16
 }

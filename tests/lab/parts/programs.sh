@@ -9,11 +9,11 @@ HELM_VERSION=v3.22.0
 KUBERNETES_SOURCE=$LAB_DIR/kubernetes
 
 # One set of flags for all: another set would compile the shared part again.
-# Without a C compiler in play the binaries run on any Linux.
+# Without a C compiler in play ($cgo) the binaries run on any Linux.
 go_build() {
     local verb=$1
     shift
-    CGO_ENABLED=0 GOFLAGS=-buildvcs=false GOCACHE=$CACHE/go-build nice go "$verb" -v -trimpath "$@"
+    CGO_ENABLED=${cgo:-0} GOFLAGS=-buildvcs=false GOCACHE=$CACHE/go-build nice go "$verb" -v -trimpath "$@"
 }
 
 require_go() {
