@@ -3,8 +3,8 @@
 
 # shellcheck shell=bash disable=SC2034,SC2086,SC2154
 
-GITEA_VERSION=v1.26.0
 GITEA_SOURCE=$LAB_DIR/gitea
+GITEA_VERSION=$(sed -n 's,^require code.gitea.io/gitea ,,p' "$GITEA_SOURCE/go.mod")
 GITEA_TAGS="sqlite sqlite_unlock_notify"
 GITEA_URL=http://127.0.0.1:$GITEA_PORT
 # Who makes repositories and approves, and whom aifix works as.
@@ -121,7 +121,7 @@ start_gitea() {
     gitea_user $GITEA_USER "$GITEA_PASSWORD"
     # What a pull request needs, no more.
     GITEA_TOKEN=$(gitea_lab admin user generate-access-token --username $GITEA_USER --token-name lab \
-        --scopes write:repository,write:issue --raw 2>>"$LOGS/gitea.log")
+        --scopes write:repository,write:issue --raw 2>>"$LOGS/gitea.log" | tail -n 1)
     start gitea env -i PATH="$PATH" HOME="$STATE/gitea" USER="$(id -un)" \
         "$GITEA_HOME/gitea" --config "$STATE/gitea/app.ini" web
     wait_for 30 "Gitea to answer" gitea_answers
