@@ -169,12 +169,16 @@ fn base(code: &'static CodeInfo, object: &Object, condition: &Condition, summary
     seen.since = condition.last_transition_time.0.or(object.metadata.creation_timestamp);
     let text = format!("{}={}: {}: {}", condition.kind, condition.status, condition.reason, condition.message);
     seen.show(Source::Status, condition.last_transition_time.0, &text, None);
-    for (name, pointer) in [("applied", "/status/lastAppliedRevision"), ("attempted", "/status/lastAttemptedRevision")]
-    {
-        let revision = object.text(pointer);
+    let (applied, attempted) =
+        (object.text("/status/lastAppliedRevision"), object.text("/status/lastAttemptedRevision"));
+    for (name, revision) in [("applied", applied), ("attempted", attempted)] {
         if !revision.is_empty() {
             seen.fact(name, revision);
         }
+    }
+    if attempted != applied {
+        let before = if applied.is_empty() { "nothing" } else { applied };
+        seen.show(Source::Status, None, &format!("attempted {attempted}, last applied {before}"), None);
     }
     seen.fact("reason", condition.reason.as_str());
     seen.follows.extend(source_of(object));

@@ -94,3 +94,16 @@ fn a_source_that_is_newer_than_what_runs_is_stale_after_two_intervals() {
     assert!(roots(&[source("2026-11-22T16:55:00Z"), run]).is_empty());
     assert_eq!(seconds("1h30m5s"), 5405);
 }
+
+#[test]
+fn the_revision_that_failed_and_the_one_that_runs_are_told() {
+    let told = |applied: &str| {
+        let mut object = object("Kustomization", "x", json!({}), "BuildFailed", "kustomize build failed: no");
+        object["status"]["lastAttemptedRevision"] = json!("main@sha1:b");
+        object["status"]["lastAppliedRevision"] = json!(applied);
+        finding(&[object], "flux-build-failed").evidence.iter().map(|one| one.text.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(told("main@sha1:a")[1], "attempted main@sha1:b, last applied main@sha1:a");
+    assert_eq!(told("")[1], "attempted main@sha1:b, last applied nothing");
+    assert_eq!(told("main@sha1:b").len(), 1);
+}
