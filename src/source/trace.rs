@@ -219,6 +219,14 @@ pub(super) fn check_targets(question: &Question<'_>, traced: &Traced<'_>) -> Res
         }
     };
     if !edits.is_empty() && edits.iter().all(done) {
+        let hand = edits.iter().find_map(|edit| match writer(question.live, &canonical(&edit.path, question.live)) {
+            Writer::Hand(name) => Some((&edit.path, name)),
+            _ => None,
+        });
+        if let Some((path, name)) = hand {
+            let message = format!("{path} was last set by {name}; {} has the wanted value", question.branch);
+            return Err(Refusal::new("drifted-field", message, "sync now, so that Git and the cluster agree"));
+        }
         return Err(Refusal::new(
             "already-fixed",
             format!(
