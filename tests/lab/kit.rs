@@ -171,6 +171,41 @@ impl Repository {
         run(Command::new("git").args(args).current_dir(self.work()).envs(GIT_ENVIRONMENT))
     }
 
+    /// Where the laboratory's server has it.
+    pub(crate) fn url(&self) -> String {
+        self.git(&["remote", "get-url", "origin"]).trim().to_owned()
+    }
+
+    /// Somebody else's commit on the server's `main`: the clone here does not know of it.
+    pub(crate) fn commit(&self, message: &str, files: &[(&str, String)]) -> String {
+        self.colleague(|git, folder| {
+            for (path, text) in files {
+                fs::write(folder.join(path), text).unwrap();
+            }
+            git(&["commit", "-qam", message]);
+        })
+    }
+
+    /// A reviewer's merge of a pushed branch into the server's `main`; answers the merge commit.
+    pub(crate) fn merge(&self, branch: &str) -> String {
+        self.colleague(|git, _| {
+            git(&["fetch", "-q", "origin", branch]);
+            git(&["merge", "-q", "--no-ff", "-m", "Merge the fix", "FETCH_HEAD"]);
+        })
+    }
+
+    /// What happens in another clone of `main`, pushed; answers the new tip.
+    fn colleague(&self, act: impl FnOnce(&dyn Fn(&[&str]), &Path)) -> String {
+        let clone = tempfile::tempdir_in(self.root.path()).unwrap();
+        let git = |args: &[&str]| run(Command::new("git").args(args).current_dir(&clone).envs(GIT_ENVIRONMENT));
+        let helper = self.git(&["config", "credential.helper"]);
+        let setting = format!("credential.helper={}", helper.trim());
+        git(&["clone", "-q", "-b", "main", "-c", &setting, &self.url(), "."]);
+        act(&|args| drop(git(args)), clone.path());
+        git(&["push", "-q", "origin", "HEAD:main"]);
+        git(&["rev-parse", "HEAD"]).trim().to_owned()
+    }
+
     /// A worktree of the pushed branch, as a reviewer would fetch it.
     pub(crate) fn checkout(&self, branch: &str) -> PathBuf {
         let folder = self.root.path().join(branch.replace('/', "_"));

@@ -16,9 +16,11 @@ mod codes;
 mod credentials;
 mod expected;
 mod faults;
+mod flux;
 #[path = "../it/grown.rs"]
 mod grown;
 mod kit;
 mod model;
 mod overlay;
 mod rights;
+mod road_flux;

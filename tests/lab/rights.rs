@@ -110,13 +110,27 @@ items:
 "#;
 
 /// ClusterRoles and their bindings of one test run, deleted when it is over.
-struct Labelled(String);
+pub(crate) struct Labelled(String);
 
 impl Drop for Labelled {
     fn drop(&mut self) {
         let words = ["delete", "clusterroles,clusterrolebindings", "--wait=false", "-l", &self.0];
         let _ = Command::new("kubectl").args(words).output();
     }
+}
+
+/// A ServiceAccount that may read in its namespace what `doctor --rbac` asks for there, and nothing beyond it.
+pub(crate) fn bound_to(namespace: &Namespace) -> (String, Labelled) {
+    let folder = tempfile::tempdir().unwrap();
+    let list = aifix(folder.path(), &["doctor", "--rbac", "-n", &namespace.0, "-o", "json"]).exits(0).json();
+    let roles: Vec<Value> =
+        list["items"].as_array().unwrap().iter().filter(|one| one["kind"] == "Role").cloned().collect();
+    let account = json!({"kind": "ServiceAccount", "name": "aifix", "namespace": namespace.0});
+    let items = bound(&roles, "aifix", &account, &namespace.0, None);
+    let file = folder.path().join("bound.json");
+    std::fs::write(&file, json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()).unwrap();
+    namespace.kubectl(&["create", "-f", file.to_str().unwrap()]);
+    (format!("system:serviceaccount:{}:aifix", namespace.0), Labelled(format!("aifix-lab={}", namespace.0)))
 }
 
 /// These roles under a name of their own, bound to this user, without the rule that `dropped` names.
