@@ -22,7 +22,7 @@ use std::time::Instant;
 const RECORDED: &str = "oom-killed";
 const NAMESPACE: &str = "cat-oom-killed";
 /// How often each command runs; the middle one counts.
-const RUNS: usize = 5;
+const RUNS: usize = 3;
 /// Which application of a repository is the one that fails.
 const FAILING: usize = 3;
 
@@ -32,6 +32,8 @@ enum Form {
     Plain,
     /// A base and two overlays an application.
     Kustomize,
+    /// A chart and the values of two environments an application.
+    Helm,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -55,11 +57,12 @@ struct Case {
     mark: f64,
 }
 
-const CASES: [Case; 7] = [
+const CASES: [Case; 8] = [
     case("plain-100", Form::Plain, 10, 9, false, Place::Searched, 1.0),
     case("kustomize-100", Form::Kustomize, 5, 14, false, Place::Searched, 2.0),
     case("kustomize-100-signals", Form::Kustomize, 5, 14, false, Place::Signals, 2.0),
     case("kustomize-100-namesakes", Form::Kustomize, 5, 14, true, Place::Searched, 2.0),
+    case("helm-100", Form::Helm, 5, 15, false, Place::Searched, 2.0),
     case("kustomize-5000", Form::Kustomize, 100, 44, false, Place::Searched, 30.0),
     case("kustomize-5000-signals", Form::Kustomize, 100, 44, false, Place::Signals, 2.0),
     case("kustomize-5000-namesakes", Form::Kustomize, 100, 44, true, Place::Searched, 30.0),
@@ -110,10 +113,7 @@ impl Case {
         let proposal = &report["proposals"][0];
         assert_eq!(proposal["edits"][0]["file"], self.edited(), "{report:#}");
         let after = (propose - scan).max(0.0);
-        let render = match self.form {
-            Form::Plain => 0.0,
-            Form::Kustomize => middle(|| timed(Command::new(kustomize()).arg("build").arg(work.join(self.root())))),
-        };
+        let render = middle(|| self.render(&work).map_or(0.0, timed));
         println!(
             "| {} | {} | {} | {scan:.2} | {propose:.2} | {after:.2} | {render:.2} | {} | {} {} |",
             self.name,
@@ -130,14 +130,36 @@ impl Case {
         if self.form == Form::Plain { self.apps } else { self.apps * 2 }
     }
 
-    /// The folder that makes the failing object.
+    /// One render of the failing root by its tool.
+    fn render(&self, work: &Path) -> Option<Command> {
+        let folder = work.join(format!("apps/{FAILING:03}"));
+        let tool =
+            |name: &str, otherwise: &str| Command::new(std::env::var_os(name).unwrap_or_else(|| otherwise.into()));
+        let mut command = match self.form {
+            Form::Plain => return None,
+            Form::Kustomize => tool("AIFIX_TEST_KUSTOMIZE", "kustomize"),
+            Form::Helm => tool("AIFIX_TEST_HELM", "helm"),
+        };
+        match self.form {
+            Form::Helm => command.args(["template", "web", ".", "-f", "values-prod.yaml"]),
+            _ => command.args(["build", "overlays/prod"]),
+        };
+        command.current_dir(folder);
+        Some(command)
+    }
+
+    /// The folder that Flux is told.
     fn root(&self) -> String {
-        let overlay = if self.form == Form::Plain { "" } else { "/overlays/prod" };
+        let overlay = if self.form == Form::Kustomize { "/overlays/prod" } else { "" };
         format!("apps/{FAILING:03}{overlay}")
     }
 
     fn edited(&self) -> String {
-        let name = if self.form == Form::Plain { "web.yaml" } else { "limits.yaml" };
+        let name = match self.form {
+            Form::Plain => "web.yaml",
+            Form::Kustomize => "limits.yaml",
+            Form::Helm => "values-prod.yaml",
+        };
         format!("{}/{name}", self.root())
     }
 
@@ -149,9 +171,17 @@ impl Case {
         let folder = format!("apps/{n:03}");
         let namespace = if n == FAILING { NAMESPACE.to_owned() } else { format!("team-{n:03}") };
         let name = if n == FAILING || self.same_names { "web".to_owned() } else { format!("web-{n:03}") };
-        let base = if self.form == Form::Plain { folder.clone() } else { format!("{folder}/base") };
+        let base = match self.form {
+            Form::Plain => folder.clone(),
+            Form::Kustomize => format!("{folder}/base"),
+            Form::Helm => format!("{folder}/templates"),
+        };
         let own = if self.form == Form::Plain { format!("\n  namespace: {namespace}") } else { String::new() };
-        let memory = if self.form == Form::Plain { "32Mi" } else { "128Mi" };
+        let memory = match self.form {
+            Form::Plain => "32Mi",
+            Form::Kustomize => "128Mi",
+            Form::Helm => "{{ .Values.memory }}",
+        };
         let mut files = vec![(format!("{base}/web.yaml"), deployment(&name, &own, memory))];
         for other in 0..self.others {
             let text = format!(
@@ -160,17 +190,27 @@ impl Case {
             );
             files.push((format!("{base}/settings-{other:02}.yaml"), text));
         }
-        if self.form == Form::Kustomize {
-            let names = files.iter().fold(String::new(), |mut all, (path, _)| {
-                let _ = writeln!(all, "- {}", path.rsplit('/').next().unwrap());
-                all
-            });
-            files.push((format!("{base}/kustomization.yaml"), format!("resources:\n{names}")));
-            for (overlay, namespace) in [("prod", namespace.clone()), ("staging", format!("{namespace}-staging"))] {
-                let kustomization =
-                    format!("namespace: {namespace}\nresources:\n- ../../base\npatches:\n- path: limits.yaml\n");
-                files.push((format!("{folder}/overlays/{overlay}/kustomization.yaml"), kustomization));
-                files.push((format!("{folder}/overlays/{overlay}/limits.yaml"), limits(&name)));
+        match self.form {
+            Form::Plain => {}
+            Form::Kustomize => {
+                let names = files.iter().fold(String::new(), |mut all, (path, _)| {
+                    let _ = writeln!(all, "- {}", path.rsplit('/').next().unwrap());
+                    all
+                });
+                files.push((format!("{base}/kustomization.yaml"), format!("resources:\n{names}")));
+                for (overlay, namespace) in [("prod", namespace.clone()), ("staging", format!("{namespace}-staging"))] {
+                    let text =
+                        format!("namespace: {namespace}\nresources:\n- ../../base\npatches:\n- path: limits.yaml\n");
+                    files.push((format!("{folder}/overlays/{overlay}/kustomization.yaml"), text));
+                    files.push((format!("{folder}/overlays/{overlay}/limits.yaml"), limits(&name)));
+                }
+            }
+            Form::Helm => {
+                let chart = format!("apiVersion: v2\nname: app-{n:03}\nversion: 0.1.0\n");
+                files.push((format!("{folder}/Chart.yaml"), chart));
+                for (file, memory) in [("values", "128Mi"), ("values-prod", "32Mi"), ("values-staging", "64Mi")] {
+                    files.push((format!("{folder}/{file}.yaml"), format!("memory: {memory}\n")));
+                }
             }
         }
         files
@@ -247,10 +287,6 @@ fn repository(folder: &Path, files: &[(String, String)]) {
     git(&["push", "-q", "origin", "main"]);
 }
 
-fn kustomize() -> PathBuf {
-    std::env::var_os("AIFIX_TEST_KUSTOMIZE").map_or_else(|| "kustomize".into(), PathBuf::from)
-}
-
 /// A command without the caller's Git configuration, with the renderers on `PATH`.
 fn command(program: &str, folder: &Path) -> Command {
     let mut command = Command::new(program);
@@ -277,7 +313,7 @@ fn aifix(folder: &Path, args: &[&str], code: i32) -> (f64, Value) {
     (seconds, serde_json::from_str(&out).unwrap())
 }
 
-fn timed(command: &mut Command) -> f64 {
+fn timed(mut command: Command) -> f64 {
     let began = Instant::now();
     assert!(command.output().unwrap().status.success(), "{command:?}");
     began.elapsed().as_secs_f64()
