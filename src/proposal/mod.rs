@@ -152,12 +152,19 @@ async fn prove(finding: &Finding, intent: Intent, ground: &Ground<'_>) -> Result
         Ok(live) => live,
         Err(refusal) => return Ok(Err(refusal)),
     };
+    let found = match source::lead::find(ground.snapshot, &intent.object) {
+        Ok(found) => found,
+        // A person who names the folder has decided.
+        Err(_) if ground.path.is_some() => source::lead::Found::default(),
+        Err(refusal) => return Ok(Err(refusal)),
+    };
     let deployed: Vec<Candidate<'_>> =
         ground.deployed.iter().map(|(revision, tree)| Candidate { revision, tree }).collect();
     let question = Question {
         base: Candidate { revision: ground.base, tree: ground.base_tree },
         deployed: &deployed,
         path: ground.path,
+        found: &found,
         live: &live,
         intent: &intent,
         choose: ground.choose,

@@ -58,6 +58,46 @@ impl Inputs {
     }
 
     fn walk(tree: &Tree, root: &Root, on: bool) -> (Self, Vec<Refusal>) {
+        let Some(control) = &root.control else { return Self::walk_folder(tree, root, on) };
+        let mut laid = tree.clone();
+        let (mut inputs, mut refused) = match control.lay(&mut laid, root, &[]) {
+            Ok(whole) => Self::walk_folder(&laid, &whole.root, on),
+            Err(refusal) => return (Self::default(), vec![refusal]),
+        };
+        inputs.as_written(tree);
+        for file in super::argo::overrides(root, control).into_iter().filter(|file| tree.file(file).is_some()) {
+            inputs.files.insert(file, 0);
+        }
+        if let Some(above) = &control.above {
+            let (above, more) = Self::walk(tree, above, on);
+            inputs.add(above);
+            refused.extend(more);
+        }
+        (inputs, refused)
+    }
+
+    /// Kustomizations as the repository has them, not as a controller changed or made them.
+    fn as_written(&mut self, tree: &Tree) {
+        self.files.retain(|path, _| tree.file(path).is_some());
+        self.kustomizations.retain_mut(|(path, spec)| {
+            let written = tree.text(path).and_then(|text| parse::document(text).ok());
+            written.map(|written| *spec = written).is_some()
+        });
+    }
+
+    /// The inputs of another root as further ones of this.
+    fn add(&mut self, other: Self) {
+        for (path, layer) in other.files {
+            let known = self.files.entry(path).or_insert(layer);
+            *known = layer.min(*known);
+        }
+        self.links.extend(other.links);
+        let known: BTreeSet<String> = self.kustomizations.iter().map(|(path, _)| path.clone()).collect();
+        self.kustomizations.extend(other.kustomizations.into_iter().filter(|(path, _)| !known.contains(path)));
+        self.folders.extend(other.folders);
+    }
+
+    fn walk_folder(tree: &Tree, root: &Root, on: bool) -> (Self, Vec<Refusal>) {
         let mut walk = Walk { tree, inputs: Self::default(), stack: Vec::new(), on, refused: Vec::new() };
         let ended = walk.root(root);
         walk.refused.extend(ended.err());
@@ -88,9 +128,7 @@ impl Walk<'_> {
         }
         match root.tool {
             Tool::Plain | Tool::Helm => {
-                for path in
-                    super::plain::files(self.tree, &folder).into_iter().filter(|path| !root.without.contains(path))
-                {
+                for path in super::plain::files(self.tree, &folder, root) {
                     self.add(path, 0)?;
                 }
                 Ok(())

@@ -1,6 +1,7 @@
 //! Kustomize, as a child process that sees only a scratch copy.
 
 use super::roots::Root;
+use super::substitute::Substitution;
 use super::{Rendered, Stop, flatten};
 use crate::doors::files::{self, Scratch};
 use crate::doors::process::{self, Finished, Run, RunError};
@@ -70,7 +71,13 @@ impl Tools {
 const LINES: usize = 5;
 
 /// Renders a folder of `tree`, which holds nothing but inputs that were walked.
-pub(super) async fn render(tree: &Tree, root: &Root, tools: &Tools) -> Result<Rendered, Stop> {
+/// `finish` is done to the text of each document.
+pub(super) async fn render(
+    tree: &Tree,
+    root: &Root,
+    tools: &Tools,
+    finish: Option<&Substitution>,
+) -> Result<Rendered, Stop> {
     let (program, is_kubectl) = tools.program()?;
     let scratch = scratch()?;
     let copy = scratch.path().join("tree");
@@ -90,7 +97,11 @@ pub(super) async fn render(tree: &Tree, root: &Root, tools: &Tools) -> Result<Re
     if finished.code != 0 {
         return Err(failed(root, &finished.stderr, &copy).into());
     }
-    let text = String::from_utf8_lossy(&finished.stdout);
+    let mut text = String::from_utf8_lossy(&finished.stdout).into_owned();
+    if let Some(substitution) = finish {
+        let documents = text.split("\n---\n").map(|document| substitution.document(document));
+        text = documents.collect::<Vec<String>>().join("\n---\n");
+    }
     let documents = parse::all(&text).map_err(|error| {
         Refusal::new("render-failed", format!("`{}` renders to what is no YAML: {error}", root.shown()), "")
     })?;

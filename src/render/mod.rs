@@ -3,7 +3,10 @@
 //! A renderer starts only after our own walk ([`inputs()`]) found every file that it may read
 //! inside the repository; it sees a copy of those files and nothing else.
 
+mod argo;
 pub mod compare;
+mod control;
+mod flux;
 pub mod inputs;
 mod keys;
 mod kustomize;
@@ -13,7 +16,9 @@ mod resolve;
 #[cfg(test)]
 mod resolve_tests;
 pub mod roots;
+mod substitute;
 
+pub use control::{Control, fills_in};
 pub use inputs::{Inputs, inputs};
 pub use kustomize::Tools;
 pub use roots::{Root, roots};
@@ -22,9 +27,11 @@ use crate::error::Error;
 use crate::model::proposal::Tool;
 use crate::model::refusal::Refusal;
 use crate::model::tree::{Entry, Tree};
+use control::Laid;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::OnceCell;
 
 /// The objects that a root renders to, `List`s taken apart.
 pub type Rendered = Vec<Value>;
@@ -61,6 +68,9 @@ pub struct Workbench<'t> {
     inputs: Inputs,
     /// The inputs' content, and links.
     tree: Tree,
+    /// The root that makes the controller's own object, and what it renders as it is.
+    above: Option<Box<Workbench<'t>>>,
+    made_above: OnceCell<Rendered>,
 }
 
 impl<'t> Workbench<'t> {
@@ -76,7 +86,8 @@ impl<'t> Workbench<'t> {
                 own.entries.insert(path.clone(), entry.clone());
             }
         }
-        Ok(Self { root: root.clone(), tools, inputs, tree: own })
+        let above = root.above().map(|above| Workbench::new(tree, above, tools)).transpose()?.map(Box::new);
+        Ok(Self { root: root.clone(), tools, inputs, tree: own, above, made_above: OnceCell::new() })
     }
 
     /// What the renderer reads.
@@ -101,9 +112,36 @@ impl<'t> Workbench<'t> {
         if !overlay.is_empty() {
             Inputs::of(&tree, &self.root)?;
         }
-        match self.root.tool {
-            Tool::Plain => Ok(plain::render(&tree, &self.root)?),
-            Tool::Kustomize => kustomize::render(&tree, &self.root, self.tools).await,
+        let Some(control) = &self.root.control else { return self.folder(&tree, &Laid::new(&self.root)).await };
+        let above = self.above(overlay).await?;
+        let laid = control.lay(&mut tree, &self.root, &above)?;
+        // What was laid over it may name further files.
+        Inputs::of(&tree, &laid.root)?;
+        let mut objects = self.folder(&tree, &laid).await?;
+        laid.finish(&mut objects);
+        // What becomes of the controller's object is a part of the difference.
+        objects.extend(above);
+        Ok(objects)
+    }
+
+    /// What the root above renders; once where none of its files is changed.
+    async fn above(&self, overlay: &Overlay) -> Result<Rendered, Stop> {
+        let Some(bench) = &self.above else { return Ok(Rendered::new()) };
+        let own: Overlay = overlay
+            .iter()
+            .filter(|(path, _)| bench.inputs.files.contains_key(*path))
+            .map(|(path, bytes)| (path.clone(), bytes.clone()))
+            .collect();
+        if own.is_empty() {
+            return self.made_above.get_or_try_init(|| Box::pin(bench.render(&own))).await.cloned();
+        }
+        Box::pin(bench.render(&own)).await
+    }
+
+    async fn folder(&self, tree: &Tree, laid: &Laid) -> Result<Rendered, Stop> {
+        match laid.root.tool {
+            Tool::Plain => Ok(plain::render(tree, &laid.root)?),
+            Tool::Kustomize => kustomize::render(tree, &laid.root, self.tools, laid.substitution.as_ref()).await,
             Tool::Helm => Err(Stop::Refused(Refusal::new(
                 "unsupported-renderer",
                 format!("`{}` is a Helm chart, and charts are not rendered yet", self.root.path),
@@ -117,7 +155,10 @@ impl<'t> Workbench<'t> {
     /// # Errors
     /// When the tool is missing or does not tell.
     pub async fn renderer(&self) -> Result<String, Stop> {
-        match self.root.tool {
+        // A controller may make a kustomization of a plain folder.
+        let laid =
+            self.root.control.as_ref().and_then(|control| control.lay(&mut self.tree.clone(), &self.root, &[]).ok());
+        match laid.map_or(self.root.tool, |laid| laid.root.tool) {
             Tool::Kustomize => self.tools.version().await,
             _ => Ok(String::new()),
         }

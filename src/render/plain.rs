@@ -20,14 +20,18 @@ pub(super) fn is_manifest(path: &str, bytes: &[u8]) -> bool {
     text.contains("apiVersion") && text.contains("kind") && !text.contains(SKIP)
 }
 
-/// The manifests of a folder: its own files, or all below it when it has none
+/// The manifests of a folder: its own files, or all below it when it has none or the root says so
 /// (Argo CD reads one level by default, Flux reads all).
-pub(super) fn files(tree: &Tree, folder: &str) -> Vec<String> {
+pub(super) fn files(tree: &Tree, folder: &str, root: &Root) -> Vec<String> {
     let all: Vec<&str> = tree
         .below(folder)
         .filter(|(path, entry)| matches!(entry, Entry::File(bytes) if is_manifest(path, bytes)))
         .map(|(path, _)| path)
+        .filter(|path| !root.without.contains(*path))
         .collect();
+    if root.recurse {
+        return all.into_iter().map(str::to_owned).collect();
+    }
     let own: Vec<&str> = all.iter().copied().filter(|path| folder_of(path) == folder).collect();
     if own.is_empty() { all } else { own }.into_iter().map(str::to_owned).collect()
 }
@@ -35,7 +39,7 @@ pub(super) fn files(tree: &Tree, folder: &str) -> Vec<String> {
 /// The objects of a folder, in order of files and documents.
 pub(super) fn render(tree: &Tree, root: &Root) -> Result<Rendered, Refusal> {
     let mut objects = Vec::new();
-    for path in files(tree, &root.path) {
+    for path in files(tree, &root.path, root) {
         let text = tree.text(&path).unwrap_or_default();
         objects.extend(flatten(parse::all(text).map_err(|error| unsafe_yaml(&path, &error))?));
     }

@@ -1,5 +1,6 @@
 //! The folders of a repository that render to objects.
 
+use super::control::Control;
 use super::inputs::Inputs;
 use super::plain;
 use super::resolve::resolve;
@@ -15,12 +16,16 @@ pub struct Root {
     pub tool: Tool,
     /// Files of a plain folder that a kustomization applies already.
     pub without: BTreeSet<String>,
+    /// All manifests below a plain folder count, not only its own.
+    pub recurse: bool,
+    /// The controller that renders the folder, and lays something over it.
+    pub control: Option<Control>,
 }
 
 impl Root {
     /// A folder that is rendered as it stands.
     pub fn new(path: &str, tool: Tool) -> Self {
-        Self { path: path.to_owned(), tool, without: BTreeSet::new() }
+        Self { path: path.to_owned(), tool, without: BTreeSet::new(), recurse: false, control: None }
     }
 
     /// The root that a path given by a person names: a kustomization when there is one.
@@ -35,6 +40,16 @@ impl Root {
             Tool::Plain
         };
         Self::new(path, tool)
+    }
+
+    /// The root that makes the controller's own object, where that is in this repository.
+    pub fn above(&self) -> Option<&Self> {
+        self.control.as_ref()?.above.as_deref()
+    }
+
+    /// This root and those that make its controllers' objects.
+    pub fn chain(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |root| root.above())
     }
 
     /// As it is shown: `.` for the repository's root.

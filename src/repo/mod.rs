@@ -10,6 +10,7 @@ mod commit;
 mod config;
 mod git;
 mod history;
+mod ignore;
 mod push;
 mod read;
 mod remote;
@@ -17,6 +18,7 @@ mod trouble;
 mod url;
 
 pub use config::Remote;
+pub use ignore::{Ignore, matches};
 pub use url::{Branch, RepoUrl};
 
 use crate::error::Error;

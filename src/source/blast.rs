@@ -4,6 +4,7 @@ use super::{Budget, Question, Stop};
 use crate::model::proposal::Tool;
 use crate::render::compare::{Noise, diff};
 use crate::render::{Inputs, Overlay, Rendered, Root, Workbench, roots};
+use std::collections::BTreeSet;
 
 /// The other roots that are deployed (no other root includes them), with what they render to.
 #[derive(Debug, Default)]
@@ -116,10 +117,13 @@ fn others<'t>(question: &Question<'t>, own: &Root) -> (Vec<Sibling<'t>>, Vec<Unr
     let is_base = |root: &Root| {
         all.iter().any(|(other, inputs, _)| other.path != root.path && inputs.folders.contains(&root.path))
     };
+    // What makes the controllers' objects is rendered with it, and what its inputs include is a part of it.
+    let within: BTreeSet<String> =
+        if own.control.is_some() { Inputs::reach(tree, own).0.folders } else { BTreeSet::new() };
+    let is_own =
+        |root: &Root| own.chain().any(|one| one.path == root.path || is_part(root, one)) || within.contains(&root.path);
     let (mut siblings, mut unread) = (Vec::new(), Vec::new());
-    for (root, inputs, blind) in
-        all.iter().filter(|(root, ..)| root.path != own.path && !is_base(root) && !is_part(root, own))
-    {
+    for (root, inputs, blind) in all.iter().filter(|(root, ..)| !is_own(root) && !is_base(root)) {
         match Workbench::new(tree, root, question.tools) {
             Ok(bench) => siblings.push(Sibling { root: root.clone(), bench, base: None }),
             Err(_) => unread.push(Unread { root: root.clone(), inputs: inputs.clone(), blind: *blind }),

@@ -4,6 +4,38 @@ use crate::model::kube::Object;
 use crate::model::object::ObjectRef;
 use crate::model::proposal::{Signal, Trust};
 
+/// What the marks of controllers on an object name.
+pub(super) struct Marks<'o> {
+    /// Namespace and name of a Flux Kustomization.
+    pub(super) kustomization: Option<(&'o str, &'o str)>,
+    /// Namespace and name of a Flux HelmRelease.
+    pub(super) release: Option<(&'o str, &'o str)>,
+    pub(super) tracking: Option<&'o str>,
+    pub(super) instance: Option<&'o str>,
+}
+
+impl<'o> Marks<'o> {
+    pub(super) fn of(object: &'o Object) -> Self {
+        let label = |name: &str| object.metadata.labels.get(name).map(String::as_str);
+        let flux = |tool: &str| {
+            let at = |field: &str| label(&format!("{tool}.toolkit.fluxcd.io/{field}"));
+            Some((at("namespace")?, at("name")?))
+        };
+        Self {
+            kustomization: flux("kustomize"),
+            release: flux("helm"),
+            tracking: object.metadata.annotations.get("argocd.argoproj.io/tracking-id").map(String::as_str),
+            instance: label("app.kubernetes.io/instance"),
+        }
+    }
+}
+
+/// The signals that lead to no controller's object: a file, a release by hand.
+pub(super) fn others(object: &Object) -> Vec<Signal> {
+    let known = ["Config Sync source path", "Helm release", "Kustomize origin"];
+    claims(object).into_iter().filter(|claim| known.contains(&claim.signal.as_str())).collect()
+}
+
 /// The signals on one object, most trusted first. None of them is proved by itself: labels are copied,
 /// go stale, and are set by charts.
 pub fn claims(object: &Object) -> Vec<Signal> {
@@ -49,7 +81,7 @@ pub fn claims(object: &Object) -> Vec<Signal> {
 
 /// The Application of a tracking id `<app>:<group>/<kind>:<namespace>/<name>` that names this very object.
 /// A ReplicaSet carries a copy that names its Deployment, so an id that does not is no claim.
-fn tracked<'i>(id: &'i str, object: &ObjectRef) -> Option<&'i str> {
+pub(super) fn tracked<'i>(id: &'i str, object: &ObjectRef) -> Option<&'i str> {
     let mut parts = id.splitn(3, ':');
     let (application, kind, name) = (parts.next()?, parts.next()?, parts.next()?);
     let itself = kind == format!("{}/{}", object.group, object.kind)

@@ -4,7 +4,7 @@ use super::blast::Siblings;
 use super::guards::{refuse_file, refuse_line};
 use super::locate::candidate::{Candidate, Spot, split_image};
 use super::locate::candidates::{Source, Target, candidates};
-use super::locate::choose::{Probed, best, judge};
+use super::locate::choose::{Probed, best};
 use super::locate::place::{Speaker, speakers};
 use super::locate::probe::{Bench, shortlist};
 use super::trace::{Traced, find};
@@ -14,7 +14,7 @@ use crate::model::path::Path;
 use crate::model::proposal::Edit;
 use crate::model::refusal::Refusal;
 use crate::render::compare::{Noise, canonical, diff, noise};
-use crate::render::{Overlay, Rendered};
+use crate::render::{Control, Overlay, Rendered};
 use crate::yaml::YamlError;
 use crate::yaml::edit::{Change, apply};
 use crate::yaml::scalars::Place;
@@ -36,6 +36,8 @@ pub(super) struct Draft<'d, 't> {
     /// Those of which it is not known: they do not render.
     pub(super) unrendered: BTreeSet<String>,
     pub(super) siblings: Siblings<'t>,
+    /// What the controller puts around names, as a kustomization says it.
+    around: Value,
 }
 
 impl<'d, 't> Draft<'d, 't> {
@@ -59,6 +61,7 @@ impl<'d, 't> Draft<'d, 't> {
             spared: BTreeSet::new(),
             unrendered: BTreeSet::new(),
             siblings: Siblings::default(),
+            around: traced.root.control.as_ref().map(Control::names).unwrap_or_default(),
         };
         let object = &traced.object;
         let random = find(&again, &traced.reference)
@@ -90,9 +93,12 @@ impl<'d, 't> Draft<'d, 't> {
 
     async fn set(&mut self, edit: &FieldEdit, current: &Value, new: &Value) -> Result<(), Stop> {
         let target = Target { object: &self.traced.reference, path: &edit.path, value: current };
-        let any = self.traced.bench.inputs().kustomizations.iter().any(|(_, spec)| {
-            ["replacements", "vars"].iter().any(|name| spec[*name].as_array().is_some_and(|items| !items.is_empty()))
-        });
+        let any = self.traced.root.control.is_some()
+            || self.traced.bench.inputs().kustomizations.iter().any(|(_, spec)| {
+                ["replacements", "vars"]
+                    .iter()
+                    .any(|name| spec[*name].as_array().is_some_and(|items| !items.is_empty()))
+            });
         let texts = self.texts();
         let (mut found, unread) = candidates(&self.sources(&texts), &target, any);
         found.retain(|candidate| candidate.concerns(current, new));
@@ -100,11 +106,11 @@ impl<'d, 't> Draft<'d, 't> {
             return Ok(());
         }
         if found.is_empty() {
-            return Err(no_candidate(&edit.path, self.traced.root.shown(), unread).into());
+            return Err(self.no_place(&target, new, unread).into());
         }
         let reached = if found.len() == 1 { vec![0] } else { shortlist(self, &found, &target, new).await? };
         let winner = match reached.as_slice() {
-            [] => return Err(no_candidate(&edit.path, self.traced.root.shown(), unread).into()),
+            [] => return Err(self.no_place(&target, new, unread).into()),
             [only] => *only,
             several => self.probe(edit, current, new, &found, several).await?,
         };
@@ -173,7 +179,7 @@ impl<'d, 't> Draft<'d, 't> {
             };
             let edits = [self.done.as_slice(), std::slice::from_ref(edit)].concat();
             let delta = diff(&self.traced.base, &after, &self.noise);
-            let judged = judge(&self.traced.reference, &edits, &self.traced.object, &delta);
+            let judged = self.traced.judge(&edits, &delta);
             if judged.holds {
                 let side_effects = judged.side_effects.len() + judged.review.len();
                 probed.push(Probed { candidate: *at, side_effects, layer: candidate.layer });
@@ -265,6 +271,12 @@ impl<'d, 't> Draft<'d, 't> {
                 let kustomization = specs.iter().find(|(file, _)| file == path).map(|(_, spec)| spec);
                 Source { path, layer: *layer, text, kustomization }
             })
+            .chain(self.around.is_object().then_some(Source {
+                path: "",
+                layer: 0,
+                text: "",
+                kustomization: Some(&self.around),
+            }))
             .collect()
     }
 
@@ -299,7 +311,7 @@ impl Bench for Draft<'_, '_> {
     }
 }
 
-fn no_candidate(path: &Path, root: &str, unread: Vec<String>) -> Refusal {
+pub(super) fn no_candidate(path: &Path, root: &str, unread: Vec<String>) -> Refusal {
     if !unread.is_empty() {
         let hint = "make it plain YAML without templates, tabs and duplicate keys";
         return Refusal::new("yaml-unsafe", "a file that may hold the field can't be read safely", hint)

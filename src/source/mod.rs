@@ -9,6 +9,8 @@ mod blast;
 mod claims;
 mod draft;
 mod guards;
+mod laid;
+pub mod lead;
 mod lines;
 pub mod locate;
 mod overlay;
@@ -47,6 +49,8 @@ pub struct Question<'a> {
     pub deployed: &'a [Candidate<'a>],
     /// `--path`: the folder that a person named.
     pub path: Option<&'a str>,
+    /// What the controllers' objects say of the live one.
+    pub found: &'a lead::Found,
     /// The whole live object in the API's shape, with managedFields when they are known.
     pub live: &'a Value,
     pub intent: &'a Intent,

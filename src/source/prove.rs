@@ -1,7 +1,6 @@
 //! The last render: it differs by the intent, or is refused.
 
 use super::draft::Draft;
-use super::locate::choose::judge;
 use super::{Located, Question, Stop};
 use crate::model::object::ObjectRef;
 use crate::model::proposal::{Delta, FileChange, ObjectChange, Origin, Proof};
@@ -19,7 +18,7 @@ pub(super) async fn prove(question: &Question<'_>, mut draft: Draft<'_, '_>) -> 
     draft.budget.render();
     let after = traced.bench.render(&draft.overlay_with(BTreeMap::new())).await?;
     let all = diff(&traced.base, &after, &draft.noise);
-    let judged = judge(&traced.reference, &draft.done, &traced.object, &all);
+    let judged = traced.judge(&draft.done, &all);
     if !judged.side_effects.is_empty() {
         let details = judged.side_effects.iter().take(LISTED).map(line).collect();
         let text = format!("the edit changes {} besides", crate::text::count(judged.side_effects.len(), "field"));

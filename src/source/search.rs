@@ -1,6 +1,7 @@
 //! The search for the folder that makes the running object.
 
-use super::trace::{Differs, Traced, Verdict, judge, not_explained};
+use super::lead::Lead;
+use super::trace::{Differs, Explains, Traced, Verdict, judge, not_explained};
 use super::{Budget, OVER, Question, Stop};
 use crate::model::object::ObjectRef;
 use crate::model::proposal::{Signal, Tool, Trust};
@@ -16,15 +17,64 @@ const PARALLEL: usize = 2;
 
 /// Finds the one root that makes the running object.
 pub(super) async fn trace<'q>(question: &Question<'q>, budget: &Budget) -> Result<Traced<'q>, Stop> {
-    match question.path {
-        Some(path) => given(question, path, budget).await,
-        None => search(question, budget).await,
-    }
+    let mut traced = match (question.path, &question.found.lead) {
+        (Some(path), lead) => {
+            let same = |root: &Root| root.path == Root::at(question.base.tree, path).path;
+            let led = lead.iter().flat_map(|lead| lead.roots(question.base.tree)).find(same);
+            given(question, path, led, budget).await?
+        }
+        (None, Some(lead)) => follow(question, lead, budget).await?,
+        (None, None) => search(question, budget).await?,
+    };
+    traced.trail.splice(0..0, question.found.trail.iter().cloned());
+    Ok(traced)
 }
 
-async fn given<'q>(question: &Question<'q>, path: &str, budget: &Budget) -> Result<Traced<'q>, Stop> {
-    let root = Root::at(question.base.tree, path);
-    match judge(question, &root, budget).await? {
+/// Asks the folders that the controller names; the first that makes the object counts.
+async fn follow<'q>(question: &Question<'q>, lead: &Lead, budget: &Budget) -> Result<Traced<'q>, Stop> {
+    let object = question.intent.object.qualified();
+    let mut shown = Vec::new();
+    for root in lead.roots(question.base.tree) {
+        shown.push(format!("`{}`", root.shown()));
+        match judge_led(question, &root, budget).await? {
+            Verdict::Proved(traced) => return Ok(*traced),
+            Verdict::Differs(differs) => return Err(not_explained(question, &differs).into()),
+            Verdict::Absent => {}
+        }
+    }
+    let text =
+        format!("{} names {}, which does not make {object}", lead.controller.qualified(), crate::text::and(&shown));
+    Err(Refusal::new("not-explained", text, "sync first, or name another folder: --path DIR").into())
+}
+
+/// Where the root above can't be rendered, the controller's object counts as it is in the cluster.
+async fn judge_led<'q>(question: &Question<'q>, root: &Root, budget: &Budget) -> Result<Verdict<'q>, Stop> {
+    let judged = judge(question, root, budget, Explains::Mostly).await;
+    let (Some(above), Err(Stop::Refused(refusal))) = (root.above(), &judged) else { return judged };
+    let value = format!("`{}` was not read: {}", above.shown(), refusal.message);
+    let mut alone = root.clone();
+    if let Some(control) = &mut alone.control {
+        control.above = None;
+    }
+    let mut verdict = judge(question, &alone, budget, Explains::Mostly).await?;
+    if let Verdict::Proved(traced) = &mut verdict {
+        traced.trail.push(Signal { signal: "one hop up".to_owned(), value, trust: Trust::Claimed });
+    }
+    Ok(verdict)
+}
+
+/// The folder that a person named; what a controller lays over that very folder counts, too.
+async fn given<'q>(
+    question: &Question<'q>,
+    path: &str,
+    led: Option<Root>,
+    budget: &Budget,
+) -> Result<Traced<'q>, Stop> {
+    let (root, explains) = match led {
+        Some(root) => (root, Explains::Mostly),
+        None => (Root::at(question.base.tree, path), Explains::Wholly),
+    };
+    match judge(question, &root, budget, explains).await? {
         Verdict::Proved(mut traced) => {
             let signal = Signal { signal: "--path".to_owned(), value: root.shown().to_owned(), trust: Trust::Given };
             traced.trail.insert(0, signal);
@@ -77,7 +127,7 @@ impl<'t> Found<'t> {
         for (root, verdict) in verdicts {
             match verdict {
                 Ok(Verdict::Proved(traced)) => self.proved.push(*traced),
-                Ok(Verdict::Differs(differs)) => self.differing.push(differs),
+                Ok(Verdict::Differs(differs)) => self.differing.push(*differs),
                 Ok(Verdict::Absent) => {}
                 // The roots that were not asked any more could say something else.
                 Err(Stop::Refused(refusal)) if refusal.code == OVER => return Err(refusal.into()),
@@ -153,7 +203,7 @@ fn open_namespace(object: &ObjectRef, open: &Root, exact: &[&Root]) -> Refusal {
 }
 
 async fn judge_all<'q>(question: &Question<'q>, roots: &[Root], budget: &Budget) -> Vec<Result<Verdict<'q>, Stop>> {
-    stream::iter(roots).map(|root| judge(question, root, budget)).buffered(PARALLEL).collect().await
+    stream::iter(roots).map(|root| judge(question, root, budget, Explains::Wholly)).buffered(PARALLEL).collect().await
 }
 
 /// Roots that no other root includes, and the rest.

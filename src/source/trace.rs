@@ -1,15 +1,17 @@
 //! Whether one folder makes the running object.
 
+use super::locate::candidate::split_image;
+use super::locate::choose::{self, Judged};
 use super::writers::{Writer, writer};
 use super::{Budget, Candidate, Question, Stop, short};
 use crate::model::intent::{FieldEdit, Op};
 use crate::model::object::ObjectRef;
 use crate::model::path::{Path, Step};
-use crate::model::proposal::{Signal, Trust};
+use crate::model::proposal::{Delta, Signal, Trust};
 use crate::model::refusal::Refusal;
 use crate::render::compare::{Disagreement, canonical, disagreements, reference, same_value, same_written};
 use crate::render::names::without_hash;
-use crate::render::{Rendered, Root, Workbench};
+use crate::render::{Rendered, Root, Workbench, fills_in};
 use serde_json::Value;
 
 /// A root that makes the object.
@@ -31,6 +33,28 @@ pub(super) struct Traced<'t> {
     differs: Vec<Disagreement>,
 }
 
+impl Traced<'_> {
+    /// What a difference of renders means. What changes in the objects of the controllers that render the
+    /// folder comes with it.
+    pub(super) fn judge(&self, edits: &[FieldEdit], all: &[Delta]) -> Judged {
+        let controls = || self.root.chain().filter_map(|root| root.control.as_ref());
+        let reads = |delta: &&Delta| {
+            !delta.object.same_object(&self.reference) && controls().any(|control| control.reads(&delta.object))
+        };
+        let (said, own): (Vec<&Delta>, Vec<&Delta>) = all.iter().partition(reads);
+        let own: Vec<Delta> = own.into_iter().cloned().collect();
+        let mut judged = choose::judge(&self.reference, edits, &self.object, &own);
+        let reads_too = |other: &&Value| said.iter().any(|delta| fills_in(other, &delta.object));
+        let readers = self.base.iter().filter(reads_too).filter_map(reference);
+        let others = readers.filter(|other| !controls().any(|control| control.object.same_object(other)));
+        judged
+            .review
+            .extend(others.map(|other| format!("{} fills in the same values and may change too", other.qualified())));
+        judged.companions.extend(said.into_iter().cloned());
+        judged
+    }
+}
+
 /// Differing fields that are listed at most.
 const LISTED: usize = 5;
 
@@ -38,8 +62,18 @@ const LISTED: usize = 5;
 pub(super) enum Verdict<'t> {
     Proved(Box<Traced<'t>>),
     /// It makes the object, but not as it runs.
-    Differs(Differs),
+    Differs(Box<Differs>),
     Absent,
+}
+
+/// How much of the object a root must explain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Explains {
+    /// Every field: only the render speaks for the root.
+    Wholly,
+    /// The asked fields, the containers and their images: a controller's object speaks for it, too, and on
+    /// real clusters webhooks and restarts change the rest.
+    Mostly,
 }
 
 /// A root whose object is not as it runs.
@@ -51,41 +85,59 @@ pub(super) struct Differs {
 }
 
 /// Renders a root, at the base and then at what may be deployed, until one is what runs.
-pub(super) async fn judge<'q>(question: &Question<'q>, root: &Root, budget: &Budget) -> Result<Verdict<'q>, Stop> {
+pub(super) async fn judge<'q>(
+    question: &Question<'q>,
+    root: &Root,
+    budget: &Budget,
+    explains: Explains,
+) -> Result<Verdict<'q>, Stop> {
     let (bench, base, Some(object)) = rendered(question, question.base, root, budget).await? else {
         return Ok(Verdict::Absent);
     };
-    let (open, differs, excused) = compare(question, &object);
+    let unread = root.control.as_ref().map(|control| control.unread(&base)).unwrap_or_default();
+    let (open, differs, excused) = compare(question, &object, &unread);
     let mut proved =
         (open.is_empty() && differs.is_empty()).then(|| (question.base.revision.to_owned(), excused.clone()));
+    let mut mostly = None;
+    if explains == Explains::Mostly && proved.is_none() && differs.is_empty() && !open.iter().any(is_essential) {
+        mostly = Some((question.base.revision.to_owned(), [excused.clone(), drift(&open)].concat()));
+    }
     for candidate in question.deployed.iter().filter(|other| other.revision != question.base.revision) {
         if proved.is_some() {
             break;
         }
         // A revision where the folder does not render is not what runs.
         let Ok((_, _, Some(older))) = rendered(question, *candidate, root, budget).await else { continue };
-        let (open, differs, excused) = compare(question, &older);
+        let (open, differs, excused) = compare(question, &older, &unread);
         if open.is_empty() && differs.is_empty() {
             proved = Some((candidate.revision.to_owned(), excused));
+        } else if explains == Explains::Mostly
+            && mostly.is_none()
+            && differs.is_empty()
+            && !open.iter().any(is_essential)
+        {
+            mostly = Some((candidate.revision.to_owned(), [excused, drift(&open)].concat()));
         }
     }
+    let wholly = proved.is_some();
     // Only the field itself differs: `check_targets` says why.
-    let (revision, excused) = match proved {
+    let (revision, excused) = match proved.or(mostly) {
         Some(proved) => proved,
         None if open.is_empty() => (question.base.revision.to_owned(), excused),
         None => {
             let exact = reference(&object).is_some_and(|own| own.namespace == question.intent.object.namespace);
-            return Ok(Verdict::Differs(Differs { root: root.clone(), open, exact }));
+            return Ok(Verdict::Differs(Box::new(Differs { root: root.clone(), open, exact })));
         }
     };
     let Some(reference) = reference(&object) else { return Ok(Verdict::Absent) };
-    let text = format!("`{}` at {} renders the running object", root.shown(), short(&revision));
+    let what = if wholly || open.is_empty() { "the running object" } else { "the running object but for what follows" };
+    let named = root.control.as_ref().and_then(|_| {
+        let found = question.found.lead.as_ref()?.revisions.iter().find(|(id, _)| *id == revision)?;
+        Some(format!(" ({})", found.1))
+    });
+    let text = format!("`{}` at {}{} renders {what}", root.shown(), short(&revision), named.unwrap_or_default());
     let mut trail = vec![Signal { signal: "render".to_owned(), value: text, trust: Trust::Proved }];
-    trail.extend(excused.into_iter().map(|value| Signal {
-        signal: "other writer".to_owned(),
-        value,
-        trust: Trust::Proved,
-    }));
+    trail.extend(excused);
     let root = root.clone();
     Ok(Verdict::Proved(Box::new(Traced {
         root,
@@ -140,7 +192,12 @@ pub(super) fn find<'r>(objects: &'r [Value], wanted: &ObjectRef) -> Option<&'r V
 }
 
 /// Differences outside and inside the asked fields, and those that another writer explains.
-fn compare(question: &Question<'_>, rendered: &Value) -> (Vec<Disagreement>, Vec<Disagreement>, Vec<String>) {
+/// `unread`: where values are that a controller fills in and that can't be read.
+fn compare(
+    question: &Question<'_>,
+    rendered: &Value,
+    unread: &[String],
+) -> (Vec<Disagreement>, Vec<Disagreement>, Vec<Signal>) {
     let targets: Vec<Path> = question.intent.edits.iter().map(|edit| canonical(&edit.path, question.live)).collect();
     let (mut open, mut asked, mut excused) = (Vec::new(), Vec::new(), Vec::new());
     for difference in disagreements(rendered, question.live) {
@@ -149,8 +206,10 @@ fn compare(question: &Question<'_>, rendered: &Value) -> (Vec<Disagreement>, Vec
             open.push(difference);
         } else if targets.iter().any(|target| path.starts_with(target) || target.starts_with(&path)) {
             asked.push(difference);
+        } else if !unread.is_empty() && is_open(&difference) {
+            excused.push(told("filled in", format!("{path} is filled in from {}", crate::text::and(unread))));
         } else if let Some(name) = writer(question.live, &path).name() {
-            excused.push(format!("{path} was last set by {name}"));
+            excused.push(told("other writer", format!("{path} was last set by {name}")));
         } else {
             open.push(difference);
         }
@@ -158,10 +217,40 @@ fn compare(question: &Question<'_>, rendered: &Value) -> (Vec<Disagreement>, Vec
     (open, asked, excused)
 }
 
+/// What holds a place for a value.
+fn is_open(difference: &Disagreement) -> bool {
+    difference.rendered.as_str().is_some_and(|text| text.contains("${"))
+}
+
+/// A container that is not the same one: another name, or an image of another repository.
+fn is_essential(difference: &Disagreement) -> bool {
+    let mut steps = difference.path.0.iter().rev();
+    let (Some(Step::Field(last)), Some(Step::Item { .. }), Some(Step::Field(list))) =
+        (steps.next(), steps.next(), steps.next())
+    else {
+        return difference.order;
+    };
+    if list != "containers" && list != "initContainers" {
+        return difference.order;
+    }
+    let repository = |value: Option<&Value>| value.and_then(Value::as_str).map(|image| split_image(image).0.to_owned());
+    last == "name" || last == "image" && repository(Some(&difference.rendered)) != repository(difference.live.as_ref())
+}
+
+/// Differences that are only told.
+fn drift(open: &[Disagreement]) -> Vec<Signal> {
+    let told =
+        |one: &Disagreement| told("drift", format!("{} is {} in Git", one.path, shown_at(&one.path, &one.rendered)));
+    open.iter().take(LISTED).map(told).collect()
+}
+
+fn told(signal: &str, value: String) -> Signal {
+    Signal { signal: signal.to_owned(), value, trust: Trust::Proved }
+}
+
 pub(super) fn not_explained(question: &Question<'_>, differs: &Differs) -> Refusal {
     let Differs { root, open, .. } = differs;
-    let templated = |d: &&Disagreement| d.rendered.as_str().is_some_and(|text| text.contains("${"));
-    if let Some(template) = open.iter().find(templated) {
+    if let Some(template) = open.iter().find(|one| is_open(one)) {
         return Refusal::new(
             "templated-line",
             format!("`{}` of `{}` is filled in after rendering", template.path, root.shown()),
@@ -262,6 +351,13 @@ fn check_target(question: &Question<'_>, traced: &Traced<'_>, edit: &FieldEdit) 
     let Some(differs) = traced.differs.iter().find(|d| d.path.starts_with(path) || path.starts_with(&d.path)) else {
         return Ok(());
     };
+    if is_open(differs) {
+        return Err(Refusal::new(
+            "templated-line",
+            format!("{path} of `{}` is filled in after rendering", traced.root.shown()),
+            "change the value that feeds it (postBuild)",
+        ));
+    }
     let message = match by {
         Writer::Hand(name) => format!("{path} was last set by {name}, not by Git"),
         _ => format!("{path} is {} on {}, not what runs", shown_at(path, &differs.rendered), question.branch),

@@ -1,19 +1,22 @@
 //! Live object to Git: every layout of `tests/repos`.
 //!
 //! A layout is a folder: `repo/` (the base), `deployed/` (what runs, when it is another revision),
-//! `live.yaml`, `intent.yaml`, and `expected.diff` or `expected.refusal`.
+//! `live.yaml`, `crs.yaml` (what controllers' objects say), `intent.yaml`, and `expected.diff` or `expected.refusal`.
 //! `AIFIX_BLESS=1` writes the expectation; read the difference before you commit it.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use aifix::doors::{files, process};
 use aifix::model::intent::{Author, Disposition, FieldEdit, Intent, Op};
+use aifix::model::kube::Object;
 use aifix::model::object::ObjectRef;
 use aifix::model::path::{Path, Step};
 use aifix::model::proposal::Delta;
 use aifix::model::refusal::Refusal;
+use aifix::model::snapshot::{Scope, Snapshot};
 use aifix::model::tree::{Entry, Tree};
 use aifix::render::compare::reference;
+use aifix::source::lead::{self, Found};
 use aifix::source::{Candidate, Located, Question, Stop, Tools, locate};
 use aifix::yaml::{edit, parse, scalars, split};
 use serde_json::Value;
@@ -91,12 +94,31 @@ const BASE: &str = "3f2a91c0000000000000000000000000000000aa";
 const DEPLOYED: &str = "1b2c3d40000000000000000000000000000000bb";
 
 async fn ask(base: &Tree, deployed: Option<&Tree>, live: &Value, spec: &Value, tools: &Tools) -> Result<Located, Stop> {
+    ask_seen(base, deployed, live, &[], spec, tools).await
+}
+
+/// The same, with what was seen of controllers' objects.
+async fn ask_seen(
+    base: &Tree,
+    deployed: Option<&Tree>,
+    live: &Value,
+    crs: &[Value],
+    spec: &Value,
+    tools: &Tools,
+) -> Result<Located, Stop> {
     let intent = intent(live, spec);
+    let mut snapshot = Snapshot::new("layout", Scope::All);
+    for value in crs.iter().chain([live]) {
+        let object: Object = serde_json::from_value(value.clone()).unwrap();
+        snapshot.objects.entry(object.kind.clone()).or_default().push(object);
+    }
+    let found = if crs.is_empty() { Found::default() } else { lead::find(&snapshot, &intent.object)? };
     let deployed: Vec<Candidate<'_>> = deployed.iter().map(|tree| Candidate { revision: DEPLOYED, tree }).collect();
     locate(&Question {
         base: Candidate { revision: BASE, tree: base },
         deployed: &deployed,
         path: spec["path"].as_str(),
+        found: &found,
         live,
         intent: &intent,
         choose: spec["choose"].as_u64().map(|n| n as usize),
@@ -117,7 +139,10 @@ fn delta(word: &str, delta: &Delta) -> String {
 fn shown(located: &Located) -> String {
     let mut out =
         format!("root: {} ({}) at {}\n", located.origin.path, located.origin.tool.name(), located.origin.revision);
-    located.origin.trail.iter().skip(1).for_each(|signal| {
+    // Without controllers the first signal says the first line once more.
+    let controlled =
+        located.origin.trail.first().is_some_and(|first| first.signal != "render" && first.signal != "--path");
+    located.origin.trail.iter().skip(usize::from(!controlled)).for_each(|signal| {
         let _ = writeln!(out, "trail: {}: {}", signal.signal, signal.value);
     });
     located.proof.delta.iter().for_each(|one| out.push_str(&delta("delta", one)));
@@ -155,7 +180,9 @@ async fn check(name: &str, tools: &Tools) -> Result<(), String> {
     let spec = parse::document(&text(&folder.join("intent.yaml"))).unwrap();
     let base = tree(&folder.join("repo"));
     let deployed = files::is_dir(&folder.join("deployed")).then(|| tree(&folder.join("deployed")));
-    let (file, got) = match ask(&base, deployed.as_ref(), &live, &spec, tools).await {
+    let crs = folder.join("crs.yaml");
+    let crs = if files::exists(&crs) { parse::all(&text(&crs)).unwrap() } else { Vec::new() };
+    let (file, got) = match ask_seen(&base, deployed.as_ref(), &live, &crs, &spec, tools).await {
         Ok(located) => {
             bytes_outside_the_diff_are_the_same(&base, &located);
             ("expected.diff", shown(&located))

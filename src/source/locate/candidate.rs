@@ -103,6 +103,10 @@ impl Candidate {
                 let digest = format!("sha256:{number:064x}");
                 (Value::from(digest.as_str()), Shown::Ends(format!("@{digest}")))
             }
+            Way::Pair(key) if is_image => {
+                let (name, ..) = split_image(target.value.as_str().unwrap_or_default());
+                (Value::from(format!("{key}={name}:{text}")), Shown::Ends(format!(":{text}")))
+            }
             Way::Pair(key) => (Value::from(format!("{key}={text}")), Shown::Is(text)),
             Way::Value => match &self.old {
                 Value::Number(_) => (Value::from(spare(number)), Shown::Is(spare(number).to_string())),

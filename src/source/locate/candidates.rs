@@ -1,6 +1,7 @@
 //! Places that could make a field. Decides without I/O.
 
 use super::candidate::{Candidate, Spot, Way, field, split_image};
+use super::controlled;
 use crate::model::object::ObjectRef;
 use crate::model::path::{Path, Step};
 use crate::render::names::originals;
@@ -88,7 +89,22 @@ fn document(source: &Source<'_>, value: &Value, at: &At<'_>, target: &Known<'_>,
     if let Some(operations) = operations(value) {
         return operations.iter().enumerate().for_each(|(n, op)| operation(source, n, op, at, target, out));
     }
+    if controlled::is_override(source.path) {
+        return controlled::places(source, value, at, target, out);
+    }
     for (prefix, object) in objects(value) {
+        if controlled::is_controller(object) {
+            controlled::places(source, object, &|path| at(prefix.join(&path)), target, out);
+            for (path, leaf) in leaves(object) {
+                let place = at(prefix.join(&path));
+                // A patch that stands in it as a text.
+                if let Some(inner) = embedded(leaf).filter(|_| place.inner.is_none()) {
+                    let deeper = |deep| Place { inner: Some(deep), ..place.clone() };
+                    document(source, &inner, &deeper, target, any, out);
+                }
+            }
+            continue;
+        }
         let same_kind = object["kind"] == target.object.kind.as_str();
         if !same_kind && !any {
             continue;
@@ -105,6 +121,11 @@ fn document(source: &Source<'_>, value: &Value, at: &At<'_>, target: &Known<'_>,
                 related,
             });
         };
+        // What `${name}` stands for may be a part of the field.
+        if any && !same_kind && object["kind"] == "ConfigMap" {
+            controlled::places(source, object, &|path| at(prefix.join(&path)), target, out);
+            continue;
+        }
         if target.value.is_object() || target.value.is_array() {
             if let Some(old) = target.path.get(object).filter(|old| same(old, target.value)) {
                 push(by_position(target.path, object), old, out);

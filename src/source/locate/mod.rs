@@ -3,5 +3,6 @@
 pub mod candidate;
 pub mod candidates;
 pub mod choose;
+mod controlled;
 pub mod place;
 pub mod probe;

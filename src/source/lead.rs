@@ -1,0 +1,206 @@
+//! The way to a folder, as controllers' objects say it.
+//!
+//! Labels and annotations are claims: one counts when the object that it names lists the object in turn.
+//! Decides without I/O.
+
+mod argo;
+mod flux;
+
+use super::claims::{self, Marks};
+use crate::model::kube::Object;
+use crate::model::object::ObjectRef;
+use crate::model::proposal::{Signal, Trust};
+use crate::model::refusal::Refusal;
+use crate::model::snapshot::Snapshot;
+use crate::model::tree::Tree;
+use crate::render::{Control, Root};
+use crate::repo::RepoUrl;
+
+/// Controllers above each other that are followed at most.
+const HOPS: usize = 8;
+
+/// Where a controller takes an object from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lead {
+    /// `Kustomization flux-system/apps`.
+    pub controller: ObjectRef,
+    /// The repository's address; `None` when the source may not be read.
+    pub repository: Option<String>,
+    pub base: Base,
+    /// Commits that may be what runs, the likeliest first, each with the field that names it.
+    pub revisions: Vec<(String, String)>,
+    /// Folders that may hold it, the first that makes it counts.
+    pub folders: Vec<Folder>,
+}
+
+/// One folder that a controller renders.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Folder {
+    pub path: String,
+    pub control: Control,
+    /// Where the controller's object itself comes from, when that is the same repository.
+    pub above: Option<Box<Folder>>,
+    /// Manifests below a plain folder; `None`: as the controller does it by itself.
+    pub directory: Option<Directory>,
+}
+
+/// How Argo CD reads a folder of plain manifests.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Directory {
+    pub recurse: bool,
+    pub include: String,
+    pub exclude: String,
+}
+
+/// What the controller follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Base {
+    /// The default branch of the remote, or it is not known.
+    Default,
+    Branch(String),
+    /// A tag, a range of versions or a commit, as it is written.
+    Pinned(String),
+}
+
+/// What the signals on an object come to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Found {
+    pub lead: Option<Lead>,
+    /// Every signal that was believed or not.
+    pub trail: Vec<Signal>,
+}
+
+/// Follows the signals on an object.
+///
+/// # Errors
+/// A refusal when two controllers claim the object, or its controller renders what is not in Git.
+pub fn find(snapshot: &Snapshot, object: &ObjectRef) -> Result<Found, Refusal> {
+    let mut trail = Vec::new();
+    let Some(live) = snapshot.resolve(object) else { return Ok(Found::default()) };
+    let lead = one(snapshot, live, &mut trail, 0)?;
+    Ok(Found { lead, trail })
+}
+
+/// What one controller says of an object that it lists.
+struct Confirmed<'s> {
+    controller: &'s Object,
+    signal: &'static str,
+}
+
+fn one(snapshot: &Snapshot, live: &Object, trail: &mut Vec<Signal>, hops: usize) -> Result<Option<Lead>, Refusal> {
+    let marks = Marks::of(live);
+    let flux = flux::confirmed(snapshot, live, &marks, trail);
+    let argo = argo::confirmed(snapshot, live, &marks, trail)?;
+    if let (Some(flux), Some(argo)) = (&flux, &argo) {
+        let names = [flux, argo].map(|found| found.controller.object().qualified());
+        return Err(Refusal::new(
+            "two-managers",
+            format!("{} is applied by {}", live.object().qualified(), crate::text::and(&names)),
+            "let one of them manage it, or name the folder: --path DIR",
+        ));
+    }
+    let Some(found) = flux.or(argo) else {
+        trail.extend(claims::others(live));
+        return Ok(None);
+    };
+    let controller = found.controller.object();
+    let text = format!("{}/{}, which lists it", controller.namespace(), controller.name);
+    trail.push(Signal { signal: found.signal.to_owned(), value: text, trust: Trust::Proved });
+    let mut lead = match found.controller.kind.as_str() {
+        "Kustomization" => flux::lead(snapshot, found.controller, trail)?,
+        "Application" => argo::lead(found.controller, trail)?,
+        _ => None,
+    };
+    if let Some(lead) = lead.as_mut().filter(|_| hops < HOPS) {
+        above(snapshot, found.controller, lead, trail, hops)?;
+    }
+    Ok(lead)
+}
+
+/// Follows the controller's own object one hop up.
+fn above(
+    snapshot: &Snapshot,
+    controller: &Object,
+    lead: &mut Lead,
+    trail: &mut Vec<Signal>,
+    hops: usize,
+) -> Result<(), Refusal> {
+    let mut further = Vec::new();
+    let Some(upper) = one(snapshot, controller, &mut further, hops + 1)? else { return Ok(()) };
+    // What applies itself, as the first Kustomization of a cluster does, has nothing above it.
+    if upper.controller.same_object(&lead.controller) {
+        return Ok(());
+    }
+    let same = match (&lead.repository, &upper.repository) {
+        (Some(own), Some(upper)) => is_same(own, upper),
+        _ => true,
+    };
+    let name = controller.object().qualified();
+    if !same || lead.base != upper.base {
+        let value = format!("{name} comes from {}", upper.repository.as_deref().map_or_else(String::new, shown));
+        trail.push(Signal { signal: "another repository".to_owned(), value, trust: Trust::Claimed });
+        return Ok(());
+    }
+    let by = format!("{name} is applied by {}", upper.controller.qualified());
+    trail.push(Signal { signal: "one hop up".to_owned(), value: by, trust: Trust::Proved });
+    if let Some(upper) = upper.folders.into_iter().next() {
+        for folder in &mut lead.folders {
+            folder.above = Some(Box::new(upper.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// Whether two addresses are of one repository.
+pub fn is_same(one: &str, other: &str) -> bool {
+    match (RepoUrl::parse(one), RepoUrl::parse(other)) {
+        (Ok(one), Ok(other)) => one.identity() == other.identity(),
+        _ => one == other,
+    }
+}
+
+/// An address without credentials.
+fn shown(address: &str) -> String {
+    RepoUrl::parse(address).map_or_else(|_| crate::redact::text(address).to_string(), |url| url.to_string())
+}
+
+impl Lead {
+    /// The repository without credentials.
+    pub fn shown(&self) -> Option<String> {
+        self.repository.as_deref().map(shown)
+    }
+
+    /// The roots of a tree that the folders are.
+    pub(super) fn roots(&self, tree: &Tree) -> Vec<Root> {
+        self.folders.iter().map(|folder| folder.root(tree)).collect()
+    }
+}
+
+impl Folder {
+    fn root(&self, tree: &Tree) -> Root {
+        let mut root = Root::at(tree, &self.path);
+        if let Some(directory) = &self.directory {
+            directory.narrow(&mut root, tree);
+        }
+        let above = self.above.as_ref().map(|above| Box::new(above.root(tree)));
+        root.control = Some(Control { above, ..self.control.clone() });
+        root
+    }
+}
+
+impl Directory {
+    /// Leaves out what the patterns do not let in; they count from the folder.
+    fn narrow(&self, root: &mut Root, tree: &Tree) {
+        root.recurse = self.recurse;
+        let top = if root.path.is_empty() { 0 } else { root.path.len() + 1 };
+        let fits = |pattern: &str, path: &str| crate::repo::matches(pattern, path.get(top..).unwrap_or_default());
+        let out = |path: &str| {
+            !self.include.is_empty() && !fits(&self.include, path)
+                || !self.exclude.is_empty() && fits(&self.exclude, path)
+        };
+        root.without = tree.below(&root.path).map(|(path, _)| path.to_owned()).filter(|path| out(path)).collect();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! Argo CD: tracking id, label, listed resources, sources.
+
+use super::{Base, Confirmed, Directory, Folder, Lead};
+use crate::model::kube::Object;
+use crate::model::proposal::{Signal, Trust};
+use crate::model::refusal::Refusal;
+use crate::model::snapshot::Snapshot;
+use crate::render::Control;
+use crate::source::claims::{Marks, tracked};
+use serde_json::Value;
+
+/// The Application that the tracking id or the label names, when its status lists the object.
+pub(super) fn confirmed<'s>(
+    snapshot: &'s Snapshot,
+    live: &Object,
+    marks: &Marks<'_>,
+    trail: &mut Vec<Signal>,
+) -> Result<Option<Confirmed<'s>>, Refusal> {
+    let listing = || snapshot.kind("Application").iter().filter(|application| lists(application, live));
+    let mut named = None;
+    if let Some(id) = marks.tracking {
+        match tracked(id, &live.object()) {
+            Some(application) => named = Some(("Argo CD Application", application)),
+            None => reject(trail, "Argo CD tracking id", format!("{id} is of another object: not believed")),
+        }
+    }
+    if named.is_none()
+        && let Some(instance) = marks.instance
+        && listing().any(|application| is_called(application, instance))
+    {
+        // Charts set this label, too: without an Application that lists the object it says nothing.
+        named = Some(("Argo CD instance label", instance));
+    }
+    let Some((signal, name)) = named else { return Ok(None) };
+    let called: Vec<&Object> =
+        snapshot.kind("Application").iter().filter(|application| is_called(application, name)).collect();
+    let listed: Vec<&Object> = called.iter().copied().filter(|application| lists(application, live)).collect();
+    match listed.as_slice() {
+        [one] => Ok(Some(Confirmed { controller: one, signal })),
+        [] if called.is_empty() => {
+            reject(trail, signal, format!("{name}, which was not seen"));
+            Ok(None)
+        }
+        [] => {
+            reject(trail, signal, format!("{name}, which does not list it: not believed"));
+            Ok(None)
+        }
+        several => {
+            let names: Vec<String> = several.iter().map(|one| one.object().qualified()).collect();
+            Err(Refusal::new(
+                "two-managers",
+                format!("{} is listed by {}", live.object().qualified(), crate::text::and(&names)),
+                "let one of them manage it, or name the folder: --path DIR",
+            ))
+        }
+    }
+}
+
+fn reject(trail: &mut Vec<Signal>, signal: &str, value: String) {
+    trail.push(Signal { signal: signal.to_owned(), value, trust: Trust::Claimed });
+}
+
+/// `<name>` in Argo CD's own namespace, else `<namespace>_<name>`.
+fn is_called(application: &Object, name: &str) -> bool {
+    let meta = &application.metadata;
+    let elsewhere =
+        name.split_once('_').is_some_and(|(namespace, name)| namespace == meta.namespace && name == meta.name);
+    let own = match application.text("/status/controllerNamespace") {
+        "" => true,
+        namespace => namespace == meta.namespace,
+    };
+    elsewhere || own && meta.name == name
+}
+
+fn lists(application: &Object, live: &Object) -> bool {
+    let object = live.object();
+    let resources = application.at("/status/resources").and_then(Value::as_array);
+    resources.into_iter().flatten().any(|one| {
+        let text = |field: &str| one.get(field).and_then(Value::as_str).unwrap_or_default();
+        (text("group"), text("kind"), text("namespace"), text("name"))
+            == (&object.group, &object.kind, object.namespace(), &object.name)
+    })
+}
+
+/// Where an Application takes its folders from; the last source that makes an object counts.
+pub(super) fn lead(application: &Object, trail: &mut Vec<Signal>) -> Result<Option<Lead>, Refusal> {
+    let object = application.object();
+    let mut note = |value: String| {
+        trail.push(Signal { signal: "source".to_owned(), value, trust: Trust::Proved });
+    };
+    let dry = application.at("/spec/sourceHydrator/drySource");
+    let sources: Vec<(usize, &Value)> = match (dry, application.at("/spec/sources").and_then(Value::as_array)) {
+        (Some(dry), _) => vec![(0, dry)],
+        (None, Some(all)) if !all.is_empty() => all.iter().enumerate().collect(),
+        _ => application.at("/spec/source").map(|one| (0, one)).into_iter().collect(),
+    };
+    let text = |source: &Value, field: &str| source.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    if dry.is_some() {
+        note("the synced branch is generated; its dry source is what people write".to_owned());
+    }
+    if let Some((_, source)) = sources.iter().find(|(_, source)| source.get("plugin").is_some_and(|one| !one.is_null()))
+    {
+        let name = source.pointer("/plugin/name").and_then(Value::as_str).unwrap_or("of its folder");
+        return Err(Refusal::new(
+            "plugin",
+            format!("{} is rendered by the plugin {name}, which is not run here", object.qualified()),
+            "change it by hand, where the plugin reads it",
+        ));
+    }
+    if let Some(owner) = application.metadata.owner_references.iter().find(|owner| owner.kind == "ApplicationSet") {
+        note(format!("{} is made from ApplicationSet {}", object.qualified(), owner.name));
+    }
+    let Some((first, folders)) = folders(application, &sources) else {
+        let chart = sources.iter().find(|(_, source)| !text(source, "chart").is_empty());
+        return match chart {
+            Some((_, source)) => Err(Refusal::new(
+                "remote-source",
+                format!("the template lives in chart {} of {}", text(source, "chart"), text(source, "repoURL")),
+                format!("only its values can be changed: edit {}", object.qualified()),
+            )),
+            None => Ok(None),
+        };
+    };
+    let source = sources[first].1;
+    let lead = Lead {
+        controller: object,
+        repository: Some(text(source, "repoURL")),
+        base: base(&text(source, "targetRevision")),
+        revisions: revisions(application, first, dry.is_some()),
+        folders,
+    };
+    note(format!("{} of {}", lead.folders[0].path, lead.shown().unwrap_or_default()));
+    Ok(Some(lead))
+}
+
+/// The folders of all sources in the repository of the last one, the last first, and the last one's number.
+fn folders(application: &Object, sources: &[(usize, &Value)]) -> Option<(usize, Vec<Folder>)> {
+    let text = |source: &Value, field: &str| source.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let with_path = |source: &&Value| !text(source, "path").is_empty();
+    let (last, source) = sources.iter().rev().find(|(_, source)| with_path(source)).copied()?;
+    let repository = text(source, "repoURL");
+    let found = sources
+        .iter()
+        .rev()
+        .filter(|(_, other)| with_path(other) && super::is_same(&repository, &text(other, "repoURL")));
+    let folders = found.map(|(number, source)| Folder {
+        path: text(source, "path"),
+        control: Control {
+            object: application.object(),
+            live: application.to_value().to_string(),
+            source: *number,
+            ignore: None,
+            above: None,
+        },
+        above: None,
+        directory: Some(Directory {
+            recurse: source.pointer("/directory/recurse") == Some(&Value::Bool(true)),
+            include: source.pointer("/directory/include").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            exclude: source.pointer("/directory/exclude").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        }),
+    });
+    Some((last, folders.collect()))
+}
+
+/// A finished sync says what runs, then the history; what was compared last is only a guess.
+fn revisions(application: &Object, source: usize, is_dry: bool) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    let mut add = |at: Option<&Value>, why: &str| {
+        let Some(at) = at else { return };
+        let several = at.get("revisions").and_then(|all| all.get(source)).and_then(Value::as_str);
+        let id = several.or_else(|| at.get("revision")?.as_str()).unwrap_or_default();
+        let is_id = matches!(id.len(), 40 | 64) && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_id && !found.iter().any(|(known, _)| known == id) {
+            found.push((id.to_owned(), why.to_owned()));
+        }
+    };
+    if is_dry {
+        for pointer in ["lastSuccessfulOperation", "currentOperation"] {
+            let at = application.at(&format!("/status/sourceHydrator/{pointer}/drySHA"));
+            let at = at.map(|id| serde_json::json!({"revision": id}));
+            add(at.as_ref(), "the hydrated commit");
+        }
+        return found;
+    }
+    if application.text("/status/operationState/phase") == "Succeeded" {
+        add(application.at("/status/operationState/syncResult"), "the finished sync");
+    }
+    let history = application.at("/status/history").and_then(Value::as_array);
+    add(history.and_then(|all| all.last()), "the history of syncs");
+    add(application.at("/status/sync"), "what was compared last");
+    found
+}
+
+/// A branch, unless it looks like a version or a commit.
+fn base(revision: &str) -> Base {
+    let version = revision.strip_prefix('v').unwrap_or(revision);
+    let is_range = revision.contains(['*', '^', '~', '>', '<', '=', ' ']);
+    let is_version = version.split('.').count() > 1 && version.split('.').all(|part| part.parse::<u64>().is_ok());
+    let is_commit = (7..=64).contains(&revision.len()) && revision.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match revision {
+        "" | "HEAD" => Base::Default,
+        tag if tag.starts_with("refs/tags/") => Base::Pinned(format!("tag {}", &tag["refs/tags/".len()..])),
+        branch if branch.starts_with("refs/heads/") => Base::Branch(branch["refs/heads/".len()..].to_owned()),
+        _ if is_commit => Base::Pinned(format!("commit {revision}")),
+        _ if is_range || is_version => Base::Pinned(format!("version {revision}")),
+        branch => Base::Branch(branch.to_owned()),
+    }
+}

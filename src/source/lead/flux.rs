@@ -1,0 +1,159 @@
+//! Flux: labels, inventory, source.
+
+use super::{Base, Confirmed, Folder, Lead};
+use crate::model::kube::Object;
+use crate::model::proposal::{Signal, Trust};
+use crate::model::refusal::Refusal;
+use crate::model::snapshot::Snapshot;
+use crate::render::Control;
+use crate::source::claims::Marks;
+use serde_json::Value;
+
+/// The Kustomization or HelmRelease that the labels name, when its inventory lists the object.
+pub(super) fn confirmed<'s>(
+    snapshot: &'s Snapshot,
+    live: &Object,
+    marks: &Marks<'_>,
+    trail: &mut Vec<Signal>,
+) -> Option<Confirmed<'s>> {
+    for (signal, kind, named) in [
+        ("Flux HelmRelease", "HelmRelease", marks.release),
+        ("Flux Kustomization", "Kustomization", marks.kustomization),
+    ] {
+        let Some((namespace, name)) = named else { continue };
+        let mut reject = |why: &str| {
+            let value = format!("{namespace}/{name}, {why}");
+            trail.push(Signal { signal: signal.to_owned(), value, trust: Trust::Claimed });
+        };
+        match snapshot.find(kind, namespace, name) {
+            None => reject("which was not seen"),
+            Some(controller) if lists(controller, live) => return Some(Confirmed { controller, signal }),
+            Some(_) => reject("whose inventory does not list it: not believed"),
+        }
+    }
+    None
+}
+
+/// `<namespace>_<name>_<group>_<kind>`. An older HelmRelease has no inventory: its label counts.
+fn lists(controller: &Object, live: &Object) -> bool {
+    let object = live.object();
+    let wanted = format!("{}_{}_{}_{}", object.namespace(), object.name, object.group, object.kind);
+    let entries = controller.at("/status/inventory/entries").and_then(Value::as_array);
+    match entries {
+        Some(entries) => entries.iter().any(|entry| entry["id"] == wanted.as_str()),
+        None => controller.kind == "HelmRelease",
+    }
+}
+
+/// Where a Kustomization takes its folder from.
+pub(super) fn lead(
+    snapshot: &Snapshot,
+    kustomization: &Object,
+    trail: &mut Vec<Signal>,
+) -> Result<Option<Lead>, Refusal> {
+    let object = kustomization.object();
+    let kind = kustomization.text("/spec/sourceRef/kind");
+    let name = kustomization.text("/spec/sourceRef/name");
+    let namespace = match kustomization.text("/spec/sourceRef/namespace") {
+        "" => object.namespace(),
+        namespace => namespace,
+    };
+    let mut note = |value: String, trust: Trust| {
+        trail.push(Signal { signal: "source".to_owned(), value, trust });
+    };
+    let source = snapshot.find(kind, namespace, name);
+    let status = |field: &str| {
+        let revision = commit(kustomization.text(&format!("/status/{field}")))?;
+        Some((revision, format!("status.{field}")))
+    };
+    let mut lead = Lead {
+        controller: object.clone(),
+        repository: None,
+        base: Base::Default,
+        revisions: ["lastAttemptedRevision", "lastAppliedRevision"].into_iter().filter_map(status).collect(),
+        folders: Vec::new(),
+    };
+    let mut ignore = None;
+    match (kind, source) {
+        ("GitRepository", Some(source)) => {
+            lead.repository = Some(source.text("/spec/url").to_owned());
+            lead.base = base(source);
+            lead.revisions.extend(
+                commit(source.text("/status/artifact/revision"))
+                    .map(|id| (id, "the artifact of the source".to_owned())),
+            );
+            ignore = source.at("/spec/ignore").and_then(Value::as_str).map(str::to_owned);
+            note(format!("{kind} {namespace}/{name}: {}", lead.shown().unwrap_or_default()), Trust::Proved);
+        }
+        ("OCIRepository", Some(source)) => {
+            let said = |key: &str| {
+                let metadata = source.at("/status/artifact/metadata")?;
+                metadata.get(format!("org.opencontainers.image.{key}"))?.as_str()
+            };
+            let Some(repository) = said("source") else {
+                note(
+                    format!("{kind} {namespace}/{name} does not say which repository it was made from"),
+                    Trust::Claimed,
+                );
+                return Ok(None);
+            };
+            lead.repository = Some(repository.to_owned());
+            lead.revisions = said("revision")
+                .and_then(commit)
+                .map(|id| (id, "the revision of the artifact".to_owned()))
+                .into_iter()
+                .collect();
+            note(format!("{kind} {namespace}/{name}: made from {}", lead.shown().unwrap_or_default()), Trust::Claimed);
+        }
+        ("Bucket", _) => {
+            return Err(Refusal::new(
+                "remote-source",
+                format!("{} takes its folder from Bucket {namespace}/{name}, not from Git", object.qualified()),
+                "name the folder that the bucket is filled from: --path DIR",
+            ));
+        }
+        (_, None) => note(format!("{kind} {namespace}/{name} was not seen"), Trust::Claimed),
+        _ => {
+            note(format!("{kind} {namespace}/{name} is put together from others"), Trust::Claimed);
+            return Ok(None);
+        }
+    }
+    // Two fields often name one commit.
+    let mut seen = std::collections::BTreeSet::new();
+    lead.revisions.retain(|(id, _)| seen.insert(id.clone()));
+    lead.folders.push(Folder {
+        path: kustomization.text("/spec/path").to_owned(),
+        control: Control { object, live: kustomization.to_value().to_string(), source: 0, ignore, above: None },
+        above: None,
+        directory: None,
+    });
+    Ok(Some(lead))
+}
+
+/// `main@sha1:<id>`, `sha1:<id>`, and `main/<id>` of older versions.
+fn commit(revision: &str) -> Option<String> {
+    let id = revision.rsplit([':', '/', '@']).next()?;
+    let is_id = matches!(id.len(), 40 | 64) && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_id.then(|| id.to_owned())
+}
+
+/// What a GitRepository follows; a commit beats a name, a name a range, a range a tag, a tag a branch.
+fn base(source: &Object) -> Base {
+    let at = |field: &str| source.text(&format!("/spec/ref/{field}"));
+    if !at("commit").is_empty() {
+        return Base::Pinned(format!("commit {}", at("commit")));
+    }
+    if let Some(branch) = at("name").strip_prefix("refs/heads/") {
+        return Base::Branch(branch.to_owned());
+    }
+    for (field, words) in [("name", "ref"), ("semver", "the newest tag in"), ("tag", "tag")] {
+        if !at(field).is_empty() {
+            return Base::Pinned(format!("{words} {}", at(field)));
+        }
+    }
+    match at("branch") {
+        // Flux's own default.
+        "" => Base::Branch("master".to_owned()),
+        branch => Base::Branch(branch.to_owned()),
+    }
+}
