@@ -108,7 +108,10 @@ impl Place {
             base_id: base.to_string(),
             identity: remote.url.identity(),
             shown: remote.url.to_string(),
-            tools: Tools::new(session.environment.which("kustomize"), session.environment.which("kubectl")),
+            tools: {
+                let which = |name| session.environment.which(name);
+                Tools::new(which("kustomize"), which("kubectl"), which("helm"))
+            },
             policies,
             program: super::program()?,
             repo,

@@ -21,7 +21,7 @@ pub struct Control {
     pub ignore: Option<String>,
     /// The root of this repository that makes the object itself. What the object lays over the folder is
     /// then read from that root's render, so that an edit of its files is seen.
-    pub above: Option<Box<Root>>,
+    pub above: Option<Root>,
 }
 
 /// A folder with the controller's part laid over it.

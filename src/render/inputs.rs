@@ -27,6 +27,8 @@ pub struct Inputs {
     pub kustomizations: Vec<(String, Value)>,
     /// Folders that are bases or components of this root.
     pub folders: BTreeSet<String>,
+    /// What the render can't show, one line each.
+    pub notes: Vec<String>,
 }
 
 /// Folders inside folders, and files, that are read at most.
@@ -105,9 +107,9 @@ impl Inputs {
     }
 }
 
-struct Walk<'t> {
-    tree: &'t Tree,
-    inputs: Inputs,
+pub(super) struct Walk<'t> {
+    pub(super) tree: &'t Tree,
+    pub(super) inputs: Inputs,
     /// Kustomization folders that are being walked.
     stack: Vec<String>,
     /// Goes on after a refusal.
@@ -118,6 +120,11 @@ struct Walk<'t> {
 
 impl Walk<'_> {
     fn root(&mut self, root: &Root) -> Result<(), Refusal> {
+        if root.control.is_some() {
+            let (inputs, refused) = Inputs::walk(self.tree, root, self.on);
+            self.inputs.add(inputs);
+            return refused.into_iter().try_for_each(|refusal| self.go_on(Err(refusal)));
+        }
         let (folder, target) = resolve(self.tree, "", &root.path, "--path", &mut self.inputs.links)?;
         if target != Target::Folder {
             return Err(Refusal::new(
@@ -127,7 +134,8 @@ impl Walk<'_> {
             ));
         }
         match root.tool {
-            Tool::Plain | Tool::Helm => {
+            Tool::Helm => self.chart(&folder, root),
+            Tool::Plain => {
                 for path in super::plain::files(self.tree, &folder, root) {
                     self.add(path, 0)?;
                 }
@@ -149,7 +157,7 @@ impl Walk<'_> {
         }
     }
 
-    fn add(&mut self, path: String, layer: Layer) -> Result<(), Refusal> {
+    pub(super) fn add(&mut self, path: String, layer: Layer) -> Result<(), Refusal> {
         if self.tree.file(&path).is_none() {
             return Err(limit(format!("`{path}` is too large to be read")));
         }

@@ -4,34 +4,40 @@
 //! inside the repository; it sees a copy of those files and nothing else.
 
 mod argo;
+pub mod charts;
+mod child;
 pub mod compare;
 mod control;
 mod flux;
+mod helm;
 pub mod inputs;
 mod keys;
 mod kustomize;
 pub mod names;
 mod plain;
+mod release;
 mod resolve;
 #[cfg(test)]
 mod resolve_tests;
 pub mod roots;
 mod substitute;
+pub mod template;
+mod tools;
 
 pub use control::{Control, fills_in};
 pub use inputs::{Inputs, inputs};
-pub use kustomize::Tools;
+pub use release::{Field, Release, Values};
 pub use roots::{Root, roots};
+pub use tools::Tools;
 
 use crate::error::Error;
 use crate::model::proposal::Tool;
 use crate::model::refusal::Refusal;
 use crate::model::tree::{Entry, Tree};
-use control::Laid;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::sync::OnceCell;
+use substitute::Substitution;
 
 /// The objects that a root renders to, `List`s taken apart.
 pub type Rendered = Vec<Value>;
@@ -68,9 +74,6 @@ pub struct Workbench<'t> {
     inputs: Inputs,
     /// The inputs' content, and links.
     tree: Tree,
-    /// The root that makes the controller's own object, and what it renders as it is.
-    above: Option<Box<Workbench<'t>>>,
-    made_above: OnceCell<Rendered>,
 }
 
 impl<'t> Workbench<'t> {
@@ -86,8 +89,7 @@ impl<'t> Workbench<'t> {
                 own.entries.insert(path.clone(), entry.clone());
             }
         }
-        let above = root.above().map(|above| Workbench::new(tree, above, tools)).transpose()?.map(Box::new);
-        Ok(Self { root: root.clone(), tools, inputs, tree: own, above, made_above: OnceCell::new() })
+        Ok(Self { root: root.clone(), tools, inputs, tree: own })
     }
 
     /// What the renderer reads.
@@ -112,45 +114,10 @@ impl<'t> Workbench<'t> {
         if !overlay.is_empty() {
             Inputs::of(&tree, &self.root)?;
         }
-        let Some(control) = &self.root.control else { return self.folder(&tree, &Laid::new(&self.root)).await };
-        let above = self.above(overlay).await?;
-        let laid = control.lay(&mut tree, &self.root, &above)?;
-        // What was laid over it may name further files.
-        Inputs::of(&tree, &laid.root)?;
-        let mut objects = self.folder(&tree, &laid).await?;
-        laid.finish(&mut objects);
-        // What becomes of the controller's object is a part of the difference.
-        objects.extend(above);
-        Ok(objects)
+        render(&tree, &self.root, self.tools).await
     }
 
-    /// What the root above renders; once where none of its files is changed.
-    async fn above(&self, overlay: &Overlay) -> Result<Rendered, Stop> {
-        let Some(bench) = &self.above else { return Ok(Rendered::new()) };
-        let own: Overlay = overlay
-            .iter()
-            .filter(|(path, _)| bench.inputs.files.contains_key(*path))
-            .map(|(path, bytes)| (path.clone(), bytes.clone()))
-            .collect();
-        if own.is_empty() {
-            return self.made_above.get_or_try_init(|| Box::pin(bench.render(&own))).await.cloned();
-        }
-        Box::pin(bench.render(&own)).await
-    }
-
-    async fn folder(&self, tree: &Tree, laid: &Laid) -> Result<Rendered, Stop> {
-        match laid.root.tool {
-            Tool::Plain => Ok(plain::render(tree, &laid.root)?),
-            Tool::Kustomize => kustomize::render(tree, &laid.root, self.tools, laid.substitution.as_ref()).await,
-            Tool::Helm => Err(Stop::Refused(Refusal::new(
-                "unsupported-renderer",
-                format!("`{}` is a Helm chart, and charts are not rendered yet", self.root.path),
-                "name a folder of plain manifests or a kustomization: --path DIR",
-            ))),
-        }
-    }
-
-    /// `kustomize 5.8.2`, empty for plain manifests.
+    /// `kustomize 5.8.2` or `helm 3.22.0`, empty for plain manifests.
     ///
     /// # Errors
     /// When the tool is missing or does not tell.
@@ -159,9 +126,41 @@ impl<'t> Workbench<'t> {
         let laid =
             self.root.control.as_ref().and_then(|control| control.lay(&mut self.tree.clone(), &self.root, &[]).ok());
         match laid.map_or(self.root.tool, |laid| laid.root.tool) {
-            Tool::Kustomize => self.tools.version().await,
-            _ => Ok(String::new()),
+            Tool::Kustomize => self.tools.kustomize_version().await,
+            Tool::Helm => self.tools.helm_version().await,
+            Tool::Plain => Ok(String::new()),
         }
+    }
+}
+
+/// What a root of `tree` renders to; `tree` holds nothing but inputs that were walked.
+async fn render(tree: &Tree, root: &Root, tools: &Tools) -> Result<Rendered, Stop> {
+    let Some(control) = &root.control else { return folder(tree, root, tools, None).await };
+    let above = match &control.above {
+        Some(above) => Box::pin(render(tree, above, tools)).await?,
+        None => Rendered::new(),
+    };
+    let mut tree = tree.clone();
+    let laid = control.lay(&mut tree, root, &above)?;
+    // What was laid over it may name further files.
+    Inputs::of(&tree, &laid.root)?;
+    let mut objects = folder(&tree, &laid.root, tools, laid.substitution.as_ref()).await?;
+    laid.finish(&mut objects);
+    // What becomes of the controller's object is a part of the difference.
+    objects.extend(above);
+    Ok(objects)
+}
+
+async fn folder(
+    tree: &Tree,
+    root: &Root,
+    tools: &Tools,
+    substitution: Option<&Substitution>,
+) -> Result<Rendered, Stop> {
+    match root.tool {
+        Tool::Plain => Ok(plain::render(tree, root)?),
+        Tool::Kustomize => kustomize::render(tree, root, tools, substitution).await,
+        Tool::Helm => helm::template(tree, root, tools).await,
     }
 }
 

@@ -1,5 +1,7 @@
-//! Names that kustomize makes: prefixes and hash suffixes.
+//! Names that kustomize makes, and objects found by name.
 
+use super::compare::reference;
+use crate::model::object::ObjectRef;
 use serde_json::Value;
 
 /// Characters of a hash suffix: hexadecimal with look-alikes replaced
@@ -37,6 +39,31 @@ pub fn originals<'v>(name: &str, specs: impl IntoIterator<Item = &'v Value>) -> 
     names
 }
 
+/// The object in a render: by name, else by its name without hash. A render without namespace
+/// is applied with `kubectl -n`.
+pub fn find<'r>(objects: &'r [Value], wanted: &ObjectRef) -> Option<&'r Value> {
+    let fits = |object: &ObjectRef| {
+        let namespace = object.namespace.is_none() || object.namespace == wanted.namespace;
+        object.group == wanted.group && object.kind == wanted.kind && namespace
+    };
+    let known: Vec<(ObjectRef, &Value)> = objects
+        .iter()
+        .filter_map(|value| Some((reference(value)?, value)))
+        .filter(|(object, _)| fits(object))
+        .collect();
+    let stem = without_hash(&wanted.name);
+    let by = |name: &dyn Fn(&ObjectRef) -> bool| {
+        let mut fitting = known.iter().filter(|(object, _)| name(object));
+        fitting
+            .clone()
+            .find(|(object, _)| object.namespace == wanted.namespace)
+            .or_else(|| fitting.next())
+            .map(|(_, value)| *value)
+    };
+    by(&|object| object.name == wanted.name)
+        .or_else(|| (stem != wanted.name).then(|| by(&|object| without_hash(&object.name) == stem)).flatten())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,5 +83,25 @@ mod tests {
         for name in ["web-config", "web-production", "web-0123456789", "-thctc996df", "web-thctc996d"] {
             assert_eq!(without_hash(name), name);
         }
+    }
+
+    fn config(name: &str, namespace: Option<&str>) -> Value {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}})
+    }
+
+    #[test]
+    fn the_object_is_found_by_namespace_name_and_stem() {
+        let objects = [
+            config("a", Some("dev")),
+            config("a", None),
+            config("a", Some("prod")),
+            config("c-thctc996df", Some("prod")),
+        ];
+        let at =
+            |name| find(&objects, &ObjectRef::new("v1", "ConfigMap", "prod", name)).map(|found| &found["metadata"]);
+        assert_eq!(at("a"), Some(&objects[2]["metadata"]));
+        assert_eq!(at("c-26b8dfm5tk"), Some(&objects[3]["metadata"]));
+        assert_eq!(at("c"), None);
+        assert!(find(&objects[..1], &ObjectRef::new("v1", "ConfigMap", "prod", "a")).is_none());
     }
 }

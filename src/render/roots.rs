@@ -3,6 +3,7 @@
 use super::control::Control;
 use super::inputs::Inputs;
 use super::plain;
+use super::release::Release;
 use super::resolve::resolve;
 use crate::model::proposal::Tool;
 use crate::model::tree::{Entry, Tree};
@@ -19,13 +20,20 @@ pub struct Root {
     /// All manifests below a plain folder count, not only its own.
     pub recurse: bool,
     /// The controller that renders the folder, and lays something over it.
-    pub control: Option<Control>,
+    pub control: Option<Box<Control>>,
+    /// How a chart is released; `None` for all other folders, and for a chart of which nothing is said.
+    pub release: Option<Box<Release>>,
 }
 
 impl Root {
     /// A folder that is rendered as it stands.
     pub fn new(path: &str, tool: Tool) -> Self {
-        Self { path: path.to_owned(), tool, without: BTreeSet::new(), recurse: false, control: None }
+        Self { path: path.to_owned(), tool, without: BTreeSet::new(), recurse: false, control: None, release: None }
+    }
+
+    /// A chart that is rendered as it is released.
+    pub fn chart(path: &str, release: Release) -> Self {
+        Self { release: Some(Box::new(release)), ..Self::new(path, Tool::Helm) }
     }
 
     /// The root that a path given by a person names: a kustomization when there is one.
@@ -44,7 +52,7 @@ impl Root {
 
     /// The root that makes the controller's own object, where that is in this repository.
     pub fn above(&self) -> Option<&Self> {
-        self.control.as_ref()?.above.as_deref()
+        self.control.as_ref()?.above.as_ref()
     }
 
     /// This root and those that make its controllers' objects.

@@ -7,13 +7,14 @@ use super::locate::candidates::{Source, Target, candidates};
 use super::locate::choose::{Probed, best};
 use super::locate::place::{Speaker, speakers};
 use super::locate::probe::{Bench, shortlist};
-use super::trace::{Traced, find};
+use super::trace::Traced;
 use super::{Budget, Question, Stop};
 use crate::model::intent::{FieldEdit, Op};
 use crate::model::path::Path;
 use crate::model::proposal::Edit;
 use crate::model::refusal::Refusal;
 use crate::render::compare::{Noise, canonical, diff, noise};
+use crate::render::names::find;
 use crate::render::{Control, Overlay, Rendered};
 use crate::yaml::YamlError;
 use crate::yaml::edit::{Change, apply};
@@ -61,7 +62,7 @@ impl<'d, 't> Draft<'d, 't> {
             spared: BTreeSet::new(),
             unrendered: BTreeSet::new(),
             siblings: Siblings::default(),
-            around: traced.root.control.as_ref().map(Control::names).unwrap_or_default(),
+            around: traced.root.control.as_deref().map(Control::names).unwrap_or_default(),
         };
         let object = &traced.object;
         let random = find(&again, &traced.reference)

@@ -182,8 +182,8 @@ impl Folder {
         if let Some(directory) = &self.directory {
             directory.narrow(&mut root, tree);
         }
-        let above = self.above.as_ref().map(|above| Box::new(above.root(tree)));
-        root.control = Some(Control { above, ..self.control.clone() });
+        let above = self.above.as_ref().map(|above| above.root(tree));
+        root.control = Some(Box::new(Control { above, ..self.control.clone() }));
         root
     }
 }

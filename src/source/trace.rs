@@ -10,7 +10,7 @@ use crate::model::path::{Path, Step};
 use crate::model::proposal::{Delta, Signal, Trust};
 use crate::model::refusal::Refusal;
 use crate::render::compare::{Disagreement, canonical, disagreements, reference, same_value, same_written};
-use crate::render::names::without_hash;
+use crate::render::names::find;
 use crate::render::{Rendered, Root, Workbench, fills_in};
 use serde_json::Value;
 
@@ -164,31 +164,6 @@ async fn rendered<'q>(
     let objects = bench.render(&Default::default()).await?;
     let found = find(&objects, &question.intent.object).cloned();
     Ok((bench, objects, found))
-}
-
-/// The object in a render: by name, else by its name without hash. A render without namespace
-/// is applied with `kubectl -n`.
-pub(super) fn find<'r>(objects: &'r [Value], wanted: &ObjectRef) -> Option<&'r Value> {
-    let fits = |object: &ObjectRef| {
-        let namespace = object.namespace.is_none() || object.namespace == wanted.namespace;
-        object.group == wanted.group && object.kind == wanted.kind && namespace
-    };
-    let known: Vec<(ObjectRef, &Value)> = objects
-        .iter()
-        .filter_map(|value| Some((reference(value)?, value)))
-        .filter(|(object, _)| fits(object))
-        .collect();
-    let stem = without_hash(&wanted.name);
-    let by = |name: &dyn Fn(&ObjectRef) -> bool| {
-        let mut fitting = known.iter().filter(|(object, _)| name(object));
-        fitting
-            .clone()
-            .find(|(object, _)| object.namespace == wanted.namespace)
-            .or_else(|| fitting.next())
-            .map(|(_, value)| *value)
-    };
-    by(&|object| object.name == wanted.name)
-        .or_else(|| (stem != wanted.name).then(|| by(&|object| without_hash(&object.name) == stem)).flatten())
 }
 
 /// Differences outside and inside the asked fields, and those that another writer explains.
@@ -363,30 +338,4 @@ fn check_target(question: &Question<'_>, traced: &Traced<'_>, edit: &FieldEdit) 
         _ => format!("{path} is {} on {}, not what runs", shown_at(path, &differs.rendered), question.branch),
     };
     Err(Refusal::new("drifted-field", message, "sync first, so that Git and the cluster agree"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn config(name: &str, namespace: Option<&str>) -> Value {
-        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}})
-    }
-
-    #[test]
-    fn the_object_is_found_by_namespace_name_and_stem() {
-        let objects = [
-            config("a", Some("dev")),
-            config("a", None),
-            config("a", Some("prod")),
-            config("c-thctc996df", Some("prod")),
-        ];
-        let at =
-            |name| find(&objects, &ObjectRef::new("v1", "ConfigMap", "prod", name)).map(|found| &found["metadata"]);
-        assert_eq!(at("a"), Some(&objects[2]["metadata"]));
-        assert_eq!(at("c-26b8dfm5tk"), Some(&objects[3]["metadata"]));
-        assert_eq!(at("c"), None);
-        assert!(find(&objects[..1], &ObjectRef::new("v1", "ConfigMap", "prod", "a")).is_none());
-    }
 }

@@ -11,6 +11,7 @@
 mod api_server;
 mod architecture;
 mod audit;
+mod chart;
 mod cluster;
 mod codes;
 mod command_line;

@@ -28,10 +28,11 @@ fn repos() -> PathBuf {
     FilePath::new(env!("CARGO_MANIFEST_DIR")).join("tests/repos")
 }
 
-/// The kustomize of the test run, else the one on `PATH`.
-fn tools() -> Tools {
-    let named = process::variable("AIFIX_TEST_KUSTOMIZE").map(PathBuf::from);
-    Tools::new(named.or_else(|| process::which("kustomize")), process::which("kubectl"))
+/// The kustomize and the helm of the test run, else those on `PATH`.
+pub(super) fn tools() -> Tools {
+    let given = |variable, name| process::variable(variable).map(PathBuf::from).or_else(|| process::which(name));
+    let (kustomize, helm) = (given("AIFIX_TEST_KUSTOMIZE", "kustomize"), given("AIFIX_TEST_HELM", "helm"));
+    Tools::new(kustomize, process::which("kubectl"), helm)
 }
 
 fn text(path: &FilePath) -> String {
@@ -54,7 +55,7 @@ fn tree(folder: &FilePath) -> Tree {
     tree
 }
 
-fn in_memory(entries: &[(&str, &str)]) -> Tree {
+pub(super) fn in_memory(entries: &[(&str, &str)]) -> Tree {
     let mut tree = Tree::default();
     for (path, text) in entries {
         let entry = match text.strip_prefix("->") {
@@ -388,7 +389,9 @@ async fn a_missing_renderer_says_what_to_install() {
     let base = in_memory(&[("p/kustomization.yaml", "resources: [a.yaml]\nnamespace: p\n"), ("p/a.yaml", LIVE)]);
     let live = parse::document(LIVE).unwrap();
     let spec = serde_json::json!({"edits": [{"path": "data.LEVEL", "old": "info", "new": "debug"}], "path": "p"});
-    let Err(Stop::Refused(refusal)) = ask(&base, None, &live, &spec, &Tools::new(None, None)).await else { panic!() };
+    let Err(Stop::Refused(refusal)) = ask(&base, None, &live, &spec, &Tools::new(None, None, None)).await else {
+        panic!()
+    };
     assert_eq!(refusal.code, "tool-missing");
     assert!(refusal.hint.contains("install"), "{}", refusal.hint);
 }

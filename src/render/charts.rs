@@ -1,0 +1,285 @@
+//! A chart's files, and the charts inside it.
+//!
+//! <https://helm.sh/docs/topics/charts/>
+
+use super::inputs::{Inputs, Layer, Walk, unsafe_yaml};
+use super::release::Values;
+use super::resolve::{Target, resolve};
+use super::roots::{Root, folder_of, join};
+use super::template::{Action, actions};
+use crate::model::refusal::Refusal;
+use crate::model::tree::{Entry, Tree};
+use crate::yaml::parse;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// A chart of a release: the named one, or one inside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chart {
+    pub folder: String,
+    /// Where its values stand in those of the named chart: `redis`, or the alias; empty for the named one.
+    pub prefix: Vec<String>,
+    /// Copied from elsewhere: its files are not edited.
+    pub foreign: bool,
+}
+
+/// Charts inside charts, and charts of one release, that are read at most.
+const DEPTH: usize = 8;
+const CHARTS: usize = 128;
+
+/// The chart of a folder and all that are unpacked inside it, outermost first.
+///
+/// # Errors
+/// `remote-source` when one is missing, and the refusals of its files.
+pub fn charts(tree: &Tree, folder: &str) -> Result<Vec<Chart>, Refusal> {
+    let mut found = Vec::new();
+    inside(tree, &Chart { folder: folder.to_owned(), prefix: Vec::new(), foreign: false }, true, &mut found)?;
+    Ok(found)
+}
+
+fn inside(tree: &Tree, chart: &Chart, is_named: bool, found: &mut Vec<Chart>) -> Result<(), Refusal> {
+    if chart.prefix.len() > DEPTH || found.len() >= CHARTS {
+        let text = format!("`{}` has too many charts inside it", chart.folder);
+        return Err(Refusal::new("render-limit", text, "name another folder: --path DIR"));
+    }
+    let about = about(tree, &chart.folder)?;
+    found.push(chart.clone());
+    let mut unnamed = folders(tree, &join(&chart.folder, "charts"));
+    for dependency in items(&about["dependencies"]) {
+        let own = text(dependency, "name");
+        let repository = text(dependency, "repository");
+        let local = repository.strip_prefix("file://");
+        let at = join(&chart.folder, &format!("charts/{own}"));
+        let known = named(tree, &chart.folder, own);
+        let folder = match (known, local) {
+            (Some(folder), _) => folder,
+            (None, Some(_)) if is_packed(tree, &chart.folder, own) => continue,
+            // Only what the named chart depends on is looked for; so does `helm dependency build`.
+            (None, Some(path)) if is_named => beside(tree, &chart.folder, path)?,
+            (None, _) if is_packed(tree, &chart.folder, own) || !is_named => continue,
+            (None, _) => return Err(missing(&chart.folder, own, repository)),
+        };
+        unnamed.retain(|other| *other != folder);
+        let foreign = chart.foreign
+            || (folder == at || folder.starts_with(&join(&chart.folder, "charts/")))
+                && !repository.is_empty()
+                && local.is_none();
+        let alias = Some(text(dependency, "alias")).filter(|alias| !alias.is_empty()).unwrap_or(own);
+        let prefix = chart.prefix.iter().cloned().chain([alias.to_owned()]).collect();
+        inside(tree, &Chart { folder, prefix, foreign }, false, found)?;
+    }
+    for folder in unnamed {
+        let own = about_name(tree, &folder);
+        let prefix = chart.prefix.iter().cloned().chain([own]).collect();
+        inside(tree, &Chart { folder, prefix, foreign: chart.foreign }, false, found)?;
+    }
+    Ok(())
+}
+
+/// `Chart.yaml`, with the dependencies of an old chart's `requirements.yaml`.
+fn about(tree: &Tree, folder: &str) -> Result<Value, Refusal> {
+    let read = |name: &str| {
+        let file = join(folder, name);
+        tree.text(&file).map(|text| parse::document(text).map_err(|error| unsafe_yaml(&file, &error)))
+    };
+    let mut about = read("Chart.yaml").unwrap_or_else(|| {
+        let text = format!("`{folder}` has no Chart.yaml");
+        Err(Refusal::new("render-failed", text, "name the folder of a chart: --path DIR"))
+    })?;
+    if let (Some(old), true) = (read("requirements.yaml"), about["apiVersion"] == "v1") {
+        about["dependencies"] = old?["dependencies"].clone();
+    }
+    Ok(about)
+}
+
+/// The name that a chart gives itself, else its folder's.
+pub fn about_name(tree: &Tree, folder: &str) -> String {
+    let own = about(tree, folder).ok().and_then(|about| about["name"].as_str().map(str::to_owned));
+    own.unwrap_or_else(|| folder.rsplit('/').next().unwrap_or_default().to_owned())
+}
+
+/// Folders with a chart right below `folder`.
+fn folders(tree: &Tree, folder: &str) -> Vec<String> {
+    let is_chart = |path: &&str| path.ends_with("/Chart.yaml") && folder_of(folder_of(path)) == folder;
+    tree.below(folder).map(|(path, _)| path).filter(is_chart).map(|path| folder_of(path).to_owned()).collect()
+}
+
+/// The unpacked chart of that name in `charts/`.
+fn named(tree: &Tree, chart: &str, name: &str) -> Option<String> {
+    folders(tree, &join(chart, "charts")).into_iter().find(|folder| about_name(tree, folder) == name)
+}
+
+fn is_packed(tree: &Tree, chart: &str, name: &str) -> bool {
+    let packed = |path: &str| {
+        let file = path.rsplit('/').next().unwrap_or_default();
+        let version = file.strip_suffix(".tgz").and_then(|stem| stem.strip_prefix(name)?.strip_prefix('-'));
+        version.is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit() || c == 'v'))
+    };
+    tree.below(&join(chart, "charts")).any(|(path, _)| packed(path))
+}
+
+/// A chart that `file://` names.
+fn beside(tree: &Tree, chart: &str, path: &str) -> Result<String, Refusal> {
+    let by = join(chart, "Chart.yaml");
+    let (folder, target) = resolve(tree, chart, path, &by, &mut BTreeMap::new())?;
+    if target == Target::Folder {
+        return Ok(folder);
+    }
+    let text = format!("`{by}` names `{path}`, which is not in the repository");
+    Err(Refusal::new("render-failed", text, "add the chart or take the dependency out"))
+}
+
+fn missing(chart: &str, name: &str, repository: &str) -> Refusal {
+    let from = if repository.is_empty() {
+        "no repository".to_owned()
+    } else {
+        format!("`{}`", crate::redact::text(repository))
+    };
+    Refusal::new(
+        "remote-source",
+        format!("`{chart}` needs the chart `{name}` of {from}, which is not in its charts/"),
+        format!("nothing is fetched; add it to Git: helm dependency build {chart}"),
+    )
+}
+
+/// Files of charts beside the named one, and where Helm wants them: in its `charts/`.
+pub(super) fn vendored(tree: &Tree, chart: &str) -> Result<Vec<(String, String)>, Refusal> {
+    let mut out = Vec::new();
+    let own = join(chart, "");
+    for inner in charts(tree, chart)?.into_iter().filter(|inner| inner.prefix.len() == 1) {
+        if inner.folder.starts_with(&own) && !own.is_empty() || chart.is_empty() && inner.folder.starts_with("charts/")
+        {
+            continue;
+        }
+        let to = join(chart, &format!("charts/{}", about_name(tree, &inner.folder)));
+        let below = join(&inner.folder, "");
+        out.extend(tree.below(&inner.folder).map(|(path, _)| (path.to_owned(), join(&to, &path[below.len()..]))));
+    }
+    Ok(out)
+}
+
+impl Walk<'_> {
+    /// The chart with all that is inside it, and its values.
+    pub(super) fn chart(&mut self, folder: &str, root: &Root) -> Result<(), Refusal> {
+        let values = root.release.iter().flat_map(|release| &release.values);
+        let count = values.clone().count();
+        for (number, values) in values.enumerate() {
+            let layer = count - 1 - number;
+            match values {
+                Values::File(path) => {
+                    let file = self.values_file(path)?;
+                    self.add(file, layer)?;
+                }
+                Values::Field(field) | Values::Set { value: field, .. } => {
+                    let inner = Inputs::of(self.tree, &field.root)?;
+                    self.take(inner, layer);
+                }
+                Values::Fixed(_) => {}
+            }
+        }
+        for chart in charts(self.tree, folder)? {
+            let layer = count + chart.prefix.len() * 2;
+            self.folder_of_chart(&chart.folder, layer, &mut Vec::new())?;
+            if chart.folder != folder {
+                self.inputs.folders.insert(chart.folder);
+            }
+        }
+        Ok(())
+    }
+
+    fn values_file(&mut self, path: &str) -> Result<String, Refusal> {
+        let (file, target) = resolve(self.tree, "", path, "--values", &mut self.inputs.links)?;
+        if target == Target::File {
+            return Ok(file);
+        }
+        let text = format!("`{path}` is not a file of the repository");
+        Err(Refusal::new("render-failed", text, "name a values file from the repository's root: --values FILE"))
+    }
+
+    /// Every file below, as Helm reads them; `above`: folders that links led through.
+    fn folder_of_chart(&mut self, folder: &str, layer: Layer, above: &mut Vec<String>) -> Result<(), Refusal> {
+        if above.iter().any(|known| known == folder || folder.is_empty() || known.starts_with(&join(folder, ""))) {
+            let text = format!("links of the chart lead in a circle (`{folder}`)");
+            return Err(Refusal::new("render-limit", text, "take the link out of the chart"));
+        }
+        above.push(folder.to_owned());
+        for (path, entry) in self.tree.below(folder) {
+            match entry {
+                Entry::Link(_) => {
+                    let by = folder_of(path);
+                    let name = path.rsplit('/').next().unwrap_or_default();
+                    let (target, kind) = resolve(self.tree, by, name, path, &mut self.inputs.links)?;
+                    match kind {
+                        Target::Folder => self.folder_of_chart(&target, layer, above)?,
+                        Target::File => self.chart_file(target, layer)?,
+                        Target::Missing => {
+                            let text = format!("the link `{path}` leads nowhere");
+                            return Err(Refusal::new("render-failed", text, "take the link out of the chart"));
+                        }
+                    }
+                }
+                _ => self.chart_file(path.to_owned(), layer)?,
+            }
+        }
+        above.pop();
+        Ok(())
+    }
+
+    fn chart_file(&mut self, path: String, layer: Layer) -> Result<(), Refusal> {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let text = self.tree.text(&path).unwrap_or_default();
+        if name == "values.schema.json" {
+            check_schema(&path, text)?;
+        }
+        for word in actions(text).flat_map(Action::words) {
+            match word {
+                "getHostByName" => {
+                    let text = format!("`{path}` asks the network for an address (`getHostByName`)");
+                    return Err(Refusal::new("nondeterministic", text, "make it a value of the chart"));
+                }
+                "lookup" => {
+                    let note = format!("what `{path}` looks up in the cluster: it renders empty here (`lookup`)");
+                    if !self.inputs.notes.contains(&note) {
+                        self.inputs.notes.push(note);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let further = usize::from(name != "values.yaml");
+        self.add(path, layer + further)
+    }
+
+    fn take(&mut self, inner: Inputs, layer: Layer) {
+        for (file, own) in inner.files {
+            let known = self.inputs.files.entry(file).or_insert(layer + own);
+            *known = (layer + own).min(*known);
+        }
+        self.inputs.links.extend(inner.links);
+        self.inputs.kustomizations.extend(inner.kustomizations);
+        self.inputs.folders.extend(inner.folders);
+        self.inputs.notes.extend(inner.notes);
+    }
+}
+
+/// A schema may name others by address, and Helm would fetch them.
+fn check_schema(path: &str, text: &str) -> Result<(), Refusal> {
+    let schema: Value = serde_json::from_str(text).unwrap_or_default();
+    for (at, leaf) in crate::yaml::scalars::leaves(&schema) {
+        let is_reference = matches!(at.0.last(), Some(crate::model::path::Step::Field(name)) if name.ends_with("Ref") || name == "$ref");
+        if let (true, Some(address)) = (is_reference, leaf.as_str().filter(|address| !address.starts_with('#'))) {
+            let shown = crate::redact::text(address);
+            let text = format!("`{path}` reads `{shown}`, which is outside this chart");
+            return Err(Refusal::new("remote-source", text, "put the definition into the schema itself"));
+        }
+    }
+    Ok(())
+}
+
+fn items(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+    value[name].as_str().unwrap_or_default()
+}

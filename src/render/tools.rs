@@ -1,0 +1,102 @@
+//! Renderers on this machine, and their versions.
+
+use super::Stop;
+use super::child;
+use crate::doors::process;
+use crate::model::refusal::Refusal;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use tokio::sync::OnceCell;
+
+/// Renderers on this machine. Their versions are asked once.
+#[derive(Debug, Default)]
+pub struct Tools {
+    pub kustomize: Option<PathBuf>,
+    /// `kubectl kustomize` is used where there is no `kustomize`.
+    pub kubectl: Option<PathBuf>,
+    /// Helm 3 or 4.
+    pub helm: Option<PathBuf>,
+    kustomize_version: OnceCell<String>,
+    helm_version: OnceCell<String>,
+}
+
+impl Tools {
+    /// Those at the given places.
+    pub fn new(kustomize: Option<PathBuf>, kubectl: Option<PathBuf>, helm: Option<PathBuf>) -> Self {
+        Self { kustomize, kubectl, helm, ..Self::default() }
+    }
+
+    /// Those on `PATH`.
+    pub fn find() -> Self {
+        Self::new(process::which("kustomize"), process::which("kubectl"), process::which("helm"))
+    }
+
+    /// `kustomize 5.8.2`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) async fn kustomize_version(&self) -> Result<String, Stop> {
+        let (program, is_kubectl) = self.kustomize()?;
+        let args: &[&str] = if is_kubectl { &["version", "--client", "--output=json"] } else { &["version"] };
+        let ask = async || {
+            let text = ask(program, args).await?;
+            let kubectl = serde_json::from_str::<Value>(&text).ok();
+            let version = kubectl.as_ref().and_then(|v| v["kustomizeVersion"].as_str()).unwrap_or(&text);
+            Ok(named("kustomize", version))
+        };
+        self.kustomize_version.get_or_try_init(ask).await.cloned()
+    }
+
+    /// `helm 3.22.0`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) async fn helm_version(&self) -> Result<String, Stop> {
+        let program = self.helm()?;
+        let ask = async || Ok(named("helm", &ask(program, &["version", "--short"]).await?));
+        self.helm_version.get_or_try_init(ask).await.cloned()
+    }
+
+    pub(super) fn kustomize(&self) -> Result<(&Path, bool), Refusal> {
+        match (&self.kustomize, &self.kubectl) {
+            (Some(program), _) => Ok((program, false)),
+            (None, Some(program)) => Ok((program, true)),
+            _ => Err(Refusal::new(
+                "tool-missing",
+                "neither `kustomize` nor `kubectl` is on PATH",
+                "install one: https://kubectl.docs.kubernetes.io/installation/kustomize/",
+            )),
+        }
+    }
+
+    pub(super) fn helm(&self) -> Result<&Path, Refusal> {
+        self.helm.as_deref().ok_or_else(|| {
+            Refusal::new("tool-missing", "`helm` is not on PATH", "install it: https://helm.sh/docs/intro/install/")
+        })
+    }
+}
+
+async fn ask(program: &Path, args: &[&str]) -> Result<String, Stop> {
+    let scratch = child::scratch()?;
+    let finished = child::run(program, args, &scratch).await?;
+    Ok(String::from_utf8_lossy(&finished.stdout).into_owned())
+}
+
+/// `v3.22.0+g144c579` of `helm` is `helm 3.22.0`.
+fn named(tool: &str, version: &str) -> String {
+    let digits = version.find(|c: char| c.is_ascii_digit()).map_or("", |at| &version[at..]);
+    let end = digits.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(digits.len());
+    format!("{tool} {}", &digits[..end]).trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_its_digits() {
+        for (said, wanted) in [("v3.22.0+g144c579\n", "helm 3.22.0"), ("v4.3.1", "helm 4.3.1"), ("", "helm")] {
+            assert_eq!(named("helm", said), wanted);
+        }
+    }
+}

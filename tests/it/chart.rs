@@ -1,0 +1,102 @@
+//! Charts are rendered as their releases say.
+
+use super::source::{in_memory, tools};
+use aifix::model::object::ObjectRef;
+use aifix::model::path::Path;
+use aifix::model::proposal::Tool;
+use aifix::render::{Field, Overlay, Release, Root, Stop, Values, Workbench};
+use serde_json::Value;
+
+const CONFIG: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\n  \
+                      namespace: {{ .Release.Namespace }}\ndata:\n  LEVEL: {{ .Values.level | quote }}\n  \
+                      PORT: {{ .Values.port | quote }}\n  KUBE: {{ .Capabilities.KubeVersion.Version }}\n  \
+                      MONITORS: {{ .Capabilities.APIVersions.Has \"monitoring.coreos.com/v1\" | quote }}\n";
+
+const CHART: [(&str, &str); 5] = [
+    ("c/Chart.yaml", "apiVersion: v2\nname: web\nversion: 0.1.0\n"),
+    ("c/values.yaml", "level: info\nport: 80\n"),
+    ("c/templates/a.yaml", CONFIG),
+    (
+        "c/templates/tests/t.yaml",
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: t\n  annotations: {helm.sh/hook: test}\n",
+    ),
+    (
+        "c/crds/x.yaml",
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: x.example.com}\n",
+    ),
+];
+
+async fn render(more: &[(&str, &str)], release: Release, overlay: &[(&str, &str)]) -> Result<Vec<Value>, Stop> {
+    let tree = in_memory(&[CHART.as_slice(), more].concat());
+    let tools = tools();
+    let bench = Workbench::new(&tree, &Root::chart("c", release), &tools)?;
+    let overlay: Overlay = overlay.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect();
+    bench.render(&overlay).await
+}
+
+fn field(folder: &str, kind: &str, path: &str) -> Field {
+    let object = ObjectRef::new("example.com/v1", kind, "flux", "web");
+    Field { root: Box::new(Root::new(folder, Tool::Plain)), object, path: Path::of(path) }
+}
+
+fn config(objects: &[Value]) -> Value {
+    objects.iter().find(|object| object["kind"] == "ConfigMap").cloned().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn later_values_win_and_sets_beat_them_all() {
+    let release = "apiVersion: example.com/v1\nkind: HelmRelease\nmetadata: {name: web, namespace: flux}\nspec:\n  values:\n    level: LEVEL\n";
+    let application = "apiVersion: example.com/v1\nkind: Application\nmetadata: {name: web, namespace: flux}\nspec:\n  \
+                       values: |\n    level: text\n  parameters:\n  - {name: level, value: \"warn,error\"}\n  - {name: port, value: \"0010\"}\n";
+    let map = release.replace("LEVEL", "map");
+    let more = [("prod.yaml", "level: file\n"), ("r/r.yaml", map.as_str()), ("a/a.yaml", application)];
+    let level = async |values: Vec<Values>, overlay: &[(&str, &str)]| {
+        let release = Release { values, ..Release::default() };
+        config(&render(&more, release, overlay).await.unwrap())["data"].clone()
+    };
+    let file = || Values::File("prod.yaml".to_owned());
+    let map = || Values::Field(field("r", "HelmRelease", "spec.values"));
+    let text = || Values::Field(field("a", "Application", "spec.values"));
+    let set = |name: &str, number: usize, text: bool| {
+        let value = field("a", "Application", &format!("spec.parameters[{number}].value"));
+        Values::Set { name: name.to_owned(), value, text }
+    };
+    assert_eq!(level(vec![], &[]).await["LEVEL"], "info");
+    assert_eq!(level(vec![file(), map()], &[]).await["LEVEL"], "map");
+    assert_eq!(level(vec![map(), text(), file()], &[]).await["LEVEL"], "file");
+    assert_eq!(level(vec![map(), text()], &[]).await["LEVEL"], "text");
+    let both = level(vec![set("level", 0, false), set("port", 1, true), text()], &[]).await;
+    assert_eq!((&both["LEVEL"], &both["PORT"]), (&"warn,error".into(), &"0010".into()));
+    assert_eq!(level(vec![file(), Values::Fixed("level: fixed".to_owned())], &[]).await["LEVEL"], "fixed");
+    let changed = release.replace("LEVEL", "changed");
+    assert_eq!(level(vec![file(), map()], &[("r/r.yaml", &changed)]).await["LEVEL"], "changed");
+}
+
+#[tokio::test]
+async fn a_release_has_its_name_namespace_and_flags() {
+    let kinds = |objects: &[Value]| objects.iter().map(|object| object["kind"].clone()).collect::<Vec<_>>();
+    let objects = render(&[], Release::default(), &[]).await.unwrap();
+    assert_eq!(kinds(&objects), ["CustomResourceDefinition", "ConfigMap", "Pod"]);
+    let release = Release {
+        name: "shop".to_owned(),
+        namespace: "prod".to_owned(),
+        skip_crds: true,
+        skip_tests: true,
+        kube_version: Some("1.31.2".to_owned()),
+        api_versions: vec!["monitoring.coreos.com/v1".to_owned()],
+        ..Release::default()
+    };
+    let objects = render(&[], release, &[]).await.unwrap();
+    assert_eq!(kinds(&objects), ["ConfigMap"]);
+    let config = config(&objects);
+    assert_eq!((&config["metadata"]["name"], &config["metadata"]["namespace"]), (&"shop".into(), &"prod".into()));
+    assert_eq!((&config["data"]["KUBE"], &config["data"]["MONITORS"]), (&"v1.31.2".into(), &"true".into()));
+}
+
+#[tokio::test]
+async fn a_name_from_the_cluster_is_never_a_flag() {
+    let release = Release { name: "--post-renderer=/bin/true".to_owned(), ..Release::default() };
+    let Err(Stop::Refused(refusal)) = render(&[], release, &[]).await else { panic!() };
+    assert_eq!(refusal.code, "render-failed");
+    assert!(refusal.details[0].contains("invalid release name"), "{refusal:?}");
+}
