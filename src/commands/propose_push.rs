@@ -139,7 +139,16 @@ async fn push(
         page.foreign(crate::ui::Paint::Bold, &proposal.branch);
         page.foreign(crate::ui::Paint::Plain, &format!(" of {}", place.remote.push_url)).end();
         page.line(format_args!("record    aifix audit show {record}"));
-        page.line(format_args!("Next: merge the branch, let it be deployed, then run `aifix scan` again."));
+        match proposal.next.commands.as_slice() {
+            [] => page.line("Next: merge the branch, let it be deployed, then run `aifix scan` again."),
+            commands => {
+                page.line("Next: merge the branch. To let it arrive at once:");
+                for command in commands {
+                    page.put(crate::ui::Paint::Plain, "  ").foreign(crate::ui::Paint::Bold, command).end();
+                }
+                page.line("Then run `aifix scan` again.")
+            }
+        };
         session.ui.print(page.as_str())?;
     }
     Ok(Decision::Pushed { record, commit: commit.to_string() })

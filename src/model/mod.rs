@@ -5,6 +5,7 @@
 
 pub mod code;
 pub mod finding;
+pub mod history;
 pub mod identity;
 pub mod intent;
 pub mod kube;

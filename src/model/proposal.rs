@@ -111,13 +111,39 @@ pub struct Proof {
     pub not_proved: Vec<String>,
 }
 
+/// How a merged change reaches the cluster. The worst of what is known counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Delivery {
+    /// Nothing that was seen says it.
+    #[default]
+    Unknown,
+    /// A controller applies it by itself.
+    Automatic,
+    /// A person has to sync, or to do a further step.
+    Manual,
+    /// Something that was seen keeps it from arriving.
+    Blocked,
+}
+
+/// What happens after the merge.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Next {
+    pub delivery: Delivery,
+    /// One fact each, worth reading in this order.
+    pub lines: Vec<String>,
+    /// Commands that bring the merged change to the cluster at once.
+    pub commands: Vec<String>,
+}
+
 /// The whole text of one changed file, before and after.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileChange {
     pub path: String,
     /// `None`: the file is new.
     pub before: Option<Vec<u8>>,
-    pub after: Vec<u8>,
+    /// `None`: the file is taken away.
+    pub after: Option<Vec<u8>>,
 }
 
 /// One object of the rendered output that differs. `Null` before: it is new; after: it is gone.
@@ -140,6 +166,7 @@ pub struct Proposal {
     pub files: Vec<FileChange>,
     pub objects: Vec<ObjectChange>,
     pub proof: Proof,
+    pub next: Next,
     /// What the policies say of it; never a denial.
     pub evaluation: Evaluation,
     /// What a model was asked, when its answer is the intent: `{host, model, request}`; redacted.

@@ -14,11 +14,12 @@ pub fn write(page: &mut Page, files: &[FileChange]) {
 
 fn one(page: &mut Page, file: &FileChange) {
     let before = file.before.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-    let after = String::from_utf8_lossy(&file.after);
+    let after = file.after.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
     let path = Sanitised::line(&file.path);
     let old_name = if file.before.is_some() { format!("a/{path}") } else { "/dev/null".to_owned() };
     page.put(Paint::Bold, format_args!("--- {old_name}")).end();
-    page.put(Paint::Bold, format_args!("+++ b/{path}")).end();
+    let new_name = if file.after.is_some() { format!("b/{path}") } else { "/dev/null".to_owned() };
+    page.put(Paint::Bold, format_args!("+++ {new_name}")).end();
     let diff = TextDiff::from_lines(before.as_ref(), after.as_ref());
     for hunk in diff.unified_diff().context_radius(3).iter_hunks() {
         page.put(Paint::Cyan, hunk.header().to_string().trim_end()).end();
@@ -49,7 +50,7 @@ mod tests {
     use crate::ui::{Colour, Ui};
 
     fn change(before: &str, after: &str) -> FileChange {
-        FileChange { path: "k8s/web.yaml".into(), before: Some(before.into()), after: after.into() }
+        FileChange { path: "k8s/web.yaml".into(), before: Some(before.into()), after: Some(after.into()) }
     }
 
     #[test]

@@ -88,6 +88,7 @@ fn proposed(proposal: &Proposal, done: &Done) -> Result<Value, Error> {
         "edits": to_value(&proposal.edits)?,
         "diff": patch::text(proposal),
         "proof": to_value(&proposal.proof)?,
+        "next": to_value(&proposal.next)?,
         "verdicts": to_value(&proposal.evaluation.verdicts)?,
         "policies": to_value(&proposal.evaluation.policies)?,
         "disposition": to_value(&proposal.disposition)?,

@@ -7,26 +7,30 @@ use similar::{ChangeTag, TextDiff};
 /// The file changes of a proposal. Bytes that are not UTF-8 never occur: such files are not edited.
 pub fn text(proposal: &Proposal) -> String {
     let files = proposal.files.iter();
-    files.map(|change| file(&change.path, change.before.as_deref(), &change.after)).collect()
+    files.map(|change| file(&change.path, change.before.as_deref(), change.after.as_deref())).collect()
 }
 
-/// The change of one file; `before` is absent when it is new. Only a line feed ends a line, as for Git:
+/// The change of one file; `before` is absent when it is new, `after` when it is taken away. Only a line feed ends a line, as for Git:
 /// a lone carriage return is a character of its line.
-pub fn file(path: &str, before: Option<&[u8]>, after: &[u8]) -> String {
+pub fn file(path: &str, before: Option<&[u8]>, after: Option<&[u8]>) -> String {
     let path = quoted(path);
     let (old_path, new_path) = (prefixed("a/", &path), prefixed("b/", &path));
     let mut out = format!("diff --git {old_path} {new_path}\n");
     if before.is_none() {
         out.push_str("new file mode 100644\n");
     }
+    if after.is_none() {
+        out.push_str("deleted file mode 100644\n");
+    }
     let old = String::from_utf8_lossy(before.unwrap_or_default());
-    let new = String::from_utf8_lossy(after);
+    let new = String::from_utf8_lossy(after.unwrap_or_default());
     let old: Vec<&str> = old.split_inclusive('\n').collect();
     let new: Vec<&str> = new.split_inclusive('\n').collect();
     let diff = TextDiff::from_slices(&old, &new);
     for (at, hunk) in diff.unified_diff().context_radius(3).iter_hunks().enumerate() {
         if at == 0 {
             let old_path = if before.is_some() { &old_path } else { "/dev/null" };
+            let new_path = if after.is_some() { &new_path } else { "/dev/null" };
             out.push_str(&format!("--- {old_path}\n+++ {new_path}\n"));
         }
         out.push_str(&format!("{}\n", hunk.header()));
@@ -95,7 +99,7 @@ mod tests {
 
     #[test]
     fn only_a_line_feed_ends_a_line() {
-        let patch = file("x", Some(b"a\rb\nc\r\nd\r"), b"a\rb\nC\r\nd\r");
+        let patch = file("x", Some(b"a\rb\nc\r\nd\r"), Some(b"a\rb\nC\r\nd\r"));
         assert!(
             patch.ends_with("@@ -1,3 +1,3 @@\n a\rb\n-c\r\n+C\r\n d\r\n\\ No newline at end of file\n"),
             "{patch:?}"
@@ -105,7 +109,13 @@ mod tests {
     #[test]
     fn a_new_file_comes_from_nowhere() {
         let want = "diff --git a/x b/x\nnew file mode 100644\n--- /dev/null\n+++ b/x\n@@ -0,0 +1 @@\n+a\n";
-        assert_eq!(file("x", None, b"a\n"), want);
+        assert_eq!(file("x", None, Some(b"a\n")), want);
+    }
+
+    #[test]
+    fn a_file_that_is_taken_away_goes_nowhere() {
+        let want = "diff --git a/x b/x\ndeleted file mode 100644\n--- a/x\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n";
+        assert_eq!(file("x", Some(b"a\n"), None), want);
     }
 
     #[test]

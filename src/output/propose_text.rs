@@ -34,6 +34,9 @@ pub fn proposed(page: &mut Page, proposal: &Proposal, width: usize) {
     for words in &proposal.proof.not_proved {
         row(page, "unproved", words, width);
     }
+    for (at, words) in proposal.next.lines.iter().enumerate() {
+        row(page, if at == 0 { "after it" } else { "" }, words, width);
+    }
     disposition(page, proposal, width);
 }
 

@@ -168,6 +168,9 @@ impl Told<'_> {
         for words in items(proof, "/notProved").iter().filter_map(Value::as_str) {
             self.row("unproved", words);
         }
+        for words in items(body, "/proposedFix/next/lines").iter().filter_map(Value::as_str) {
+            self.row("after it", words);
+        }
         for words in items(body, "/proposedFix/intent/review").iter().filter_map(Value::as_str) {
             self.row("review", words);
         }

@@ -245,6 +245,10 @@ fn proposal(finding: &Finding, mut intent: Intent, located: Located, ground: &Gr
         &branch::Place { repo: ground.repo_identity, base: ground.base_branch, root: &located.origin.path },
     );
     let branch = branch::free(&name, |taken| ground.branches.get(taken) == Some(&BranchState::Merged));
+    let fields: Vec<_> = intent.edits.iter().map(|edit| edit.path.clone()).collect();
+    let object = ground.snapshot.resolve(&intent.object);
+    let next =
+        object.map(|object| source::next(ground.snapshot, object, &fields, ground.base_branch)).unwrap_or_default();
     Proposal {
         finding: finding.clone(),
         asked: asked(finding, &intent, ground),
@@ -255,6 +259,7 @@ fn proposal(finding: &Finding, mut intent: Intent, located: Located, ground: &Gr
         files: located.files,
         objects: located.objects,
         proof: located.proof,
+        next,
         evaluation: Evaluation::default(),
         branch,
     }

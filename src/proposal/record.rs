@@ -31,6 +31,7 @@ pub fn proposed(proposal: &Proposal, patch: &str, circumstances: &Circumstances<
             "edits": proposal.edits,
             "diff": redact::diff(patch).as_str(),
             "proof": proposal.proof,
+            "next": proposal.next,
             "disposition": proposal.disposition,
             "branch": proposal.branch,
         },

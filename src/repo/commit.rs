@@ -144,8 +144,14 @@ fn edited_tree(repo: &gix::Repository, base: &CommitId, files: &[FileChange]) ->
     let mut editor = root.edit().map_err(|error| cannot_write(&error))?;
     for file in files {
         let kind = entry_kind(repo, &root, file)?;
-        let blob = repo.write_blob(&file.after).map_err(|error| cannot_write(&error))?;
-        editor.upsert(file.path.as_str(), kind, blob).map_err(|error| cannot_write(&error))?;
+        let edited = match &file.after {
+            Some(after) => {
+                let blob = repo.write_blob(after).map_err(|error| cannot_write(&error))?;
+                editor.upsert(file.path.as_str(), kind, blob)
+            }
+            None => editor.remove(file.path.as_str()),
+        };
+        edited.map_err(|error| cannot_write(&error))?;
     }
     let id = editor.write().map_err(|error| cannot_write(&error))?.detach();
     if id == root.id {
@@ -173,7 +179,8 @@ fn entry_kind(repo: &gix::Repository, root: &gix::Tree<'_>, file: &FileChange) -
         }
     }
     match (find(parts.len())?, &file.before) {
-        (None, None) => Ok(EntryKind::Blob),
+        (None, None) if file.after.is_some() => Ok(EntryKind::Blob),
+        (None, None) => Err(wrong("it should be taken away and is not there")),
         (Some(_), None) => Err(wrong("it should be new and is there already")),
         (None, Some(_)) => Err(wrong("it is not there")),
         (Some(entry), Some(before)) => {

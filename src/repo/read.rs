@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A larger file is no manifest.
-const FILE_LIMIT: u64 = 5 << 20;
+pub(super) const FILE_LIMIT: u64 = 5 << 20;
 /// What all files of one revision may take in memory; those beyond it are [`Entry::Large`].
 const TREE_LIMIT: u64 = 1 << 30;
 /// More files than any real repository has: a tree that names one folder many times grows without end.

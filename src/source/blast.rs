@@ -2,6 +2,7 @@
 
 use super::{Budget, Question, Stop};
 use crate::model::proposal::Tool;
+use crate::model::tree::Tree;
 use crate::render::compare::{Noise, diff};
 use crate::render::{Inputs, Overlay, Rendered, Root, Workbench, roots};
 use std::collections::BTreeSet;
@@ -89,6 +90,46 @@ impl<'t> Siblings<'t> {
         }
         Ok(blast)
     }
+}
+
+/// What another tree does to the other roots that use one of these files.
+pub(super) async fn between(
+    question: &Question<'_>,
+    own: &Root,
+    after: &Tree,
+    files: &[&str],
+    budget: &Budget,
+) -> Result<Blast, Stop> {
+    let (all, unread) = others(question, own);
+    let mut blast = Blast::default();
+    for sibling in &all {
+        let there = Workbench::new(after, &sibling.root, question.tools);
+        let uses = |bench: &Workbench<'_>| files.iter().any(|file| bench.inputs().files.contains_key(*file));
+        if !uses(&sibling.bench) && !there.as_ref().is_ok_and(uses) {
+            continue;
+        }
+        let name = sibling.root.shown().to_owned();
+        budget.probe()?;
+        let before = refused_is_none(sibling.bench.render(&Overlay::new()).await)?;
+        let after = match there {
+            Ok(bench) => refused_is_none(bench.render(&Overlay::new()).await)?,
+            Err(_) => None,
+        };
+        match (before, after) {
+            (None, None) => blast.unknown.push(name),
+            (Some(before), Some(after)) if diff(&before, &after, &Noise::new()).is_empty() => blast.same.push(name),
+            _ => blast.changed.push(name),
+        }
+    }
+    // One that could not be read before may be read again now.
+    for other in unread.iter().filter(|other| files.iter().any(|file| other.may_use(file, own))) {
+        let name = other.root.shown().to_owned();
+        match Workbench::new(after, &other.root, question.tools) {
+            Ok(_) => blast.changed.push(name),
+            Err(_) => blast.unknown.push(name),
+        }
+    }
+    Ok(blast)
 }
 
 fn refused_is_none(rendered: Result<Rendered, Stop>) -> Result<Option<Rendered>, Stop> {

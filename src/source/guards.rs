@@ -1,6 +1,7 @@
 //! Files and lines that are never edited, with the words.
 
 use crate::model::object::ObjectRef;
+use crate::model::proposal::Delta;
 use crate::model::refusal::Refusal;
 use crate::yaml::parse;
 use serde_json::Value;
@@ -26,6 +27,15 @@ pub(super) fn refuse_object(object: &ObjectRef, live: &Value) -> Result<(), Refu
         format!("{} {} is created by {name}", object.kind, object.name),
         format!("edit that object: {name}"),
     ))
+}
+
+/// Secrets among what a change makes different.
+pub(super) fn refuse_secrets(deltas: &[Delta]) -> Result<(), Refusal> {
+    let secret = deltas.iter().find(|delta| delta.object.kind == "Secret" && delta.object.group.is_empty());
+    secret.map_or(Ok(()), |delta| {
+        let text = format!("it also changes {}, and secrets are never edited", delta.object.qualified());
+        Err(Refusal::new("secret-value", text, "change it by hand"))
+    })
 }
 
 /// A file whose content must not be edited.

@@ -9,19 +9,25 @@ mod blast;
 mod claims;
 mod draft;
 mod guards;
+mod history;
 mod laid;
 pub mod lead;
 mod lines;
 pub mod locate;
+mod next;
 mod overlay;
 mod prove;
+mod revert;
 mod search;
 mod trace;
 mod writers;
 
 pub use crate::render::{Stop, Tools};
 pub use claims::claims;
+pub use history::History;
 pub use lines::Lines;
+pub use next::next;
+pub use revert::{Ask, Failing, Reverted, revert};
 
 use crate::model::intent::Intent;
 use crate::model::proposal::{Edit, FileChange, ObjectChange, Origin, Proof};

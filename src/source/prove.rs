@@ -57,14 +57,14 @@ pub(super) async fn prove(question: &Question<'_>, mut draft: Draft<'_, '_>) -> 
     let files = draft.files.iter().map(|(path, text)| FileChange {
         path: path.clone(),
         before: tree.file(path).map(<[u8]>::to_vec),
-        after: text.clone().into_bytes(),
+        after: Some(text.clone().into_bytes()),
     });
     let objects = changed_objects(&proof, &traced.reference, &traced.base, &after);
     Ok(Located { origin, files: files.collect(), objects, edits: draft.edits, proof, review })
 }
 
 /// What no render can show of a changed object: what the cluster makes of it.
-fn after_the_sync(object: &Value) -> String {
+pub(super) fn after_the_sync(object: &Value) -> String {
     const POD_SPECS: [&str; 3] = ["/spec", "/spec/template/spec", "/spec/jobTemplate/spec/template/spec"];
     let has_containers = |spec: &str| object.pointer(spec).is_some_and(|spec| spec.get("containers").is_some());
     let what = if POD_SPECS.iter().any(|spec| has_containers(spec)) {
@@ -78,7 +78,12 @@ fn after_the_sync(object: &Value) -> String {
 }
 
 /// Both sides of every object that the proof names.
-fn changed_objects(proof: &Proof, intended: &ObjectRef, before: &[Value], after: &[Value]) -> Vec<ObjectChange> {
+pub(super) fn changed_objects(
+    proof: &Proof,
+    intended: &ObjectRef,
+    before: &[Value],
+    after: &[Value],
+) -> Vec<ObjectChange> {
     let side = |objects: &[Value], wanted: &ObjectRef| {
         let is_it = |value: &&Value| reference(value).is_some_and(|found| found.same_object(wanted));
         objects.iter().find(is_it).cloned().unwrap_or_default()
@@ -97,7 +102,7 @@ fn changed_objects(proof: &Proof, intended: &ObjectRef, before: &[Value], after:
     out
 }
 
-fn line(delta: &Delta) -> String {
+pub(super) fn line(delta: &Delta) -> String {
     let value = |value: &Option<Value>| match value {
         Some(_) if delta.path.0.is_empty() => "the object".to_owned(),
         Some(_) if delta.object.kind == "Secret" => crate::redact::MASK.to_owned(),

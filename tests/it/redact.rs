@@ -93,7 +93,7 @@ fn a_patch_of_lines_with_lone_carriage_returns_applies() {
     let sandbox = Sandbox::new();
     let (old, new) = ("# a\r# b\nmemory: 32Mi\n# c\r\nd: e\r", "# a\r# b\nmemory: 64Mi\n# c\r\nd: e\r");
     sandbox.repository(&[("web.yaml", old)]);
-    sandbox.write("fix.patch", &patch::file("web.yaml", Some(old.as_bytes()), new.as_bytes()));
+    sandbox.write("fix.patch", &patch::file("web.yaml", Some(old.as_bytes()), Some(new.as_bytes())));
     sandbox.git("work", &["apply", sandbox.path("fix.patch").to_str().unwrap()]);
     assert_eq!(std::fs::read_to_string(sandbox.path("work/web.yaml")).unwrap(), new);
 }

@@ -161,7 +161,7 @@ impl Lab {
 }
 
 fn edit(path: &str, before: &[u8], after: &[u8]) -> FileChange {
-    FileChange { path: path.to_owned(), before: Some(before.to_vec()), after: after.to_vec() }
+    FileChange { path: path.to_owned(), before: Some(before.to_vec()), after: Some(after.to_vec()) }
 }
 
 fn memory() -> FileChange {

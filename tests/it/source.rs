@@ -157,7 +157,7 @@ fn shown(located: &Located) -> String {
     let _ = writeln!(out, "renders: {}", located.proof.renders);
     for file in &located.files {
         let old = String::from_utf8_lossy(file.before.as_deref().unwrap_or_default()).into_owned();
-        let new = String::from_utf8_lossy(&file.after).into_owned();
+        let new = String::from_utf8_lossy(file.after.as_deref().unwrap_or_default()).into_owned();
         let name = if file.before.is_some() { file.path.clone() } else { "/dev/null".to_owned() };
         let diff = similar::TextDiff::from_lines(&old, &new)
             .unified_diff()
@@ -217,7 +217,13 @@ fn bytes_outside_the_diff_are_the_same(base: &Tree, located: &Located) {
         let crlf = |bytes: &[u8]| bytes.windows(2).filter(|pair| *pair == b"\r\n").count();
         let lf = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count();
         if let Some(before) = file.before.as_deref().filter(|before| crlf(before) > 0 && crlf(before) == lf(before)) {
-            assert_eq!(crlf(&file.after), lf(&file.after), "{}: {}", file.path, before.len());
+            assert_eq!(
+                crlf(file.after.as_ref().unwrap()),
+                lf(file.after.as_ref().unwrap()),
+                "{}: {}",
+                file.path,
+                before.len()
+            );
         }
     }
 }

@@ -9,7 +9,7 @@ async fn a_commit_keeps_modes_and_bytes_and_has_one_time() {
     let files = [
         memory(),
         edit("run.sh", b"#!/bin/sh\necho 64Mi\n", b"#!/bin/sh\necho 256Mi\n"),
-        FileChange { path: "apps/new/patch.yaml".into(), before: None, after: b"a: 1\n".to_vec() },
+        FileChange { path: "apps/new/patch.yaml".into(), before: None, after: Some(b"a: 1\n".to_vec()) },
     ];
     let commit = repo.commit(&tip, &files, MESSAGE, &branch()).unwrap().to_string();
     assert_eq!(
@@ -55,7 +55,7 @@ async fn only_commits_with_the_trailer_are_ours() {
 async fn an_edit_that_does_not_fit_the_base_is_never_committed() {
     let lab = Lab::new();
     let (repo, _, tip) = lab.ready("clone").await;
-    let new = |path: &str| FileChange { path: path.into(), before: None, after: b"x".to_vec() };
+    let new = |path: &str| FileChange { path: path.into(), before: None, after: Some(b"x".to_vec()) };
     for (file, want) in [
         (edit("second", b"other", b"3"), "its content is not what the edit was made for"),
         (edit("nope", b"", b"3"), "it is not there"),
