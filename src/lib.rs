@@ -6,7 +6,7 @@
 //!         fix      Finding -> Intent   a typed change of the live object, decided by rule
 //!         source   Intent  -> Edits    which line of which file made the field; rendered before and after
 //!     ui: finding, coloured diff, proof, question (default No)
-//!     audit: entry "proposed" is durable -> repo: commit on a new ref -> git push
+//!     audit: entry "proposed" is durable -> repo: commit on a new ref -> git push -> forge: pull request
 //! ```
 //!
 //! Values ([`model`]) flow one way. Imports only go down these floors, and rooms on one floor do not
@@ -19,7 +19,7 @@
 //! | 6 | [`output`]: one format per file |
 //! | 5 | [`proposal`]: tries candidate after candidate |
 //! | 4 | [`source`]: live object to Git, proved; [`fix`]: finding to intents, by rule; [`narrative`]: a model's words, each tied to evidence |
-//! | 3 | [`diagnose`]: pure rules over a snapshot; [`render`]: tree to objects |
+//! | 3 | [`diagnose`]: pure rules over a snapshot; [`render`]: tree to objects; [`forge`]: pull requests |
 //! | 2 | [`cluster`]: the only reader of the cluster; [`repo`]: the only toucher of Git; [`policy`]: Rego in a child process; [`yaml`]; [`audit`] |
 //! | 1 | [`doors`]: child processes, files; [`settings`]; [`ui`]: the only writer to the terminal |
 //! | 0 | [`model`], [`error`], [`text`], [`redact`] |
@@ -35,6 +35,7 @@ pub mod diagnose;
 pub mod doors;
 pub mod error;
 pub mod fix;
+pub mod forge;
 pub mod llm;
 pub mod model;
 pub mod narrative;

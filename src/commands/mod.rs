@@ -16,6 +16,7 @@ mod policy;
 mod propose;
 mod propose_place;
 mod propose_push;
+mod propose_request;
 pub mod runtime;
 mod scan;
 mod schema;

@@ -3,6 +3,7 @@
 use super::look::{self, Seen};
 use super::model::ModelArgs;
 use super::propose_place::{Place, PlaceArgs};
+use super::propose_request::{self, RequestArgs};
 use super::target::Target;
 use super::{Session, propose_push};
 use crate::diagnose;
@@ -34,6 +35,7 @@ Examples:
   aifix propose                         the one fixable root cause
   aifix propose deployment/web -n prod  this object
   aifix propose deploy/web --push       ask, then push the branch
+  aifix propose deploy/web --push --pr  and open a pull request
   aifix propose --all --push --yes      in CI: every fix that facts decide")]
 pub struct ProposeArgs {
     /// The failing object: KIND/NAME or KIND NAME [default: the one fixable root cause]
@@ -62,6 +64,9 @@ pub struct ProposeArgs {
 
     #[command(flatten)]
     pub place: PlaceArgs,
+
+    #[command(flatten)]
+    pub request: RequestArgs,
 
     #[command(flatten)]
     pub model: ModelArgs,
@@ -99,6 +104,7 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
     let client = args.model.client(settings, &seen.snapshot, &findings, session).await?;
     let advisor = client.as_ref().map(|client| Advisor { client, use_for: args.model.use_for() });
     let place = Place::fetch(args, repo, remote, session).await?;
+    let requests = propose_request::prepare(args, &place, session).await?;
     let mut results: Vec<(Outcome, propose_push::Decision)> = Vec::new();
     let mut untried = 0;
     for finding in findings {
@@ -116,9 +122,10 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
         if let (Outcome::Proposed(proposal), Some(branch)) = (&mut outcome, &args.place.branch) {
             proposal.branch.clone_from(branch);
         }
+        let wanted = propose_request::look(requests.as_ref(), &mut outcome, &place, session).await?;
         show(&outcome, args, session)?;
         let done = if args.push {
-            propose_push::decide(&outcome, args, &place, &seen, session).await?
+            propose_push::decide(&outcome, args, &place, wanted.as_ref(), &seen, session).await?
         } else {
             next_step(&outcome, args, &place, &seen, session)?;
             propose_push::Decision::Shown
@@ -324,6 +331,10 @@ fn print_patch(text: &str, session: &Session) -> Result<(), Error> {
 /// With one outcome its own code; with several, done when at least one was proposed and none was declined.
 fn exit_code(results: &[(Outcome, propose_push::Decision)]) -> u8 {
     use propose_push::Decision;
+    let unasked = results.iter().find_map(|(_, decision)| decision.failed_request());
+    if let Some(kind) = unasked {
+        return kind.exit_code();
+    }
     let pushed = results.iter().any(|(_, decision)| matches!(decision, Decision::Pushed { .. }));
     let declined = results.iter().any(|(_, decision)| matches!(decision, Decision::Declined { .. }));
     let waits = |denied: bool| {

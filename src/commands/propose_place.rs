@@ -63,7 +63,7 @@ pub(super) struct Place {
     pub(super) base_branch: Branch,
     pub(super) base: CommitId,
     base_id: String,
-    base_tree: Tree,
+    pub(super) base_tree: Tree,
     deployed: Vec<(String, Tree)>,
     branches: BTreeMap<String, BranchState>,
     identity: String,
@@ -140,6 +140,7 @@ impl Place {
             repo: &self.shown,
             base_branch: self.base_branch.as_str(),
             branches: &self.branches,
+            reopen: args.request.pr,
             path: args.place.path.as_deref(),
             choose: args.place.choose.map(usize::from),
             allow_shared: args.place.allow_shared,
@@ -149,5 +150,10 @@ impl Place {
             model,
             intent,
         }
+    }
+
+    /// Whether the remote has a branch of ours of this name that is not merged.
+    pub(super) fn is_open(&self, branch: &str) -> bool {
+        self.branches.get(branch) == Some(&BranchState::Open)
     }
 }

@@ -4,6 +4,7 @@ use super::Session;
 use super::look::Seen;
 use super::propose::{ProposeArgs, Yes};
 use super::propose_place::Place;
+use super::propose_request::{Requested, Wanted};
 use crate::audit::Store;
 use crate::error::{Error, Kind};
 use crate::model::intent::Disposition;
@@ -12,12 +13,14 @@ use crate::model::record::{Entry, Phase};
 use crate::model::verdict::Decision as Says;
 use crate::output::json::Done;
 use crate::output::patch;
+use crate::output::pull_request::Around;
 use crate::proposal::message;
 use crate::proposal::record::{self, Circumstances};
 use crate::repo::Branch;
 use crate::settings::flags::ProposalFormat;
 use crate::settings::{environment, resolve};
 use crate::text::Sanitised;
+use crate::ui::Paint;
 use serde_json::{Value, json};
 
 /// What became of one outcome.
@@ -39,6 +42,7 @@ pub(super) enum Decision {
     Pushed {
         record: String,
         commit: String,
+        request: Option<Requested>,
     },
 }
 
@@ -49,9 +53,20 @@ impl Decision {
             Self::Refused { record } | Self::Declined { record } | Self::Waiting { record, .. } => {
                 Done { record: Some(record.clone()), ..Done::default() }
             }
-            Self::Pushed { record, commit } => {
-                Done { commit: Some(commit.clone()), pushed: true, record: Some(record.clone()) }
-            }
+            Self::Pushed { record, commit, request } => Done {
+                commit: Some(commit.clone()),
+                pushed: true,
+                pull_request: request.as_ref().map(Requested::json),
+                record: Some(record.clone()),
+            },
+        }
+    }
+
+    /// What kept the pull request of a pushed branch from being opened.
+    pub(super) fn failed_request(&self) -> Option<Kind> {
+        match self {
+            Self::Pushed { request: Some(Requested::Failed { kind, .. }), .. } => Some(*kind),
+            _ => None,
         }
     }
 }
@@ -61,6 +76,7 @@ pub(super) async fn decide(
     outcome: &Outcome,
     args: &ProposeArgs,
     place: &Place,
+    wanted: Option<&Wanted<'_>>,
     seen: &Seen,
     session: &Session,
 ) -> Result<Decision, Error> {
@@ -80,7 +96,7 @@ pub(super) async fn decide(
     };
     let body = record::proposed(proposal, &patch::text(proposal), &circumstances);
     let proposed = append(&mut store, None, Phase::Proposed, body)?;
-    if let Err(reason) = answer(proposal, args, place, session).await {
+    if let Err(reason) = answer(proposal, args, place, wanted, session).await {
         append(&mut store, Some(&proposed.record), Phase::Declined, json!({"reason": reason.message}))?;
         return match reason.kind {
             // A person's No is an answer; a question that nobody could be asked is an error.
@@ -96,17 +112,38 @@ pub(super) async fn decide(
             _ => Err(reason),
         };
     }
-    push(proposal, &proposed, &mut store, place, args, session).await
+    let commit = match wanted.and_then(|wanted| wanted.commit) {
+        Some(there) => there.to_string(),
+        None => push(proposal, &proposed, &mut store, place, session).await?,
+    };
+    let remote = place.remote.push_url.to_string();
+    let body = json!({"commit": commit, "branch": proposal.branch, "remote": remote});
+    append(&mut store, Some(&proposed.record), Phase::Pushed, body)?;
+    let mut request = None;
+    if let Some(wanted) = wanted {
+        let (remote, base) = (place.remote.name.as_str(), place.base_branch.as_str());
+        let around = Around { remote, base, commit: &commit, record: &proposed.hash };
+        let asked = wanted.ask(proposal, &around, place, session).await;
+        if let Some((phase, body)) = asked.entry() {
+            append(&mut store, Some(&proposed.record), phase, body)?;
+        }
+        request = Some(asked);
+    }
+    let decision = Decision::Pushed { record: proposed.record, commit, request };
+    if args.output == ProposalFormat::Text {
+        tell(&decision, proposal, place, session)?;
+    }
+    Ok(decision)
 }
 
+/// Commits and pushes the branch.
 async fn push(
     proposal: &Proposal,
     proposed: &Entry,
     store: &mut Store,
     place: &Place,
-    args: &ProposeArgs,
     session: &Session,
-) -> Result<Decision, Error> {
+) -> Result<String, Error> {
     let branch = Branch::parse(&proposal.branch)?;
     let text = message::write(proposal, &proposed.hash);
     let commit = place.repo.commit(&place.base, &proposal.files, &text, &branch)?;
@@ -120,38 +157,35 @@ async fn push(
     let pushed = place.repo.push(&place.remote, &commit, &branch, ask).await;
     session.in_flight(None);
     drop(progress);
-    let record = proposed.record.clone();
+    let commit = commit.to_string();
     if let Err(error) = pushed {
-        append(
-            store,
-            Some(&record),
-            Phase::Failed,
-            json!({"commit": commit.to_string(), "reason": error.to_string()}),
-        )?;
+        let body = json!({"commit": commit, "reason": error.to_string()});
+        append(store, Some(&proposed.record), Phase::Failed, body)?;
         return Err(error);
     }
-    let body =
-        json!({"commit": commit.to_string(), "branch": proposal.branch, "remote": place.remote.push_url.to_string()});
-    append(store, Some(&record), Phase::Pushed, body)?;
-    if args.output == ProposalFormat::Text {
-        let mut page = session.ui.page();
-        page.put(crate::ui::Paint::Green, "pushed").put(crate::ui::Paint::Plain, format_args!("    {commit} to "));
-        page.foreign(crate::ui::Paint::Bold, &proposal.branch);
-        page.foreign(crate::ui::Paint::Plain, &format!(" of {}", place.remote.push_url)).end();
-        page.line(format_args!("record    aifix audit show {record}"));
-        match proposal.next.commands.as_slice() {
-            [] => page.line("Next: merge the branch, let it be deployed, then run `aifix scan` again."),
-            commands => {
-                page.line("Next: merge the branch. To let it arrive at once:");
-                for command in commands {
-                    page.put(crate::ui::Paint::Plain, "  ").foreign(crate::ui::Paint::Bold, command).end();
-                }
-                page.line("Then run `aifix scan` again.")
+    Ok(commit)
+}
+
+/// What was done, and what is next.
+fn tell(decision: &Decision, proposal: &Proposal, place: &Place, session: &Session) -> Result<(), Error> {
+    let Decision::Pushed { record, commit, request } = decision else { return Ok(()) };
+    let mut page = session.ui.page();
+    page.put(Paint::Green, "pushed").put(Paint::Plain, format_args!("    {commit} to "));
+    page.foreign(Paint::Bold, &proposal.branch);
+    page.foreign(Paint::Plain, &format!(" of {}", place.remote.push_url)).end();
+    let next = request.as_ref().map_or("merge the branch", |request| request.tell(&mut page));
+    page.line(format_args!("record    aifix audit show {record}"));
+    match proposal.next.commands.as_slice() {
+        [] => page.line(format_args!("Next: {next}, let it be deployed, then run `aifix scan` again.")),
+        commands => {
+            page.line(format_args!("Next: {next}. To let it arrive at once:"));
+            for command in commands {
+                page.put(Paint::Plain, "  ").foreign(Paint::Bold, command).end();
             }
-        };
-        session.ui.print(page.as_str())?;
-    }
-    Ok(Decision::Pushed { record, commit: commit.to_string() })
+            page.line("Then run `aifix scan` again.")
+        }
+    };
+    session.ui.print(page.as_str())
 }
 
 fn append(store: &mut Store, record: Option<&str>, phase: Phase, body: Value) -> Result<Entry, Error> {
@@ -182,7 +216,13 @@ async fn approval(proposal: &Proposal, session: &Session) -> Result<(), Error> {
 }
 
 /// Whether it may be pushed: `--yes` for what facts decide, `--yes=review` for the rest, else a person.
-async fn answer(proposal: &Proposal, args: &ProposeArgs, place: &Place, session: &Session) -> Result<(), Error> {
+async fn answer(
+    proposal: &Proposal,
+    args: &ProposeArgs,
+    place: &Place,
+    wanted: Option<&Wanted<'_>>,
+    session: &Session,
+) -> Result<(), Error> {
     if proposal.evaluation.decision() == Says::NeedsApproval {
         return approval(proposal, session).await;
     }
@@ -203,6 +243,7 @@ async fn answer(proposal: &Proposal, args: &ProposeArgs, place: &Place, session:
             .hint("add --yes to push fixes that facts decide"));
     }
     let remote = Sanitised::line(&place.remote.push_url.to_string()).to_string();
-    let question = format!("Push {} to {remote}?", proposal.branch);
+    let question =
+        wanted.map_or_else(|| format!("Push {} to {remote}?", proposal.branch), |wanted| wanted.question(proposal));
     if session.ui.confirm(&question).await { Ok(()) } else { Err(Error::new(Kind::Declined, "answered no")) }
 }

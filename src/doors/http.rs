@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;
 
-pub use reqwest::Url;
+pub use reqwest::{Method, Url};
 
 /// Bytes of an answer that are read at most, after decompression.
 pub const ANSWER_LIMIT: usize = 1 << 20;
@@ -102,27 +102,48 @@ impl Http {
         body: Vec<u8>,
         deadline: Duration,
     ) -> Result<Answer, HttpError> {
+        self.send(Method::POST, url, headers, Some(body), ANSWER_LIMIT, deadline).await
+    }
+
+    /// Sends a request, with a body of JSON or none, and reads at most `limit` bytes of the answer, all within
+    /// `deadline`. Headers are as for [`Http::post_json`].
+    ///
+    /// # Errors
+    /// For every outcome but a whole answer with a status of 2xx.
+    pub async fn send(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: &[(&'static str, String)],
+        body: Option<Vec<u8>>,
+        limit: usize,
+        deadline: Duration,
+    ) -> Result<Answer, HttpError> {
         let mut map = HeaderMap::new();
-        map.insert(reqwest::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         for (name, value) in headers {
             let mut value = HeaderValue::from_str(value)
                 .map_err(|_| HttpError::Unreachable(format!("the value of header {name} can't be sent")))?;
             value.set_sensitive(true);
             map.insert(HeaderName::from_static(name), value);
         }
-        let request = self.0.post(url.clone()).headers(map).body(body);
-        tokio::time::timeout(deadline, finish(request)).await.unwrap_or(Err(HttpError::Timeout(deadline)))
+        let mut request = self.0.request(method, url.clone());
+        if let Some(body) = body {
+            map.insert(reqwest::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            request = request.body(body);
+        }
+        let request = request.headers(map);
+        tokio::time::timeout(deadline, finish(request, limit)).await.unwrap_or(Err(HttpError::Timeout(deadline)))
     }
 }
 
-async fn finish(request: reqwest::RequestBuilder) -> Result<Answer, HttpError> {
+async fn finish(request: reqwest::RequestBuilder, limit: usize) -> Result<Answer, HttpError> {
     let mut response = request.send().await.map_err(lost)?;
     let status = response.status();
     let retry_after = retry_after(response.headers());
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(lost)? {
-        if body.len() + chunk.len() > ANSWER_LIMIT {
-            return Err(HttpError::TooLarge(ANSWER_LIMIT));
+        if body.len() + chunk.len() > limit {
+            return Err(HttpError::TooLarge(limit));
         }
         body.extend_from_slice(&chunk);
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// The state that one entry of a record tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// A proved change, durable before anything is pushed.
     Proposed,
@@ -15,18 +15,21 @@ pub enum Phase {
     Declined,
     /// The branch is on the remote.
     Pushed,
-    /// The push did not work.
+    /// A pull request asks for the branch.
+    PullRequest,
+    /// The push did not work, or the pull request after it.
     Failed,
 }
 
 impl Phase {
-    /// `proposed`, `refused`, ...
+    /// `proposed`, `refused`, `pull-request`, ...
     pub fn name(self) -> &'static str {
         match self {
             Self::Proposed => "proposed",
             Self::Refused => "refused",
             Self::Declined => "declined",
             Self::Pushed => "pushed",
+            Self::PullRequest => "pull-request",
             Self::Failed => "failed",
         }
     }

@@ -8,7 +8,7 @@ use crate::model::code::CodeInfo;
 use crate::model::finding::{Finding, Severity};
 use crate::model::object::ObjectRef;
 use crate::model::proposal::{Outcome, Proposal, Signal};
-use crate::model::record::Entry;
+use crate::model::record::{Entry, Phase};
 use crate::model::report::ScanReport;
 use crate::model::verdict::Evaluation;
 use crate::narrative::Narrative;
@@ -56,10 +56,12 @@ pub fn codes(codes: &[&CodeInfo]) -> Result<String, Error> {
 }
 
 /// What was done with a proposal after it was shown.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Done {
     pub commit: Option<String>,
     pub pushed: bool,
+    /// `{action, url, number, draft, reason}`.
+    pub pull_request: Option<Value>,
     pub record: Option<String>,
 }
 
@@ -95,6 +97,7 @@ fn proposed(proposal: &Proposal, done: &Done) -> Result<Value, Error> {
         "branch": proposal.branch,
         "commit": done.commit,
         "pushed": done.pushed,
+        "pullRequest": done.pull_request,
         "record": done.record,
         "notProved": proposal.proof.not_proved,
     }))
@@ -169,6 +172,8 @@ fn aifix(entries: &[Entry]) -> Result<Value, Error> {
     let last = entries.last();
     let body = |name: &str| first.and_then(|entry| entry.body.get(name)).cloned().unwrap_or(Value::Null);
     let pushed = entries.iter().find_map(|entry| entry.body.get("commit"));
+    let request = entries.iter().find(|entry| entry.phase == Phase::PullRequest);
+    let request = request.map(|entry| json!({"number": entry.body.get("number"), "url": entry.body.get("url")}));
     Ok(json!({
         "apiVersion": API_VERSION,
         "kind": "AIFix",
@@ -183,6 +188,7 @@ fn aifix(entries: &[Entry]) -> Result<Value, Error> {
         "status": {
             "phase": last.map(|entry| entry.phase.name()),
             "commit": pushed,
+            "pullRequest": request,
             "entries": to_value(&entries)?,
         },
     }))

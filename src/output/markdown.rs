@@ -74,7 +74,7 @@ fn cut(out: &mut String, noun: &str, mut parts: impl ExactSizeIterator<Item = St
 }
 
 /// Forges count UTF-16 units or characters; the larger of both.
-fn length(text: &str) -> usize {
+pub(super) fn length(text: &str) -> usize {
     text.encode_utf16().count()
 }
 
@@ -160,7 +160,7 @@ fn list(title: &str, noun: &str, lines: impl ExactSizeIterator<Item = String>) -
 }
 
 /// A sentence: its plain words as they are, everything else in code spans.
-fn prose(text: &str) -> String {
+pub(super) fn prose(text: &str) -> String {
     let mut out: Vec<String> = Vec::new();
     let mut odd: Vec<&str> = Vec::new();
     for word in text.split(' ') {
@@ -204,7 +204,7 @@ fn is_plain(core: &str) -> bool {
 }
 
 /// A code span, its delimiter longer than any run of backticks in it.
-fn span(text: &str) -> String {
+pub(super) fn span(text: &str) -> String {
     if text.trim().is_empty() {
         return "` `".to_owned();
     }
@@ -220,7 +220,7 @@ fn cell(text: &str) -> String {
     text.replace("\\|", "\\\\u{7c}").replace('|', "\\|")
 }
 
-fn longest_run(text: &str) -> usize {
+pub(super) fn longest_run(text: &str) -> usize {
     text.split(|c| c != '`').map(str::len).max().unwrap_or_default()
 }
 

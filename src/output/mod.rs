@@ -11,6 +11,7 @@ pub mod junit;
 pub mod markdown;
 pub mod patch;
 pub mod propose_text;
+pub mod pull_request;
 pub mod records;
 pub mod roles;
 pub mod sarif;

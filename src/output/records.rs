@@ -15,7 +15,7 @@ pub fn list(page: &mut Page, records: &[Vec<Entry>]) {
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else { continue };
         let text = |pointer: &str| first.body.pointer(pointer).and_then(Value::as_str).unwrap_or("?");
         let words = format!(
-            "{}  {}  {:<8}  {} {}/{}  {}",
+            "{}  {}  {:<12}  {} {}/{}  {}",
             first.record.get(..8).unwrap_or(&first.record),
             first.at.get(..16).unwrap_or(&first.at).replace('T', " "),
             last.phase.name(),
@@ -59,6 +59,7 @@ impl Told<'_> {
             ("branch", Some(branch)),
             ("commit", latest("commit")),
             ("remote", latest("remote")),
+            ("request", latest("url")),
             ("reason", latest("reason")),
         ] {
             self.row(label, words.unwrap_or_default());
@@ -69,7 +70,7 @@ impl Told<'_> {
         self.proof(body);
         self.page.end().put(Paint::Bold, "Entries").end();
         for entry in entries {
-            let words = format!("{:>6}  {}  {:<8}  {}", entry.seq, second(&entry.at), entry.phase.name(), entry.hash);
+            let words = format!("{:>6}  {}  {:<12}  {}", entry.seq, second(&entry.at), entry.phase.name(), entry.hash);
             self.page.foreign(Paint::Plain, &words).end();
         }
         self.page.line(format_args!("Whole: aifix audit show {} -o json", Sanitised::line(&first.record)));
@@ -78,7 +79,7 @@ impl Told<'_> {
     /// `pushed  Deployment shop/web  oom-killed`.
     fn title(&mut self, body: &Value, last: &Entry) {
         let paint = match last.phase {
-            Phase::Pushed => Paint::Green,
+            Phase::Pushed | Phase::PullRequest => Paint::Green,
             Phase::Failed => Paint::Red,
             Phase::Proposed | Phase::Refused | Phase::Declined => Paint::Yellow,
         };
@@ -279,17 +280,21 @@ mod tests {
             "policyReport": {"verdicts": [], "policies": [{"name": "p", "sha256": "5a5a", "decision": "allow"}]},
         });
         let commit = json!({"commit": "c0ffee", "branch": "aifix/x", "remote": "https://h/o/r"});
-        insta::assert_snapshot!(shown(&[entry(1, Phase::Proposed, body), entry(2, Phase::Pushed, commit)]), @r#"
-        pushed  Deployment shop/web  oom-killed
+        let request = json!({"number": 7, "url": "https://h/o/r/pull/7", "draft": true, "action": "opened"});
+        let entries =
+            [entry(1, Phase::Proposed, body), entry(2, Phase::Pushed, commit), entry(3, Phase::PullRequest, request)];
+        insta::assert_snapshot!(shown(&entries), @r#"
+        pull-request  Deployment shop/web  oom-killed
           container app was killed
         record    00112233445566aa
-        when      2026-11-24T08:00:02Z
+        when      2026-11-24T08:00:03Z
         who       Ada <a@example.com>
         cluster   prod
         command   aifix propose --push
         branch    aifix/x
         commit    c0ffee
         remote    https://h/o/r
+        request   https://h/o/r/pull/7
 
         Evidence
           1. status: OOMKilled
@@ -309,8 +314,9 @@ mod tests {
         unproved  that the pod starts
 
         Entries
-             1  2026-11-24T08:00:01Z  proposed  0000000000000000000000000000000000000000000000000000000000000001
-             2  2026-11-24T08:00:02Z  pushed    0000000000000000000000000000000000000000000000000000000000000002
+             1  2026-11-24T08:00:01Z  proposed      0000000000000000000000000000000000000000000000000000000000000001
+             2  2026-11-24T08:00:02Z  pushed        0000000000000000000000000000000000000000000000000000000000000002
+             3  2026-11-24T08:00:03Z  pull-request  0000000000000000000000000000000000000000000000000000000000000003
         Whole: aifix audit show 00112233445566aa -o json
         "#);
     }

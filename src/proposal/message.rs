@@ -73,7 +73,7 @@ static ORDERS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
 });
 
 /// Text that gives no order to a forge or a runner.
-fn tame(text: &str) -> String {
+pub fn tame(text: &str) -> String {
     ORDERS.iter().fold(text.to_owned(), |text, (shape, instead)| shape.replace_all(&text, *instead).into_owned())
 }
 

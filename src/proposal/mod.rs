@@ -40,6 +40,8 @@ pub struct Ground<'g> {
     pub base_branch: &'g str,
     /// `aifix/...` branches of the remote by name.
     pub branches: &'g BTreeMap<String, BranchState>,
+    /// Whether an open branch with this very change stands in no way: its pull request is written anew.
+    pub reopen: bool,
     pub path: Option<&'g str>,
     pub choose: Option<usize>,
     pub allow_shared: bool,
@@ -178,11 +180,12 @@ async fn prove(finding: &Finding, intent: Intent, ground: &Ground<'_>) -> Result
         Err(Stop::Refused(refusal)) => return Ok(Err(refusal)),
         Err(Stop::Failed(error)) => return Err(error),
     };
+    let mut proposal = proposal(finding, intent, located, ground);
     // After the proof: a fix that is in the base already is "already fixed", whatever branch is left over.
-    if let Some(refusal) = still_open(&intent.object, ground.branches) {
+    let own = Some(proposal.branch.as_str()).filter(|_| ground.reopen);
+    if let Some(refusal) = still_open(&proposal.intent.object, ground.branches, own) {
         return Ok(Err(refusal));
     }
-    let mut proposal = proposal(finding, intent, located, ground);
     proposal.evaluation = evaluate(&proposal, ground).await;
     Ok(match proposal.evaluation.decision() {
         Decision::Deny => Err(denied(&proposal.evaluation)),
@@ -285,10 +288,11 @@ fn live(object: &ObjectRef, snapshot: &Snapshot) -> Result<Value, Refusal> {
     Ok(live.to_value())
 }
 
-/// An open branch of ours for the same object: it gets no second one.
-fn still_open(object: &ObjectRef, branches: &BTreeMap<String, BranchState>) -> Option<Refusal> {
+/// An open branch of ours for the same object, other than `own`: it gets no second one.
+fn still_open(object: &ObjectRef, branches: &BTreeMap<String, BranchState>, own: Option<&str>) -> Option<Refusal> {
     let prefix = branch::prefix(object);
-    let (name, _) = branches.iter().find(|(name, state)| name.starts_with(&prefix) && **state == BranchState::Open)?;
+    let open = |name: &str, state| name.starts_with(&prefix) && state == BranchState::Open && Some(name) != own;
+    let (name, _) = branches.iter().find(|(name, state)| open(name, **state))?;
     Some(Refusal::new(
         "already-proposed",
         format!("branch {name} is open for {}", object.qualified()),

@@ -8,8 +8,8 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Keys of models; no child needs them.
-const MODEL_KEYS: [&str; 3] = ["AIFIX_LLM_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY"];
+/// Keys of models, and our own token for a forge; no child needs them.
+const KEYS: [&str; 4] = ["AIFIX_LLM_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "AIFIX_FORGE_TOKEN"];
 
 /// Variables that bind Git to another repository (`git rev-parse --local-env-vars`, less those that
 /// carry configuration). A hook or an editor may have left them in our environment.
@@ -60,7 +60,7 @@ pub(super) struct Git {
 impl Git {
     pub(super) fn new(folder: PathBuf, environment: BTreeMap<OsString, OsString>) -> Self {
         let mut env = environment;
-        for name in MODEL_KEYS.iter().chain(&LOCAL) {
+        for name in KEYS.iter().chain(&LOCAL) {
             env.remove(OsStr::new(name));
         }
         // Messages are read below, and a status must not refresh the user's index.
@@ -167,11 +167,12 @@ mod tests {
     }
 
     #[test]
-    fn children_see_no_model_key_and_no_other_repository() {
-        let given: BTreeMap<OsString, OsString> = ["OPENAI_API_KEY", "GIT_DIR", "LANGUAGE", "HOME"]
-            .map(|name| (OsString::from(name), OsString::from("x")))
-            .into_iter()
-            .collect();
+    fn children_see_no_key_and_no_other_repository() {
+        let given: BTreeMap<OsString, OsString> =
+            ["OPENAI_API_KEY", "AIFIX_FORGE_TOKEN", "GIT_DIR", "LANGUAGE", "HOME"]
+                .map(|name| (OsString::from(name), OsString::from("x")))
+                .into_iter()
+                .collect();
         let run = Git::new("/".into(), given).command(Prompt::Never, ["status"]);
         let names: Vec<&str> = run.env.keys().filter_map(|name| name.to_str()).collect();
         assert_eq!(names, ["GIT_OPTIONAL_LOCKS", "GIT_SSH_COMMAND", "GIT_TERMINAL_PROMPT", "HOME", "LC_ALL"]);

@@ -8,6 +8,7 @@
 
 mod commit;
 mod config;
+mod credential;
 mod git;
 mod history;
 mod ignore;
@@ -18,6 +19,7 @@ mod trouble;
 mod url;
 
 pub use config::Remote;
+pub use credential::Credential;
 pub use ignore::{Ignore, matches};
 pub use url::{Branch, RepoUrl};
 

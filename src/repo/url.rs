@@ -106,6 +106,21 @@ impl RepoUrl {
         matches!(self.scheme, Scheme::Https | Scheme::Http)
     }
 
+    /// Where a browser finds its host: `https://h:8443` of a web address, `https://h` of an ssh one, whose port
+    /// says nothing about the web. `None` for a local path.
+    pub fn web(&self) -> Option<String> {
+        // Both hosts serve ssh at port 443 under another name, for networks that let nothing else out.
+        let host = match self.host.as_deref()? {
+            "ssh.github.com" => "github.com".to_owned(),
+            "altssh.gitlab.com" => "gitlab.com".to_owned(),
+            host if host.contains(':') => format!("[{host}]"),
+            host => host.to_owned(),
+        };
+        let port = self.port.filter(|_| self.is_web()).map(|port| format!(":{port}")).unwrap_or_default();
+        let scheme = if self.is_plain_http() { "http" } else { "https" };
+        Some(format!("{scheme}://{host}{port}"))
+    }
+
     /// Whether it is `http://`: credentials would be sent in the clear.
     pub fn is_plain_http(&self) -> bool {
         self.scheme == Scheme::Http
@@ -288,6 +303,19 @@ mod tests {
             let url = RepoUrl::parse(text).unwrap();
             assert_eq!(url.to_string(), want);
             assert_eq!(format!("{url:?}"), format!("RepoUrl({want})"));
+        }
+    }
+
+    #[test]
+    fn the_web_is_found_from_every_kind_of_address() {
+        for (text, want) in [
+            ("https://me:hunter2@h.example:8443/o/r.git", Some("https://h.example:8443")),
+            ("http://[::1]:3000/o/r", Some("http://[::1]:3000")),
+            ("ssh://git@h.example:2222/o/r", Some("https://h.example")),
+            ("git@ssh.github.com:o/r.git", Some("https://github.com")),
+            ("/srv/git/r.git", None),
+        ] {
+            assert_eq!(RepoUrl::parse(text).unwrap().web().as_deref(), want, "{text}");
         }
     }
 

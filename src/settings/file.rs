@@ -9,13 +9,26 @@ use std::path::{Path, PathBuf};
 
 /// What the file may say; its tables are read by the rooms that they are for.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "kebab-case")]
 pub struct Config {
     /// `[llm]`: url, model, api, ca-file.
     pub llm: toml::Table,
+    /// `[forge."git.example.com"]`: kind, url, token, ca-file.
+    pub forge: toml::Table,
+    /// `[pull-request]`.
+    pub pull_request: PullRequests,
 }
 
-const TABLES: [&str; 1] = ["llm"];
+/// What pull requests are given. The user's file goes before the repository's.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PullRequests {
+    pub labels: Option<Vec<String>>,
+    /// Names of people; of teams as `group/team`.
+    pub reviewers: Option<Vec<String>>,
+}
+
+const TABLES: [&str; 3] = ["llm", "forge", "pull-request"];
 
 /// Reads `AIFIX_CONFIG`, else `$XDG_CONFIG_HOME/aifix/config.toml`; no file is an empty one.
 ///
@@ -61,6 +74,9 @@ mod tests {
         let path = Path::new("config.toml");
         let error = parse(path, "[lml]\nurl = 'x'\n").unwrap_err();
         assert_eq!(error.hints, ["did you mean `[llm]`?"]);
+        let labels = parse(path, "[pull-request]\nlabels = ['a']\n").unwrap().pull_request.labels;
+        assert_eq!(labels, Some(vec!["a".to_owned()]));
+        assert!(parse(path, "[pull-request]\nlabel = 'a'\n").is_err());
         assert_eq!(parse(path, "[llm]\nurl = 'x'\n").unwrap().llm["url"].as_str(), Some("x"));
         assert!(parse(path, "[llm\n").is_err());
     }

@@ -3,4 +3,5 @@
 pub mod environment;
 pub mod file;
 pub mod flags;
+pub mod repository;
 pub mod resolve;

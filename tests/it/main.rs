@@ -21,6 +21,8 @@ mod contexts;
 mod expected;
 mod explain;
 mod filters;
+mod forge;
+mod forge_server;
 mod formats;
 mod grown;
 mod harness;

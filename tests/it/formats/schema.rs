@@ -1,6 +1,8 @@
 //! `aifix schema` is true: every document is valid, and every field that it promises occurs.
 
 use super::{plain, report};
+use crate::forge;
+use crate::forge_server::{self, ForgeServer, Plays};
 use crate::harness::{Sandbox, manifest, oom_manifest, recorded};
 use crate::model_server::{Act, ModelServer, edit};
 use aifix::output::json;
@@ -140,6 +142,17 @@ fn proposals(reader: &mut Reader) {
     records(reader, &sandbox);
 }
 
+/// A pull request that fails, and one that is opened.
+fn requests(reader: &mut Reader) {
+    let server = ForgeServer::start(Plays::GitHub);
+    let sandbox = forge::sandbox(&server);
+    server.rule("POST", "/pulls", 1, forge_server::Act::Close);
+    for code in [3, 0] {
+        reader.read(&forge::propose(&sandbox, &["-o", "json"]).exits(code).json());
+        records(reader, &sandbox);
+    }
+}
+
 fn records(reader: &mut Reader, sandbox: &Sandbox) {
     let list = sandbox.aifix(&["audit", "list", "-o", "json"]).exits(0).json();
     reader.read(&list);
@@ -185,6 +198,7 @@ fn every_document_is_valid_and_every_promised_field_occurs() {
     let mut reader = Reader::new();
     scans(&mut reader, &Sandbox::new());
     proposals(&mut reader);
+    requests(&mut reader);
     model(&mut reader);
     the_rest(&mut reader);
     assert!(reader.documents > 200, "{}", reader.documents);

@@ -1,0 +1,1 @@
+//! The room for forges: addresses, tokens, and what is read.
