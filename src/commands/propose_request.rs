@@ -352,7 +352,7 @@ fn holds(proposal: &Proposal, tip: &CommitId, place: &Place) -> Result<bool, Err
         return Ok(false);
     }
     let tree = place.repo.tree(tip)?;
-    Ok(proposal.files.iter().all(|file| tree.file(&file.path) == Some(file.after.as_slice())))
+    Ok(proposal.files.iter().all(|file| tree.file(&file.path) == file.after.as_deref()))
 }
 
 fn already(text: String, hint: impl Into<String>) -> Refusal {

@@ -11,7 +11,6 @@ mod walk;
 
 use super::history::History;
 use super::prove::{after_the_sync, changed_objects};
-use super::trace::find;
 use super::{Budget, Located, OVER, Question, Stop, blast, guards, search, short};
 use crate::model::finding::Change;
 use crate::model::history::Commit;
@@ -20,6 +19,7 @@ use crate::model::proposal::{Delta, Origin, Proof, Signal, Trust};
 use crate::model::refusal::Refusal;
 use crate::model::tree::Tree;
 use crate::render::compare::{Noise, diff, diff_objects, noise, reference};
+use crate::render::names::find;
 use crate::render::{Overlay, Rendered, Root, Workbench};
 use serde_json::Value;
 

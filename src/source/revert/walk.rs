@@ -1,11 +1,12 @@
 //! The commit that broke it, in the history of the branch.
 
-use super::{Failing, OVER, Scene, State, Stop, find};
+use super::{Failing, OVER, Scene, State, Stop};
 use crate::model::finding::Change;
 use crate::model::history::Commit;
 use crate::model::refusal::Refusal;
 use crate::model::tree::Tree;
 use crate::render::compare::{diff_objects, same_value};
+use crate::render::names::find;
 use crate::render::{Inputs, Rendered};
 use serde_json::Value;
 
