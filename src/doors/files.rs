@@ -3,26 +3,64 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
+use std::time::Duration;
 
 /// A folder of mode 0700 that is removed when it is dropped.
 #[derive(Debug)]
-pub struct Scratch(tempfile::TempDir);
+pub struct Scratch {
+    folder: tempfile::TempDir,
+    /// Held as long as the process lives: what nobody holds was left by one that was killed.
+    _held: fs::File,
+}
+
+/// The file in a scratch folder that its process holds.
+const HELD: &str = ".held";
+/// A folder of this age that nobody holds is left over; a younger one may be about to be held.
+const LEFT_OVER: Duration = Duration::from_secs(60);
 
 impl Scratch {
-    /// Makes one in the system's temporary folder.
+    /// Makes one in the system's temporary folder. The first one of a process also takes away what killed
+    /// processes of the same user left there.
     ///
     /// # Errors
     /// When the folder can't be made.
     pub fn new() -> io::Result<Self> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix("aifix-").permissions(fs::Permissions::from_mode(0o700)).tempdir().map(Self)
+        static SWEPT: Once = Once::new();
+        let folder =
+            tempfile::Builder::new().prefix(SCRATCH).permissions(fs::Permissions::from_mode(0o700)).tempdir()?;
+        let held = fs::File::create(folder.path().join(HELD))?;
+        held.lock()?;
+        if let (Some(parent), Ok(own)) = (folder.path().parent(), fs::symlink_metadata(folder.path())) {
+            SWEPT.call_once(|| sweep(parent, own.uid(), LEFT_OVER));
+        }
+        Ok(Self { folder, _held: held })
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        self.0.path()
+        self.folder.path()
+    }
+}
+
+const SCRATCH: &str = "aifix-";
+
+/// Removes scratch folders of this user that nobody holds any more. What can't be removed stays.
+fn sweep(parent: &Path, owner: u32, age: Duration) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let is_ours = entry.file_name().to_string_lossy().starts_with(SCRATCH)
+            && fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_dir() && meta.uid() == owner);
+        let held = path.join(HELD);
+        let is_old = || {
+            let made = fs::symlink_metadata(&held).and_then(|meta| meta.modified());
+            made.is_ok_and(|made| made.elapsed().is_ok_and(|past| past >= age))
+        };
+        if is_ours && is_old() && fs::File::open(&held).is_ok_and(|file| file.try_lock().is_ok()) {
+            let _ = fs::remove_dir_all(&path);
+        }
     }
 }
 
@@ -185,6 +223,28 @@ pub fn link_scratch(path: &Path, target: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_killed_process_left_goes_and_what_is_held_stays() {
+        let parent = Scratch::new().unwrap();
+        let owner = fs::symlink_metadata(parent.path()).unwrap().uid();
+        let folder = |name: &str| {
+            write_scratch(&parent.path().join(name).join(HELD), b"").unwrap();
+            write_scratch(&parent.path().join(name).join("tree/a.yaml"), b"x").unwrap();
+            fs::File::open(parent.path().join(name).join(HELD)).unwrap()
+        };
+        let (living, _left, _other) = (folder("aifix-living"), folder("aifix-left"), folder("other-left"));
+        living.lock().unwrap();
+        write_scratch(&parent.path().join("aifix-notes/a.txt"), b"of somebody").unwrap();
+        link_scratch(&parent.path().join("aifix-link"), "aifix-left").unwrap();
+        let there = || list(parent.path()).unwrap().into_iter().filter(|name| name != HELD).collect::<Vec<_>>();
+        let before = there();
+        sweep(parent.path(), owner + 1, Duration::ZERO);
+        sweep(parent.path(), owner, LEFT_OVER);
+        assert_eq!(there(), before, "another's, or too young");
+        sweep(parent.path(), owner, Duration::ZERO);
+        assert_eq!(there(), ["aifix-link", "aifix-living", "aifix-notes", "other-left"]);
+    }
 
     #[test]
     fn a_folder_that_can_not_be_made_is_known_without_trying() {
