@@ -73,7 +73,7 @@ pub enum RunError {
     Start { program: String, source: std::io::Error },
     #[error("`{program}` did not finish within {seconds} s")]
     Deadline { program: String, seconds: u64 },
-    #[error("`{program}` printed more than {limit} bytes")]
+    #[error("`{program}` printed more than {} MiB", limit >> 20)]
     TooMuchOutput { program: String, limit: usize },
 }
 

@@ -20,11 +20,18 @@ pub(super) enum Trouble {
     NoBranch,
     /// A ref is locked, or its name is a folder of another one.
     Lock,
+    /// A disk is full or can't be written: ours, or the remote's.
+    NoRoom,
     Other,
 }
 
 /// What Git, ssh, curl and the big hosts print, in lower case, and what it means. The first hit counts.
-const SIGNS: [(&str, Trouble); 38] = [
+const SIGNS: [(&str, Trouble); 43] = [
+    ("no space left on device", Trouble::NoRoom),
+    ("disk quota exceeded", Trouble::NoRoom),
+    ("file too large", Trouble::NoRoom),
+    ("read-only file system", Trouble::NoRoom),
+    ("couldn't write", Trouble::NoRoom),
     ("host key verification failed", Trouble::HostKey),
     ("ssl certificate", Trouble::Certificate),
     ("certificate verif", Trouble::Certificate),
@@ -127,7 +134,7 @@ pub(super) fn error(doing: &str, remote: &Remote, trouble: Trouble, stderr: &str
     let url = if pushing { &remote.push_url } else { &remote.url };
     let name = Sanitised::line(&remote.name);
     let kind = match trouble {
-        Trouble::NoBranch | Trouble::NoRepository | Trouble::Lock => Kind::Usage,
+        Trouble::NoBranch | Trouble::NoRepository | Trouble::Lock | Trouble::NoRoom => Kind::Usage,
         _ => Kind::Unreachable,
     };
     let try_it = format!("try `git ls-remote {name}`");
@@ -175,6 +182,9 @@ pub(super) fn error(doing: &str, remote: &Remote, trouble: Trouble, stderr: &str
             "a ref is locked or stands in the way of the new name",
             "wait for other Git commands to end, then look at `git for-each-ref refs/aifix`".to_owned(),
         ),
+        Trouble::NoRoom => {
+            ("a disk is full or may not be written", "make room where the repository is, then try again".to_owned())
+        }
         Trouble::Other => ("Git reported an error", try_it),
     };
     let mut error = Error::new(kind, format!("can't {doing} `{name}` ({url}): {why}"));
@@ -213,6 +223,8 @@ mod tests {
                 Trouble::Unreachable,
             ),
             ("ssh: connect to host h port 22: Connection refused", Trouble::Unreachable),
+            ("fatal: write error: No space left on device", Trouble::NoRoom),
+            ("error: unable to create temporary file: Read-only file system", Trouble::NoRoom),
             ("fatal: couldn't find remote ref refs/heads/nope", Trouble::NoBranch),
             ("remote: Repository not found.", Trouble::NoRepository),
             ("fatal: '/x.git' does not appear to be a git repository", Trouble::NoRepository),

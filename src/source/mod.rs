@@ -20,6 +20,7 @@ mod prove;
 mod revert;
 mod search;
 mod trace;
+mod unseen;
 mod writers;
 
 pub use crate::render::{Stop, Tools};

@@ -2,6 +2,7 @@
 
 use super::lead::Lead;
 use super::trace::{Differs, Explains, Traced, Verdict, judge, not_explained};
+use super::unseen::unseen;
 use super::{Budget, OVER, Question, Stop};
 use crate::model::object::ObjectRef;
 use crate::model::proposal::{Signal, Tool, Trust};
@@ -170,7 +171,8 @@ impl<'t> Found<'t> {
                 "no-owner-in-git",
                 format!("nothing in {} makes {}", question.repo, object.qualified()),
                 "name the source: aifix propose --repo PATH --path DIR",
-            ),
+            )
+            .with_details(unseen(question.base.tree)),
         }
         .into())
     }

@@ -61,7 +61,7 @@ impl Sandbox {
     /// Runs aifix in `folder` of the sandbox.
     pub(crate) fn aifix_in(&self, folder: &str, args: &[&str]) -> Ran {
         let mut command = self.command(env!("CARGO_BIN_EXE_aifix"));
-        ran(&command.current_dir(self.path(folder)).args(args).output().unwrap())
+        Ran::of(&command.current_dir(self.path(folder)).args(args).output().unwrap())
     }
 
     /// Runs aifix in the sandbox's root.
@@ -71,7 +71,7 @@ impl Sandbox {
 
     /// Runs git; it must succeed.
     pub(crate) fn git(&self, folder: &str, args: &[&str]) -> String {
-        let ran = ran(&self.command("git").current_dir(self.path(folder)).args(args).output().unwrap());
+        let ran = Ran::of(&self.command("git").current_dir(self.path(folder)).args(args).output().unwrap());
         assert_eq!(ran.code, 0, "git {args:?}: {}", ran.err);
         ran.out.trim_end().to_owned()
     }
@@ -91,15 +91,15 @@ impl Sandbox {
     }
 }
 
-fn ran(output: &Output) -> Ran {
-    Ran {
-        code: output.status.code().unwrap_or(-1),
-        out: String::from_utf8_lossy(&output.stdout).into_owned(),
-        err: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
-}
-
 impl Ran {
+    pub(crate) fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
     /// The run must end with this exit code.
     #[track_caller]
     pub(crate) fn exits(self, code: i32) -> Self {

@@ -26,6 +26,7 @@ mod forge_server;
 mod formats;
 mod grown;
 mod harness;
+mod hostile_repo;
 mod html;
 mod lab_codes;
 mod live;

@@ -23,24 +23,30 @@ fn propose(sandbox: &Sandbox, more: &[&str]) -> Ran {
 }
 
 /// Names and bytes of every file below a folder; what aifix may add is left out.
-fn bytes(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub(crate) fn bytes(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
         for entry in fs::read_dir(next).unwrap() {
             let path = entry.unwrap().path();
-            let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
-            if name.starts_with(".git/objects")
-                || name.starts_with(".git/refs/aifix")
-                || name.starts_with(".git/refs/remotes/origin/aifix")
-                || name.starts_with(".git/logs/refs/remotes/origin/aifix")
-            {
+            let name = path.strip_prefix(folder).unwrap().to_path_buf();
+            let added = [
+                ".git/objects",
+                ".git/refs/aifix",
+                ".git/refs/remotes/origin/aifix",
+                ".git/logs/refs/remotes/origin/aifix",
+            ];
+            if added.iter().any(|above| name.to_string_lossy().starts_with(above)) {
+                continue;
+            }
+            if path.is_symlink() {
+                found.insert(name, fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes());
                 continue;
             }
             if path.is_dir() {
                 folders.push(path);
             } else {
-                found.insert(PathBuf::from(name), fs::read(&path).unwrap());
+                found.insert(name, fs::read(&path).unwrap());
             }
         }
     }
