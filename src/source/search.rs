@@ -251,14 +251,60 @@ fn pick<'q>(question: &Question<'q>, mut proved: Vec<Traced<'q>>) -> Option<Resu
 fn mentions(tree: &Tree, root: &Root, object: &ObjectRef) -> bool {
     let name = without_hash(&object.name);
     let (inputs, refused) = Inputs::reach(tree, root);
+    // The namespace of the outermost kustomization is that of all it makes.
+    let outermost = inputs.kustomizations.first().and_then(|(_, spec)| spec["namespace"].as_str());
+    if object.namespace.is_some() && outermost.is_some_and(|said| Some(said) != object.namespace.as_deref()) {
+        return false;
+    }
     let below = || tree.below(&root.path).any(|(path, _)| tree.text(path).is_some_and(|text| text.contains(name)));
     if !refused.is_empty() && below() {
         return true;
     }
     let names = originals(&object.name, inputs.kustomizations.iter().map(|(_, spec)| spec));
-    inputs
-        .files
-        .keys()
-        .filter_map(|path| tree.text(path))
-        .any(|text| names.iter().any(|name| text.contains(name.as_str())))
+    inputs.files.keys().filter_map(|path| tree.text(path)).any(|text| names.iter().any(|name| holds_name(text, name)))
+}
+
+/// Whether a text holds this name, and not only a longer one.
+fn holds_name(text: &str, name: &str) -> bool {
+    let longer = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    text.match_indices(name)
+        .any(|(at, _)| !text[..at].ends_with(longer) && !text[at + name.len()..].starts_with(longer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::proposal::Tool;
+    use crate::model::tree::Entry;
+    use std::sync::Arc;
+
+    #[test]
+    fn only_roots_that_may_make_the_object_are_rendered() {
+        let mut tree = Tree::default();
+        for (path, text) in [
+            ("base/kustomization.yaml", "namespace: base\nresources: [web.yaml]\n"),
+            ("base/web.yaml", "kind: Deployment\nmetadata: {name: web}\n"),
+            ("prod/kustomization.yaml", "namespace: prod\nresources: [../base]\n"),
+            ("dev/kustomization.yaml", "namespace: dev\nresources: [../base]\n"),
+            ("open/kustomization.yaml", "resources: [web.yaml]\n"),
+            ("open/web.yaml", "kind: Deployment\nmetadata:\n  name: \"web\"\n"),
+            ("longer/kustomization.yaml", "resources: [web.yaml]\n"),
+            ("longer/web.yaml", "kind: Deployment\nmetadata: {name: web-2}\n"),
+            ("prefixed/kustomization.yaml", "namePrefix: w\nresources: [web.yaml]\n"),
+            ("prefixed/web.yaml", "kind: Deployment\nmetadata: {name: eb}\n"),
+        ] {
+            tree.entries.insert(path.to_owned(), Entry::File(Arc::from(text.as_bytes())));
+        }
+        let asked = |object: &ObjectRef| {
+            let all = ["base", "dev", "longer", "open", "prefixed", "prod"];
+            all.into_iter()
+                .filter(|path| mentions(&tree, &Root::new(path, Tool::Kustomize), object))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(asked(&ObjectRef::new("apps/v1", "Deployment", "prod", "web")), ["open", "prefixed", "prod"]);
+        // What has no namespace is made by each of them.
+        let mut role = ObjectRef::new("rbac.authorization.k8s.io/v1", "ClusterRole", "", "web");
+        role.namespace = None;
+        assert_eq!(asked(&role), ["base", "dev", "open", "prefixed", "prod"]);
+    }
 }
