@@ -16,6 +16,7 @@ mod lines;
 pub mod locate;
 mod next;
 mod overlay;
+mod programs;
 mod prove;
 mod revert;
 mod search;

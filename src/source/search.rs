@@ -1,6 +1,7 @@
 //! The search for the folder that makes the running object.
 
 use super::lead::Lead;
+use super::programs::explain;
 use super::trace::{Differs, Explains, Traced, Verdict, judge, not_explained};
 use super::unseen::unseen;
 use super::{Budget, OVER, Question, Stop};
@@ -167,12 +168,14 @@ impl<'t> Found<'t> {
             (Some(differs), None) => not_explained(question, differs),
             (Some(differs), Some(_)) if differs.exact => not_explained(question, differs),
             (_, Some(refusal)) => refusal,
-            (None, None) => Refusal::new(
-                "no-owner-in-git",
-                format!("nothing in {} makes {}", question.repo, object.qualified()),
-                "name the source: aifix propose --repo PATH --path DIR",
-            )
-            .with_details(unseen(question.base.tree)),
+            (None, None) => explain(question).unwrap_or_else(|| {
+                Refusal::new(
+                    "no-owner-in-git",
+                    format!("nothing in {} makes {}", question.repo, object.qualified()),
+                    "name the source: aifix propose --repo PATH --path DIR",
+                )
+                .with_details(unseen(question.base.tree))
+            }),
         }
         .into())
     }
