@@ -3,7 +3,7 @@
 use crate::flux::{Flux, PATIENCE};
 use crate::kit::{Namespace, Repository, aifix, failing, faults, run, wait};
 use crate::rights::bound_to;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -71,6 +71,12 @@ fn a_kill_that_came_with_a_commit_is_healed_by_a_merge_and_flux() {
     flux.wait_for_reason("HealthCheckFailed");
     flux.wait_for("lastAppliedRevision", &good);
 
+    // A merge would change nothing as long as Flux is suspended.
+    flux.patch(&json!({"suspend": true}));
+    let ran = aifix(&work, &["propose", "-n", &namespace.0, "-o", "json"]).exits(0);
+    assert!(ran.json()["proposals"][0]["next"]["lines"].to_string().contains("suspended"), "{}", ran.out);
+    flux.patch(&json!({"suspend": false}));
+
     // Who may read no more than this namespace sees no Kustomization: the search finds the same place.
     let (account, _guard) = bound_to(&namespace);
     let ran = aifix(&work, &["propose", "-n", &namespace.0, "--as", &account, "-o", "json"]).exits(0);
@@ -79,6 +85,11 @@ fn a_kill_that_came_with_a_commit_is_healed_by_a_merge_and_flux() {
     let ran = aifix(&work, &["propose", "-n", &namespace.0, "--push", "--yes=review", "-o", "json"]).exits(0);
     let report = ran.json();
     assert_eq!(searched["proposals"][0]["edits"], report["proposals"][0]["edits"], "{searched:#}");
+    let listed = format!("{}/shop, which lists it", flux.namespace.0);
+    let trail = |report: &Value| report["proposals"][0]["origin"]["trail"].to_string();
+    assert!(trail(&report).contains(&listed) && !trail(&searched).contains(&listed), "{report:#}\n{searched:#}");
+    let next = format!("flux reconcile kustomization shop -n {} --with-source", flux.namespace.0);
+    assert_eq!(report["proposals"][0]["next"]["commands"], json!([next]), "{report:#}");
     let proposal = &report["proposals"][0];
     assert_eq!(proposal["edits"][0]["file"], "overlays/prod/limits.yaml", "{report:#}");
     assert_eq!(proposal["edits"].as_array().unwrap().len(), 1, "{report:#}");
