@@ -103,7 +103,10 @@ async fn search<'q>(question: &Question<'q>, budget: &Budget) -> Result<Traced<'
             mentioned.push(root);
         }
     }
-    let (outer, mut bases) = outer_first(tree, mentioned);
+    let (mut outer, mut bases) = outer_first(tree, mentioned);
+    // What they are built on stays a base: it is not what a cluster is given.
+    outer.retain(|root| !is_elsewhere(tree, root, object));
+    bases.retain(|root| !is_elsewhere(tree, root, object));
     let mut found = Found::default();
     found.take(outer.iter().zip(judge_all(question, &outer, budget).await))?;
     // A base is rarely deployed by itself: it is asked only when no root above it makes the object,
@@ -254,17 +257,19 @@ fn pick<'q>(question: &Question<'q>, mut proved: Vec<Traced<'q>>) -> Option<Resu
 fn mentions(tree: &Tree, root: &Root, object: &ObjectRef) -> bool {
     let name = without_hash(&object.name);
     let (inputs, refused) = Inputs::reach(tree, root);
-    // The namespace of the outermost kustomization is that of all it makes.
-    let outermost = inputs.kustomizations.first().and_then(|(_, spec)| spec["namespace"].as_str());
-    if object.namespace.is_some() && outermost.is_some_and(|said| Some(said) != object.namespace.as_deref()) {
-        return false;
-    }
     let below = || tree.below(&root.path).any(|(path, _)| tree.text(path).is_some_and(|text| text.contains(name)));
     if !refused.is_empty() && below() {
         return true;
     }
     let names = originals(&object.name, inputs.kustomizations.iter().map(|(_, spec)| spec));
     inputs.files.keys().filter_map(|path| tree.text(path)).any(|text| names.iter().any(|name| holds_name(text, name)))
+}
+
+/// Whether a root gives all it makes another namespace: that of its own kustomization.
+fn is_elsewhere(tree: &Tree, root: &Root, object: &ObjectRef) -> bool {
+    let (inputs, _) = Inputs::reach(tree, root);
+    let said = inputs.kustomizations.first().and_then(|(_, spec)| spec["namespace"].as_str());
+    object.namespace.is_some() && said.is_some_and(|said| Some(said) != object.namespace.as_deref())
 }
 
 /// Whether a text holds this name, and not only a longer one.
@@ -299,10 +304,10 @@ mod tests {
             tree.entries.insert(path.to_owned(), Entry::File(Arc::from(text.as_bytes())));
         }
         let asked = |object: &ObjectRef| {
-            let all = ["base", "dev", "longer", "open", "prefixed", "prod"];
-            all.into_iter()
-                .filter(|path| mentions(&tree, &Root::new(path, Tool::Kustomize), object))
-                .collect::<Vec<_>>()
+            let all =
+                ["base", "dev", "longer", "open", "prefixed", "prod"].map(|path| Root::new(path, Tool::Kustomize));
+            let asked = all.iter().filter(|root| mentions(&tree, root, object) && !is_elsewhere(&tree, root, object));
+            asked.map(|root| root.path.clone()).collect::<Vec<_>>()
         };
         assert_eq!(asked(&ObjectRef::new("apps/v1", "Deployment", "prod", "web")), ["open", "prefixed", "prod"]);
         // What has no namespace is made by each of them.
