@@ -140,7 +140,7 @@ impl Place {
             repo: &self.shown,
             base_branch: self.base_branch.as_str(),
             branches: &self.branches,
-            reopen: args.request.pr,
+            reopen: args.request.pr && args.place.branch.is_none(),
             path: args.place.path.as_deref(),
             choose: args.place.choose.map(usize::from),
             allow_shared: args.place.allow_shared,

@@ -242,7 +242,8 @@ impl Requests {
             State::Open => wanted.open = Some(request),
             State::Closed => {
                 let text = format!("pull request {number} of branch {name} was closed without a merge");
-                return Ok(Err(already(text, format!("reopen it at {url}, or take another name: --branch NAME"))));
+                let hint = format!("reopen it at {url}, or delete the branch and take another name: --branch NAME");
+                return Ok(Err(already(text, hint)));
             }
             // Its branch is gone: what it brought was undone since, and is proposed anew.
             State::Merged if wanted.commit.is_none() => {}

@@ -8,7 +8,7 @@ use super::markdown::{length, longest_run, prose, span};
 use super::patch;
 use crate::model::intent::{Author, Disposition};
 use crate::model::proposal::{Delta, ObjectChange, Proposal, Tool};
-use crate::model::verdict::Decision;
+use crate::model::verdict::{Decision, Verdict};
 use crate::proposal::message;
 use crate::redact;
 use crate::text::{self, Sanitised, shell_word};
@@ -21,9 +21,10 @@ pub const MARKER: &str = "<!-- aifix:proposal -->";
 
 /// GitHub takes 65,536 characters.
 const LIMIT: usize = 60_000;
-/// Lines of one list, and characters of one of them, at most.
-const LINES: usize = 20;
-const LINE: usize = 400;
+/// Lines of one list, and length of one of them, at most: all lists together take half of the room, however
+/// much the words of a line are escaped.
+const LINES: usize = 10;
+const LINE: usize = 300;
 
 /// What the text says besides the proposal.
 #[derive(Debug, Clone, Copy)]
@@ -59,20 +60,20 @@ pub fn body(proposal: &Proposal, around: &Around<'_>) -> String {
 fn story(proposal: &Proposal) -> String {
     let finding = &proposal.finding;
     let mut out = format!(
-        "`{}`, {}: {} {}\n\n",
+        "`{}`, {}: {}: {}\n\n",
         finding.code,
         finding.severity.name(),
-        span(Sanitised::line(&finding.object.qualified()).as_str()),
+        name(&finding.object.qualified()),
         words(&finding.summary)
     );
     let evidence = finding.evidence.iter().map(|item| format!("{}. {}: {}", item.id, item.source.name(), item.text));
-    out.push_str(&fence("text", &evidence.collect::<Vec<_>>()));
+    out.push_str(&fence("text", evidence));
     let _ = write!(out, "\n### Fix\n\n{}. {}\n\n", words(&proposal.intent.subject), words(&proposal.intent.why));
     if proposal.intent.author == Author::Model {
         out.push_str("Written by a model; a person decides.\n\n");
     }
-    let deltas = proposal.proof.delta.iter().chain(&proposal.proof.companions).map(delta);
-    out.push_str(&fence("text", &deltas.collect::<Vec<_>>()));
+    let deltas: Vec<&Delta> = proposal.proof.delta.iter().chain(&proposal.proof.companions).collect();
+    out.push_str(&fence("text", deltas.into_iter().map(delta)));
     out.push('\n');
     out
 }
@@ -80,14 +81,18 @@ fn story(proposal: &Proposal) -> String {
 fn rest(proposal: &Proposal, around: &Around<'_>) -> String {
     let mut out = String::new();
     if proposal.disposition == Disposition::Review {
-        let why: Vec<String> = proposal.intent.review.iter().map(|why| words(why)).collect();
-        list(&mut out, "A person should look", &why);
+        list(&mut out, "A person should look", proposal.intent.review.iter().map(|why| words(why)));
     }
-    list(&mut out, "Proof", &proof(proposal));
-    list(&mut out, "Policies", &policies(proposal));
-    let _ = write!(out, "### Verify\n\n{}\n", fence("sh", &verify(proposal, around)));
-    let _ = write!(out, "### Undo\n\n{}\n", fence("sh", &undo(proposal, around)));
-    let _ = writeln!(out, "Aifix-Object: {}", span(Sanitised::line(&proposal.finding.object.qualified()).as_str()));
+    list(&mut out, "Proof", proof(proposal).into_iter());
+    let _ = write!(out, "### Policies\n\n{} asked: {}\n\n", proposal.evaluation.policies.len(), decision(proposal));
+    list(&mut out, "", proposal.evaluation.verdicts.iter().map(verdict));
+    let _ = write!(out, "### Verify\n\n{}\n", fence("sh", verify(proposal, around).into_iter()));
+    list(&mut out, "After the merge", proposal.next.lines.iter().map(|line| words(line)));
+    if !proposal.next.commands.is_empty() {
+        let _ = writeln!(out, "{}", fence("sh", proposal.next.commands.iter().cloned()));
+    }
+    let _ = write!(out, "### Undo\n\n{}\n", fence("sh", undo(proposal, around).into_iter()));
+    let _ = writeln!(out, "Aifix-Object: {}", name(&proposal.finding.object.qualified()));
     let _ = writeln!(out, "Aifix-Finding: {}", proposal.finding.code);
     out
 }
@@ -99,33 +104,30 @@ fn proof(proposal: &Proposal) -> Vec<String> {
     let mut lines = vec![format!(
         "{} of {} ({}) on commit {}: with the edit this changes, and nothing else",
         text::count(proof.renders, "render"),
-        span(Sanitised::line(path).as_str()),
+        name(path),
         words(renderer),
-        span(Sanitised::line(&proof.base).as_str())
+        name(&proof.base)
     )];
     if !proof.siblings.is_empty() {
-        let shown: Vec<String> =
-            proof.siblings.iter().take(LINES).map(|root| span(Sanitised::line(root).as_str())).collect();
+        let shown: Vec<String> = proof.siblings.iter().take(LINES).map(|root| name(root)).collect();
         lines.push(format!("rendered and unchanged ({}): {}", proof.siblings.len(), shown.join(", ")));
     }
-    lines.extend(proof.not_proved.iter().map(|line| format!("not proved: {}", words(line))));
+    lines.extend(proof.not_proved.iter().take(LINES).map(|line| format!("not proved: {}", words(line))));
     lines
 }
 
-fn policies(proposal: &Proposal) -> Vec<String> {
-    let said = &proposal.evaluation;
-    let decision = match said.decision() {
+fn decision(proposal: &Proposal) -> &'static str {
+    match proposal.evaluation.decision() {
         Decision::Allow => "allowed",
         Decision::Warn => "allowed with a warning",
         Decision::NeedsApproval => "a person approved it",
         Decision::Deny => "denied",
-    };
-    let mut lines = vec![format!("{} asked: {decision}", said.policies.len())];
-    lines.extend(said.verdicts.iter().map(|verdict| {
-        let policy = if verdict.policy.is_empty() { "policies" } else { &verdict.policy };
-        format!("{}: {}: {}", verdict.decision.name(), span(Sanitised::line(policy).as_str()), words(&verdict.message))
-    }));
-    lines
+    }
+}
+
+fn verdict(verdict: &Verdict) -> String {
+    let policy = if verdict.policy.is_empty() { "policies" } else { &verdict.policy };
+    format!("{}: {}: {}", verdict.decision.name(), name(policy), words(&verdict.message))
 }
 
 fn verify(proposal: &Proposal, around: &Around<'_>) -> Vec<String> {
@@ -189,7 +191,7 @@ fn rendered(change: &ObjectChange) -> String {
     };
     let (before, after) = (yaml(&change.before), yaml(&change.after));
     let diff = TextDiff::from_lines(&before, &after);
-    let name = Sanitised::line(&change.object.qualified()).to_string();
+    let name = line(&change.object.qualified());
     diff.unified_diff().context_radius(3).header(&name, &name).to_string()
 }
 
@@ -202,17 +204,28 @@ fn delta(delta: &Delta) -> String {
 
 /// Our own words with foreign names in them.
 fn words(text: &str) -> String {
-    prose(&text::clip(Sanitised::line(redact::text(text).as_str()).as_str(), LINE))
+    prose(&line(text))
+}
+
+/// A foreign name, as code.
+fn name(text: &str) -> String {
+    span(&line(text))
+}
+
+/// One line: redacted, escaped, cut.
+fn line(text: &str) -> String {
+    let line = Sanitised::line(redact::text(text).as_str()).to_string();
+    let mut room = LINE;
+    match line.char_indices().find(|(_, c)| room.checked_sub(c.len_utf16()).map(|rest| room = rest).is_none()) {
+        Some((end, _)) => format!("{}...", &line[..end]),
+        None => line,
+    }
 }
 
 /// Lines in a fence that none of them can close.
-fn fence(language: &str, lines: &[String]) -> String {
+fn fence(language: &str, lines: impl ExactSizeIterator<Item = String>) -> String {
     let hidden = lines.len().saturating_sub(LINES);
-    let mut shown: Vec<String> = lines
-        .iter()
-        .take(LINES)
-        .map(|line| text::clip(Sanitised::line(redact::text(line).as_str()).as_str(), LINE))
-        .collect();
+    let mut shown: Vec<String> = lines.take(LINES).map(|text| line(&text)).collect();
     if hidden > 0 {
         shown.push(format!("... and {hidden} more"));
     }
@@ -220,13 +233,15 @@ fn fence(language: &str, lines: &[String]) -> String {
     format!("{ticks}{language}\n{}\n{ticks}\n", shown.join("\n"))
 }
 
-fn list(out: &mut String, title: &str, lines: &[String]) {
-    if lines.is_empty() {
+fn list(out: &mut String, title: &str, lines: impl ExactSizeIterator<Item = String>) {
+    if lines.len() == 0 {
         return;
     }
     let hidden = lines.len().saturating_sub(LINES);
-    let _ = write!(out, "### {title}\n\n");
-    for line in lines.iter().take(LINES) {
+    if !title.is_empty() {
+        let _ = write!(out, "### {title}\n\n");
+    }
+    for line in lines.take(LINES) {
         let _ = writeln!(out, "- {line}");
     }
     if hidden > 0 {

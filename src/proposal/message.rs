@@ -50,7 +50,8 @@ pub fn subject(proposal: &Proposal) -> String {
     let object = proposal.intent.object.qualified();
     let mut words = proposal.intent.subject.chars();
     let lower: String = words.next().map(|c| c.to_lowercase().chain(words).collect()).unwrap_or_default();
-    text::clip(&tame(Sanitised::line(&format!("{object}: {lower}")).as_str()), SUBJECT)
+    let line = redact::text(&format!("{object}: {lower}"));
+    text::clip(&tame(Sanitised::line(line.as_str()).as_str()), SUBJECT)
 }
 
 /// What forges and runners obey wherever it stands in a message, and what is written for it. `[skip ci]`

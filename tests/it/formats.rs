@@ -16,6 +16,7 @@ mod github;
 mod hostile;
 mod junit;
 mod markdown;
+mod pull_request;
 mod sarif;
 mod schema;
 

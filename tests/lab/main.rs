@@ -17,6 +17,7 @@ mod credentials;
 mod expected;
 mod faults;
 mod flux;
+mod forge;
 #[path = "../it/grown.rs"]
 mod grown;
 mod kit;

@@ -11,10 +11,10 @@ use aifix::ui::{Colour, Ui};
 use serde_json::Value;
 
 /// What must be nowhere: a token as GitHub makes them.
-const SECRET: &str = "ghp_0123456789abcdefABCDEF0123456789abcd";
+pub(super) const SECRET: &str = "ghp_0123456789abcdefABCDEF0123456789abcd";
 
 /// Text that some reader of some format would act on.
-fn hostile() -> Vec<String> {
+pub(super) fn hostile() -> Vec<String> {
     let mut all: Vec<String> = [
         "\u{1b}[2J\u{1b}]8;;https://evil.example\u{7}\u{9b}31m",
         "]]></failure></testcase><testcase name=\"x\"/><![CDATA[",

@@ -19,7 +19,13 @@ pub(super) struct Read {
 /// Reads a comment; a link, an image or inline HTML is a failure.
 #[track_caller]
 pub(super) fn check(text: &str) -> Read {
-    assert!(text.starts_with("<!-- aifix:scan -->\n"), "{}", text.lines().next().unwrap_or_default());
+    check_marked(text, markdown::MARKER)
+}
+
+/// The same for text with another first line.
+#[track_caller]
+pub(super) fn check_marked(text: &str, marker: &str) -> Read {
+    assert!(text.starts_with(&format!("{marker}\n")), "{}", text.lines().next().unwrap_or_default());
     assert!(text.encode_utf16().count() <= 65_536);
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
     let mut read = Read::default();
@@ -42,7 +48,7 @@ pub(super) fn check(text: &str) -> Read {
             _ => {}
         }
     }
-    let html = read.html.replace("<!-- aifix:scan -->", "");
+    let html = read.html.replace(marker, "");
     let html = format!("<x>{html}</x>");
     let document = roxmltree::Document::parse(&html).unwrap_or_else(|error| panic!("{error}: {html}"));
     for node in document.descendants().filter(roxmltree::Node::is_element) {
