@@ -5,7 +5,7 @@ use super::model::ModelArgs;
 use super::propose_place::{Place, PlaceArgs};
 use super::propose_request::{self, RequestArgs};
 use super::target::Target;
-use super::{Session, propose_push};
+use super::{Session, propose_lead, propose_push};
 use crate::diagnose;
 use crate::error::{Error, Kind, exit};
 use crate::fix;
@@ -103,7 +103,11 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
     }
     let client = args.model.client(settings, &seen.snapshot, &findings, session).await?;
     let advisor = client.as_ref().map(|client| Advisor { client, use_for: args.model.use_for() });
-    let place = Place::fetch(args, repo, remote, session).await?;
+    let remote = match (&args.place.remote, &args.place.path) {
+        (None, None) => propose_lead::remote(&repo, remote, &findings, &seen),
+        _ => remote,
+    };
+    let mut place = Place::fetch(args, repo, remote, session).await?;
     let requests = propose_request::prepare(args, &place, session).await?;
     let mut results: Vec<(Outcome, propose_push::Decision)> = Vec::new();
     let mut untried = 0;
@@ -116,6 +120,7 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
         if !results.is_empty() && args.output == ProposalFormat::Text {
             session.ui.print("\n")?;
         }
+        place.follow(&finding, args, &seen, session).await?;
         let progress = session.ui.progress(&format!("Proving a fix for {}", finding.object));
         let mut outcome = proposal::find(&finding, &place.ground(args, &seen, advisor, intent.as_ref())).await?;
         drop(progress);

@@ -64,9 +64,13 @@ pub(super) struct Place {
     pub(super) base: CommitId,
     base_id: String,
     pub(super) base_tree: Tree,
-    deployed: Vec<(String, Tree)>,
+    /// The branch that counts where no controller names another.
+    pub(super) default_branch: Branch,
+    /// `--base` was given.
+    based: bool,
+    pub(super) deployed: Vec<(String, Tree)>,
     branches: BTreeMap<String, BranchState>,
-    identity: String,
+    pub(super) identity: String,
     shown: String,
     tools: Tools,
     policies: Set,
@@ -100,10 +104,6 @@ impl Place {
         }
         drop(progress);
         let base_tree = repo.tree(&base)?;
-        let mut deployed = Vec::new();
-        if let Some(head) = repo.head().filter(|head| *head != base) {
-            deployed.push((head.to_string(), repo.tree(&head)?));
-        }
         Ok(Self {
             base_id: base.to_string(),
             identity: remote.url.identity(),
@@ -116,12 +116,23 @@ impl Place {
             program: super::program()?,
             repo,
             remote,
+            default_branch: base_branch.clone(),
+            based: args.place.base.is_some(),
             base_branch,
             base,
             base_tree,
-            deployed,
+            deployed: Vec::new(),
             branches,
         })
+    }
+
+    /// Makes another branch the base.
+    pub(super) async fn stand_on(&mut self, branch: Branch, session: &Session) -> Result<(), Error> {
+        self.base = self.repo.fetch(&self.remote, &branch, session.ui.can_ask()).await?;
+        self.base_id = self.base.to_string();
+        self.base_tree = self.repo.tree(&self.base)?;
+        self.base_branch = branch;
+        Ok(())
     }
 
     pub(super) fn ground<'g>(
@@ -139,6 +150,7 @@ impl Place {
             repo_identity: &self.identity,
             repo: &self.shown,
             base_branch: self.base_branch.as_str(),
+            based: self.based,
             branches: &self.branches,
             reopen: args.request.pr && args.place.branch.is_none(),
             path: args.place.path.as_deref(),

@@ -38,6 +38,8 @@ pub struct Ground<'g> {
     /// The repository as people read it, without credentials.
     pub repo: &'g str,
     pub base_branch: &'g str,
+    /// A person named the base branch.
+    pub based: bool,
     /// `aifix/...` branches of the remote by name.
     pub branches: &'g BTreeMap<String, BranchState>,
     /// Whether an open branch with this very change stands in no way: its pull request is written anew.
@@ -160,6 +162,11 @@ async fn prove(finding: &Finding, intent: Intent, ground: &Ground<'_>) -> Result
         Err(_) if ground.path.is_some() => source::lead::Found::default(),
         Err(refusal) => return Ok(Err(refusal)),
     };
+    if let Some(lead) = found.lead.as_ref().filter(|_| ground.path.is_none())
+        && let Err(refusal) = lead.check(ground.repo_identity, ground.base_branch, ground.based)
+    {
+        return Ok(Err(refusal));
+    }
     let deployed: Vec<Candidate<'_>> =
         ground.deployed.iter().map(|(revision, tree)| Candidate { revision, tree }).collect();
     let question = Question {

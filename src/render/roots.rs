@@ -3,7 +3,7 @@
 use super::control::Control;
 use super::inputs::Inputs;
 use super::plain;
-use super::release::Release;
+use super::release::{Release, Values};
 use super::resolve::resolve;
 use crate::model::proposal::Tool;
 use crate::model::tree::{Entry, Tree};
@@ -57,7 +57,15 @@ impl Root {
 
     /// This root and those that make its controllers' objects.
     pub fn chain(&self) -> impl Iterator<Item = &Self> {
-        std::iter::successors(Some(self), |root| root.above())
+        std::iter::successors(Some(self), |root| root.above().or_else(|| root.values_root()))
+    }
+
+    /// The root that makes the object whose fields are the chart's values.
+    fn values_root(&self) -> Option<&Self> {
+        self.release.iter().flat_map(|release| &release.values).find_map(|values| match values {
+            Values::Field(field) | Values::Set { value: field, .. } => Some(&*field.root),
+            Values::File(_) | Values::Fixed(_) => None,
+        })
     }
 
     /// As it is shown: `.` for the repository's root.

@@ -5,11 +5,14 @@
 
 mod argo;
 mod flux;
+mod helm;
+
+pub use helm::{Chart, Given};
 
 use super::claims::{self, Marks};
 use crate::model::kube::Object;
 use crate::model::object::ObjectRef;
-use crate::model::proposal::{Signal, Trust};
+use crate::model::proposal::{Signal, Tool, Trust};
 use crate::model::refusal::Refusal;
 use crate::model::snapshot::Snapshot;
 use crate::model::tree::Tree;
@@ -40,6 +43,10 @@ pub struct Folder {
     pub control: Control,
     /// Where the controller's object itself comes from, when that is the same repository.
     pub above: Option<Box<Folder>>,
+    /// How a chart is released.
+    pub chart: Option<Chart>,
+    /// The chart is not in Git: its name and address.
+    pub remote: Option<String>,
     /// Manifests below a plain folder; `None`: as the controller does it by itself.
     pub directory: Option<Directory>,
 }
@@ -108,8 +115,8 @@ fn one(snapshot: &Snapshot, live: &Object, trail: &mut Vec<Signal>, hops: usize)
     trail.push(Signal { signal: found.signal.to_owned(), value: text, trust: Trust::Proved });
     let mut lead = match found.controller.kind.as_str() {
         "Kustomization" => flux::lead(snapshot, found.controller, trail)?,
-        "Application" => argo::lead(found.controller, trail)?,
-        _ => None,
+        "HelmRelease" => helm::lead(snapshot, found.controller, trail)?,
+        _ => argo::lead(found.controller, trail)?,
     };
     if let Some(lead) = lead.as_mut().filter(|_| hops < HOPS) {
         above(snapshot, found.controller, lead, trail, hops)?;
@@ -130,6 +137,11 @@ fn above(
     // What applies itself, as the first Kustomization of a cluster does, has nothing above it.
     if upper.controller.same_object(&lead.controller) {
         return Ok(());
+    }
+    // Of a chart that is kept elsewhere the values may be here.
+    if lead.repository.is_none() {
+        lead.repository.clone_from(&upper.repository);
+        lead.base = upper.base.clone();
     }
     let same = match (&lead.repository, &upper.repository) {
         (Some(own), Some(upper)) => is_same(own, upper),
@@ -159,6 +171,13 @@ pub fn is_same(one: &str, other: &str) -> bool {
     }
 }
 
+/// Whether an address is of the repository with this identity. A clone of a folder of this machine says
+/// nothing of where that came from.
+pub fn is_of(address: &str, identity: &str) -> bool {
+    let is_local = identity.starts_with(['/', '.', '~']) || !identity.contains('/');
+    is_local || RepoUrl::parse(address).is_ok_and(|url| url.identity() == identity)
+}
+
 /// An address without credentials.
 fn shown(address: &str) -> String {
     RepoUrl::parse(address).map_or_else(|_| crate::redact::text(address).to_string(), |url| url.to_string())
@@ -170,6 +189,36 @@ impl Lead {
         self.repository.as_deref().map(shown)
     }
 
+    /// Whether it leads to the repository with this identity, as far as is known.
+    pub fn is_of(&self, identity: &str) -> bool {
+        self.repository.as_deref().is_none_or(|address| is_of(address, identity))
+    }
+
+    /// Whether a change of `branch` of the repository would reach the cluster; `given`: a person named it.
+    ///
+    /// # Errors
+    /// `repo-mismatch` and `pinned-revision`.
+    pub fn check(&self, identity: &str, branch: &str, given: bool) -> Result<(), Refusal> {
+        let controller = self.controller.qualified();
+        if !self.is_of(identity) {
+            let wanted = self.shown().unwrap_or_default();
+            return Err(Refusal::new(
+                "repo-mismatch",
+                format!("{controller} reads {wanted}, and this is a clone of {identity}"),
+                format!("aifix propose --repo {wanted}, or if this is a copy of it: --path DIR"),
+            ));
+        }
+        let follows = match &self.base {
+            _ if given => return Ok(()),
+            Base::Default => return Ok(()),
+            Base::Branch(name) if name == branch => return Ok(()),
+            Base::Branch(name) => format!("branch {name}"),
+            Base::Pinned(what) => format!("{what}, not a branch"),
+        };
+        let text = format!("{controller} follows {follows}");
+        Err(Refusal::new("pinned-revision", text, "name the branch that it will be made from: --base BRANCH"))
+    }
+
     /// The roots of a tree that the folders are.
     pub(super) fn roots(&self, tree: &Tree) -> Vec<Root> {
         self.folders.iter().map(|folder| folder.root(tree)).collect()
@@ -177,12 +226,16 @@ impl Lead {
 }
 
 impl Folder {
-    fn root(&self, tree: &Tree) -> Root {
+    pub(super) fn root(&self, tree: &Tree) -> Root {
         let mut root = Root::at(tree, &self.path);
         if let Some(directory) = &self.directory {
             directory.narrow(&mut root, tree);
         }
         let above = self.above.as_ref().map(|above| above.root(tree));
+        if let Some(chart) = self.chart.as_ref().filter(|_| root.tool == Tool::Helm) {
+            root.release = Some(Box::new(chart.release(&self.control, above.as_ref())));
+            return root;
+        }
         root.control = Some(Box::new(Control { above, ..self.control.clone() }));
         root
     }

@@ -18,6 +18,7 @@ mod next;
 mod overlay;
 mod programs;
 mod prove;
+mod remote;
 mod revert;
 mod search;
 mod trace;

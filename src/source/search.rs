@@ -36,6 +36,10 @@ pub(super) async fn trace<'q>(question: &Question<'q>, budget: &Budget) -> Resul
 async fn follow<'q>(question: &Question<'q>, lead: &Lead, budget: &Budget) -> Result<Traced<'q>, Stop> {
     let object = question.intent.object.qualified();
     let mut shown = Vec::new();
+    let away = lead.folders.iter().find_map(|folder| Some((folder, folder.remote.as_deref()?)));
+    if let Some((folder, chart)) = away {
+        return Err(super::remote::refuse(question, folder, chart).await);
+    }
     for root in lead.roots(question.base.tree) {
         shown.push(format!("`{}`", root.shown()));
         match judge_led(question, &root, budget).await? {
@@ -232,6 +236,10 @@ fn outermost(mut proved: Vec<Traced<'_>>) -> Vec<Traced<'_>> {
     let keep: Vec<bool> = proved.iter().map(|traced| !is_base(&traced.root, &proved)).collect();
     let mut keep = keep.into_iter();
     proved.retain(|_| keep.next().unwrap_or(true));
+    // A root whose asked fields are as they run beats one where they are not.
+    if proved.iter().any(Traced::is_as_it_runs) {
+        proved.retain(Traced::is_as_it_runs);
+    }
     // A root that says the namespace beats one that leaves it open.
     if proved.iter().any(|traced| traced.reference.namespace.is_some()) {
         proved.retain(|traced| traced.reference.namespace.is_some());

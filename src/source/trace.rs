@@ -34,6 +34,11 @@ pub(super) struct Traced<'t> {
 }
 
 impl Traced<'_> {
+    /// Whether the asked fields are as they run, too.
+    pub(super) fn is_as_it_runs(&self) -> bool {
+        self.differs.is_empty()
+    }
+
     /// What a difference of renders means. What changes in the objects of the controllers that render the
     /// folder comes with it.
     pub(super) fn judge(&self, edits: &[FieldEdit], all: &[Delta]) -> Judged {

@@ -143,6 +143,7 @@ fn folders(application: &Object, sources: &[(usize, &Value)]) -> Option<(usize, 
         .iter()
         .rev()
         .filter(|(_, other)| with_path(other) && super::is_same(&repository, &text(other, "repoURL")));
+    let several = application.at("/spec/sources").and_then(Value::as_array).is_some_and(|all| !all.is_empty());
     let folders = found.map(|(number, source)| Folder {
         path: text(source, "path"),
         control: Control {
@@ -153,6 +154,8 @@ fn folders(application: &Object, sources: &[(usize, &Value)]) -> Option<(usize, 
             above: None,
         },
         above: None,
+        chart: Some(super::helm::of_application(application, *number, several, sources)),
+        remote: None,
         directory: Some(Directory {
             recurse: source.pointer("/directory/recurse") == Some(&Value::Bool(true)),
             include: source.pointer("/directory/include").and_then(Value::as_str).unwrap_or_default().to_owned(),

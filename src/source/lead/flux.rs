@@ -126,19 +126,21 @@ pub(super) fn lead(
         control: Control { object, live: kustomization.to_value().to_string(), source: 0, ignore, above: None },
         above: None,
         directory: None,
+        chart: None,
+        remote: None,
     });
     Ok(Some(lead))
 }
 
 /// `main@sha1:<id>`, `sha1:<id>`, and `main/<id>` of older versions.
-fn commit(revision: &str) -> Option<String> {
+pub(super) fn commit(revision: &str) -> Option<String> {
     let id = revision.rsplit([':', '/', '@']).next()?;
     let is_id = matches!(id.len(), 40 | 64) && id.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_id.then(|| id.to_owned())
 }
 
 /// What a GitRepository follows; a commit beats a name, a name a range, a range a tag, a tag a branch.
-fn base(source: &Object) -> Base {
+pub(super) fn base(source: &Object) -> Base {
     let at = |field: &str| source.text(&format!("/spec/ref/{field}"));
     if !at("commit").is_empty() {
         return Base::Pinned(format!("commit {}", at("commit")));

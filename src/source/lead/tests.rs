@@ -217,3 +217,27 @@ fn plugins_remote_charts_and_versions_are_named() {
         assert_eq!(lead.base, want);
     }
 }
+
+#[test]
+fn another_repository_and_a_tag_are_refused() {
+    let lead = |reference: &Value| {
+        let labels = json!({"labels": flux("apps")});
+        ask(&[web(&labels), kustomization("apps", &json!({}), &[WEB], &json!({})), repository(reference)])
+            .unwrap()
+            .lead
+            .unwrap()
+    };
+    let own = "git.example.com/acme/shop";
+    let code = |result: Result<(), Refusal>| result.map_or_else(|refusal| refusal.code, |()| "");
+    let main = lead(&json!({"branch": "main"}));
+    assert_eq!(code(main.check(own, "main", false)), "");
+    assert_eq!(code(main.check("git.example.com/acme/other", "main", false)), "repo-mismatch");
+    assert_eq!(code(main.check("/srv/git/shop", "main", false)), "");
+    assert_eq!(code(main.check(own, "dev", false)), "pinned-revision");
+    let tag = lead(&json!({"tag": "v1.4.0"}));
+    let refusal = tag.check(own, "main", false).unwrap_err();
+    assert_eq!(refusal.message, "Kustomization flux-system/apps follows tag v1.4.0, not a branch");
+    assert_eq!(code(tag.check(own, "main", true)), "");
+    let hint = main.check("git.example.com/acme/other", "main", false).unwrap_err().hint;
+    assert!(!hint.contains("token"), "{hint}");
+}

@@ -5,7 +5,9 @@ use super::{finding, markdown, plain};
 use aifix::model::finding::Severity;
 use aifix::model::intent::{Author, Disposition, FieldEdit, Intent, Op};
 use aifix::model::path::Path;
-use aifix::model::proposal::{Delivery, Delta, Edit, FileChange, Next, ObjectChange, Origin, Proof, Proposal, Signal, Tool, Trust};
+use aifix::model::proposal::{
+    Delivery, Delta, Edit, FileChange, Next, ObjectChange, Origin, Proof, Proposal, Signal, Tool, Trust,
+};
 use aifix::model::verdict::{Decision, Evaluation, PolicyRun, Verdict};
 use aifix::output::pull_request::{self, Around, MARKER};
 use aifix::proposal::message;
