@@ -51,7 +51,7 @@ fn proposal(said: &dyn Fn(&str) -> String) -> Proposal {
         files: vec![FileChange {
             path: said("base/web.yaml"),
             before: Some(format!("a: {}\nmemory: 32Mi\n", said("b")).into_bytes()),
-            after: format!("a: {}\nmemory: 64Mi\n", said("b")).into_bytes(),
+            after: Some(format!("a: {}\nmemory: 64Mi\n", said("b")).into_bytes()),
         }],
         objects: vec![ObjectChange { object, before: rendered("32Mi"), after: rendered("64Mi"), intended: true }],
         proof: Proof {
@@ -227,7 +227,7 @@ fn it_fits_whatever_it_holds() {
     large.next.commands = vec![large.next.commands[0].clone(); 200];
     large.finding.evidence = vec![large.finding.evidence[0].clone(); 200];
     let lines: Vec<String> = (0..9_000).map(|n| format!("key-{n}: {n}\n")).collect();
-    large.files[0].after = lines.concat().into_bytes();
+    large.files[0].after = Some(lines.concat().into_bytes());
     large.objects[0].after =
         Value::from(lines.iter().map(|line| (line.clone(), json!(1))).collect::<serde_json::Map<_, _>>());
     let out = body(&large);
@@ -240,7 +240,7 @@ fn it_fits_whatever_it_holds() {
 fn what_the_files_and_objects_keep_secret_is_not_in_it() {
     let mut one = proposal(&plain);
     let yaml = |limit: &str| format!("env:\n- name: DB_PASSWORD\n  value: hunter2\nlimit: {limit}\n").into_bytes();
-    (one.files[0].before, one.files[0].after) = (Some(yaml("1")), yaml("2"));
+    (one.files[0].before, one.files[0].after) = (Some(yaml("1")), Some(yaml("2")));
     let object = |limit: u8| json!({"env": [{"name": "DB_PASSWORD", "value": "hunter2"}], "limit": limit});
     (one.objects[0].before, one.objects[0].after) = (object(1), object(2));
     one.proof.delta[0].path = Path::of("spec.containers[app].env[DB_PASSWORD].value");
