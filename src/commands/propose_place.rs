@@ -20,13 +20,17 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Where the fix belongs")]
 pub struct PlaceArgs {
-    /// A clone of the repository [default: the one around the current folder]
+    /// A clone of the repository, or its address [default: the one around the current folder]
     #[arg(long, value_name = "PATH", default_value = ".", hide_default_value = true)]
     pub repo: PathBuf,
 
     /// The folder that is rendered, from the repository's root [default: searched]
     #[arg(long, value_name = "DIR")]
     pub path: Option<String>,
+
+    /// A values file of the chart at --path, from the repository's root; repeated, the last wins
+    #[arg(long, value_name = "FILE", requires = "path")]
+    pub values: Vec<String>,
 
     /// Branch that the fix is based on [default: the remote's default branch]
     #[arg(long, value_name = "BRANCH")]
@@ -154,6 +158,7 @@ impl Place {
             branches: &self.branches,
             reopen: args.request.pr && args.place.branch.is_none(),
             path: args.place.path.as_deref(),
+            values: &args.place.values,
             choose: args.place.choose.map(usize::from),
             allow_shared: args.place.allow_shared,
             tools: &self.tools,

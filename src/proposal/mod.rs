@@ -45,6 +45,7 @@ pub struct Ground<'g> {
     /// Whether an open branch with this very change stands in no way: its pull request is written anew.
     pub reopen: bool,
     pub path: Option<&'g str>,
+    pub values: &'g [String],
     pub choose: Option<usize>,
     pub allow_shared: bool,
     pub tools: &'g source::Tools,
@@ -173,6 +174,7 @@ async fn prove(finding: &Finding, intent: Intent, ground: &Ground<'_>) -> Result
         base: Candidate { revision: ground.base, tree: ground.base_tree },
         deployed: &deployed,
         path: ground.path,
+        values: ground.values,
         found: &found,
         live: &live,
         intent: &intent,

@@ -33,7 +33,8 @@ const CHARTS: usize = 128;
 /// `remote-source` when one is missing, and the refusals of its files.
 pub fn charts(tree: &Tree, folder: &str) -> Result<Vec<Chart>, Refusal> {
     let mut found = Vec::new();
-    inside(tree, &Chart { folder: folder.to_owned(), prefix: Vec::new(), foreign: false }, true, &mut found)?;
+    let (folder, _) = resolve(tree, "", folder, "--path", &mut BTreeMap::new())?;
+    inside(tree, &Chart { folder, prefix: Vec::new(), foreign: false }, true, &mut found)?;
     Ok(found)
 }
 
@@ -177,9 +178,14 @@ impl Walk<'_> {
                 Values::Fixed(_) => {}
             }
         }
-        for chart in charts(self.tree, folder)? {
+        let charts = charts(self.tree, folder)?;
+        let texts = charts.iter().flat_map(|chart| self.tree.below(&chart.folder)).map(|(path, _)| path);
+        let reads_files =
+            texts.chain(root.values_files()).any(|path| self.tree.text(path).is_some_and(|t| t.contains(".Files")));
+        for chart in charts {
             let layer = count + chart.prefix.len() * 2;
-            self.folder_of_chart(&chart.folder, layer, &mut Vec::new())?;
+            let known = |path: &str| reads_files || is_read(path, &chart.folder);
+            self.folder_of_chart(&chart.folder, layer, &known, &mut Vec::new())?;
             if chart.folder != folder {
                 self.inputs.folders.insert(chart.folder);
             }
@@ -196,21 +202,28 @@ impl Walk<'_> {
         Err(Refusal::new("render-failed", text, "name a values file from the repository's root: --values FILE"))
     }
 
-    /// Every file below, as Helm reads them; `above`: folders that links led through.
-    fn folder_of_chart(&mut self, folder: &str, layer: Layer, above: &mut Vec<String>) -> Result<(), Refusal> {
+    /// Every file below that makes the render, as Helm reads them; `above`: folders that links led through.
+    fn folder_of_chart(
+        &mut self,
+        folder: &str,
+        layer: Layer,
+        known: &dyn Fn(&str) -> bool,
+        above: &mut Vec<String>,
+    ) -> Result<(), Refusal> {
         if above.iter().any(|known| known == folder || folder.is_empty() || known.starts_with(&join(folder, ""))) {
             let text = format!("links of the chart lead in a circle (`{folder}`)");
             return Err(Refusal::new("render-limit", text, "take the link out of the chart"));
         }
         above.push(folder.to_owned());
-        for (path, entry) in self.tree.below(folder) {
+        for (path, entry) in self.tree.below(folder).filter(|(path, _)| known(path)) {
             match entry {
                 Entry::Link(_) => {
                     let by = folder_of(path);
                     let name = path.rsplit('/').next().unwrap_or_default();
                     let (target, kind) = resolve(self.tree, by, name, path, &mut self.inputs.links)?;
                     match kind {
-                        Target::Folder => self.folder_of_chart(&target, layer, above)?,
+                        // Whatever is there stands in the chart under the link's own name.
+                        Target::Folder => self.folder_of_chart(&target, layer, &|_| true, above)?,
                         Target::File => self.chart_file(target, layer)?,
                         Target::Missing => {
                             let text = format!("the link `{path}` leads nowhere");
@@ -261,6 +274,34 @@ impl Walk<'_> {
         self.inputs.notes.extend(inner.notes);
     }
 }
+
+/// Files that make the render, whether or not a template asks for files (`.Files`): a README and the values of
+/// another environment do not. Charts inside have files of the same names.
+fn is_read(path: &str, chart: &str) -> bool {
+    let own = if chart.is_empty() { path } else { path.strip_prefix(chart).unwrap_or(path).trim_start_matches('/') };
+    let parts: Vec<&str> = own.split('/').collect();
+    let (folders, name) = parts.split_at(parts.len() - 1);
+    match folders.first() {
+        Some(&"templates" | &"crds" | &"charts") => true,
+        Some(_) => false,
+        None => READ.contains(&name[0]),
+    }
+}
+
+/// Files of a chart's own folder that Helm reads, and links to its folders.
+const READ: [&str; 11] = [
+    ".helmignore",
+    "Chart.lock",
+    "Chart.yaml",
+    "charts",
+    "crds",
+    "requirements.lock",
+    "requirements.yaml",
+    "templates",
+    "values.schema.json",
+    "values.yaml",
+    "values.yml",
+];
 
 /// A schema may name others by address, and Helm would fetch them.
 fn check_schema(path: &str, text: &str) -> Result<(), Refusal> {

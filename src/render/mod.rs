@@ -23,6 +23,7 @@ pub mod roots;
 mod substitute;
 pub mod template;
 mod tools;
+mod variants;
 
 pub use control::{Control, fills_in};
 pub use inputs::{Inputs, inputs};

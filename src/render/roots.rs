@@ -8,6 +8,7 @@ use super::resolve::resolve;
 use crate::model::proposal::Tool;
 use crate::model::tree::{Entry, Tree};
 use crate::yaml::parse;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A folder that is rendered; `path` is empty for the repository's root.
@@ -68,9 +69,32 @@ impl Root {
         })
     }
 
-    /// As it is shown: `.` for the repository's root.
-    pub fn shown(&self) -> &str {
+    /// As it is shown: `.` for the repository's root, `charts/web with values-prod.yaml` for a release.
+    pub fn shown(&self) -> Cow<'_, str> {
+        let folder = self.folder();
+        let files = self.values_files();
+        if files.is_empty() {
+            return Cow::Borrowed(folder);
+        }
+        Cow::Owned(format!("{folder} with {}", crate::text::and(&files)))
+    }
+
+    /// Its folder: `.` for the repository's root.
+    pub fn folder(&self) -> &str {
         if self.path.is_empty() { "." } else { &self.path }
+    }
+
+    /// The values files of its release, in order.
+    pub fn values_files(&self) -> Vec<&str> {
+        let values = self.release.iter().flat_map(|release| &release.values);
+        values.filter_map(|values| if let Values::File(file) = values { Some(file.as_str()) } else { None }).collect()
+    }
+
+    /// Whether it is what `other` is built on: the same chart, with values files that are all among the other's.
+    pub fn is_part_of(&self, other: &Self) -> bool {
+        let (own, others) = (self.values_files(), other.values_files());
+        let values = |root: &Self| root.release.as_deref().map_or(0, |release| release.values.len());
+        self.path == other.path && own.len() == values(self) && own.iter().all(|file| others.contains(file))
     }
 }
 
@@ -90,10 +114,11 @@ pub(super) fn folder_of(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
-/// All roots: folders with a kustomization (components cannot be rendered alone), and folders
-/// of plain manifests that no kustomization reads and that are not part of a chart.
+/// All roots: folders with a kustomization (components cannot be rendered alone), charts with each of the
+/// values files that may be theirs, and folders of plain manifests that no kustomization reads and that are
+/// not part of a chart.
 pub fn roots(tree: &Tree) -> Vec<Root> {
-    let mut roots = BTreeSet::new();
+    let mut roots: BTreeSet<Root> = super::variants::charts(tree).into_iter().collect();
     let (mut used, mut resources) = (BTreeSet::<String>::new(), BTreeSet::<String>::new());
     for path in tree.entries.keys() {
         let folder = folder_of(path);
@@ -143,7 +168,7 @@ mod tests {
     use crate::render::resolve_tests::tree;
 
     #[test]
-    fn components_charts_and_files_of_a_kustomization_are_no_roots() {
+    fn components_and_files_of_a_kustomization_or_a_chart_are_no_roots() {
         let object = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
         let tree = tree(&[
             ("base/kustomization.yaml", "resources: [a.yaml]\n"),
@@ -161,6 +186,7 @@ mod tests {
             found,
             [
                 ("base".to_owned(), Tool::Kustomize),
+                ("chart".to_owned(), Tool::Helm),
                 ("plain".to_owned(), Tool::Plain),
                 ("prod".to_owned(), Tool::Kustomize)
             ]

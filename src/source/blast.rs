@@ -4,8 +4,7 @@ use super::{Budget, Question, Stop};
 use crate::model::proposal::Tool;
 use crate::model::tree::Tree;
 use crate::render::compare::{Noise, diff};
-use crate::render::{Inputs, Overlay, Rendered, Root, Workbench, roots};
-use std::collections::BTreeSet;
+use crate::render::{Inputs, Overlay, Rendered, Root, Values, Workbench};
 
 /// The other roots that are deployed (no other root includes them), with what they render to.
 #[derive(Debug, Default)]
@@ -68,12 +67,12 @@ impl<'t> Siblings<'t> {
         }
         let mut blast = Blast::default();
         let may_use = self.unread.iter().filter(|other| overlay.keys().any(|file| other.may_use(file, own)));
-        blast.unknown.extend(may_use.map(|other| other.root.shown().to_owned()));
+        blast.unknown.extend(may_use.map(|other| other.root.shown().into_owned()));
         let all = self.all.get_or_insert_default();
         for sibling in
             all.iter_mut().filter(|other| overlay.keys().any(|file| other.bench.inputs().files.contains_key(file)))
         {
-            let name = sibling.root.shown().to_owned();
+            let name = sibling.root.shown().into_owned();
             if sibling.base.is_none() {
                 budget.render();
                 sibling.base = refused_is_none(sibling.bench.render(&Overlay::new()).await)?;
@@ -145,10 +144,26 @@ fn is_part(root: &Root, own: &Root) -> bool {
     (root.tool, own.tool) == (Tool::Plain, Tool::Plain) && below(&root.path, &own.path)
 }
 
+/// Another release of the same chart has the same first values, and another last file.
+fn beside(mut root: Root, own: &Root) -> Root {
+    let Some((own, release)) =
+        own.release.as_deref().zip(root.release.as_deref_mut()).filter(|_| root.path == own.path)
+    else {
+        return root;
+    };
+    let shared = own.values.len().saturating_sub(1);
+    if own.values.iter().all(|values| matches!(values, Values::File(_))) && !release.values.is_empty() {
+        release.values.splice(0..0, own.values[..shared].iter().cloned());
+    }
+    root
+}
+
 fn others<'t>(question: &Question<'t>, own: &Root) -> (Vec<Sibling<'t>>, Vec<Unread>) {
     let tree = question.base.tree;
-    let all: Vec<(Root, Inputs, bool)> = roots(tree)
+    let all: Vec<(Root, Inputs, bool)> = question
+        .roots()
         .into_iter()
+        .map(|root| beside(root, own))
         .map(|root| {
             let (inputs, refused) = Inputs::reach(tree, &root);
             let blind = refused.iter().any(|refusal| matches!(refusal.code, "yaml-unsafe" | "render-limit"));
@@ -156,13 +171,25 @@ fn others<'t>(question: &Question<'t>, own: &Root) -> (Vec<Sibling<'t>>, Vec<Unr
         })
         .collect();
     let is_base = |root: &Root| {
-        all.iter().any(|(other, inputs, _)| other.path != root.path && inputs.folders.contains(&root.path))
+        all.iter().any(|(other, inputs, _)| {
+            other.path != root.path && inputs.folders.contains(&root.path) || other != root && root.is_part_of(other)
+        })
     };
     // What makes the controllers' objects is rendered with it, and what its inputs include is a part of it.
-    let within: BTreeSet<String> =
-        if own.control.is_some() { Inputs::reach(tree, own).0.folders } else { BTreeSet::new() };
-    let is_own =
-        |root: &Root| own.chain().any(|one| one.path == root.path || is_part(root, one)) || within.contains(&root.path);
+    let led = own.chain().count() > 1 || own.control.is_some();
+    let within = if led { Inputs::reach(tree, own).0 } else { Inputs::default() };
+    // The same chart with files that the release reads already is a guess that the controller answers.
+    let is_guess = |root: &Root| {
+        led && root.path == own.path && root.values_files().iter().all(|file| within.files.contains_key(*file))
+    };
+    let is_above = |root: &Root| own.chain().skip(1).any(|one| one.path == root.path || is_part(root, one));
+    let is_own = |root: &Root| {
+        root.is_part_of(own)
+            || is_part(root, own)
+            || is_above(root)
+            || is_guess(root)
+            || within.folders.contains(&root.path)
+    };
     let (mut siblings, mut unread) = (Vec::new(), Vec::new());
     for (root, inputs, blind) in all.iter().filter(|(root, ..)| !is_own(root) && !is_base(root)) {
         match Workbench::new(tree, root, question.tools) {

@@ -11,7 +11,7 @@ use super::trace::Traced;
 use super::{Budget, Question, Stop};
 use crate::model::intent::{FieldEdit, Op};
 use crate::model::path::Path;
-use crate::model::proposal::Edit;
+use crate::model::proposal::{Edit, Tool};
 use crate::model::refusal::Refusal;
 use crate::render::compare::{Noise, canonical, diff, noise};
 use crate::render::names::find;
@@ -36,6 +36,8 @@ pub(super) struct Draft<'d, 't> {
     pub(super) spared: BTreeSet<String>,
     /// Those of which it is not known: they do not render.
     pub(super) unrendered: BTreeSet<String>,
+    /// Why a person must look at the places, one line each.
+    pub(super) review: Vec<String>,
     pub(super) siblings: Siblings<'t>,
     /// What the controller puts around names, as a kustomization says it.
     around: Value,
@@ -61,6 +63,7 @@ impl<'d, 't> Draft<'d, 't> {
             done: Vec::new(),
             spared: BTreeSet::new(),
             unrendered: BTreeSet::new(),
+            review: Vec::new(),
             siblings: Siblings::default(),
             around: traced.root.control.as_deref().map(Control::names).unwrap_or_default(),
         };
@@ -79,7 +82,11 @@ impl<'d, 't> Draft<'d, 't> {
         let path = canonical(&edit.path, &self.traced.object);
         let current = path.get(&self.traced.object).cloned();
         let edit = FieldEdit { path, old: current.clone(), ..edit.clone() };
+        let is_chart = self.traced.root.tool == Tool::Helm;
         match (edit.op, &current, &edit.new) {
+            (Op::Remove, Some(_), _) if is_chart => self.remove_value(&edit).await?,
+            (Op::Set | Op::Add, Some(current), Some(new)) if is_chart => self.set_value(&edit, current, new).await?,
+            (Op::Set | Op::Add, None, Some(new)) if is_chart => self.add_value(&edit, new).await?,
             (Op::Remove, Some(_), _) => self.remove(&edit).await?,
             (Op::Set | Op::Add, Some(current), Some(new)) => self.set(&edit, current, new).await?,
             (Op::Set | Op::Add, None, Some(new)) => self.add(&edit, new).await?,
@@ -126,7 +133,7 @@ impl<'d, 't> Draft<'d, 't> {
         }
         let (document, path) = match &candidate.spot {
             Spot::Yaml(place) => (place.document, place.path.clone()),
-            Spot::Line(_) | Spot::Whole => (0, Path::default()),
+            _ => (0, Path::default()),
         };
         let old = Some(candidate.old.clone());
         self.keep(Edit { file: candidate.file.clone(), document, path, old, new: Some(wanted) }, changed);
@@ -160,7 +167,7 @@ impl<'d, 't> Draft<'d, 't> {
     }
 
     /// Tries each candidate that reaches the field with the wanted value.
-    async fn probe(
+    pub(super) async fn probe(
         &self,
         edit: &FieldEdit,
         current: &Value,
@@ -193,7 +200,7 @@ impl<'d, 't> Draft<'d, 't> {
     async fn add(&mut self, edit: &FieldEdit, new: &Value) -> Result<(), Stop> {
         let all = self.speakers(&edit.path);
         let Some(first) = all.first() else {
-            return Err(no_candidate(&edit.path, self.traced.root.shown(), Vec::new()).into());
+            return Err(no_candidate(&edit.path, &self.traced.root.shown(), Vec::new()).into());
         };
         let ties: Vec<&Speaker> =
             all.iter().filter(|one| (one.layer, one.depth) == (first.layer, first.depth)).collect();
@@ -215,7 +222,7 @@ impl<'d, 't> Draft<'d, 't> {
         let holder = self.speakers(&edit.path).into_iter().find(|speaker| speaker.holds);
         match holder {
             Some(speaker) => self.write(edit, &speaker, Change::Remove).await,
-            None => Err(no_candidate(&edit.path, self.traced.root.shown(), Vec::new()).into()),
+            None => Err(no_candidate(&edit.path, &self.traced.root.shown(), Vec::new()).into()),
         }
     }
 
@@ -257,14 +264,14 @@ impl<'d, 't> Draft<'d, 't> {
     }
 
     /// All inputs with their layers; new files belong to the root.
-    fn texts(&self) -> Vec<(String, usize, String)> {
+    pub(super) fn texts(&self) -> Vec<(String, usize, String)> {
         let inputs = &self.traced.bench.inputs().files;
         let known = inputs.iter().filter_map(|(file, layer)| Some((file.clone(), *layer, self.text(file)?)));
         let new = self.files.iter().filter(|(file, _)| !inputs.contains_key(*file));
         known.chain(new.map(|(file, text)| (file.clone(), 0, text.clone()))).collect()
     }
 
-    fn sources<'s>(&'s self, texts: &'s [(String, usize, String)]) -> Vec<Source<'s>> {
+    pub(super) fn sources<'s>(&'s self, texts: &'s [(String, usize, String)]) -> Vec<Source<'s>> {
         let specs = &self.traced.bench.inputs().kustomizations;
         texts
             .iter()
@@ -308,7 +315,8 @@ impl Bench for Draft<'_, '_> {
         let Some(objects) = self.try_render(files).await? else { return Ok(None) };
         let path =
             self.question.intent.edits.get(self.done.len()).map(|edit| canonical(&edit.path, &self.traced.object));
-        Ok(find(&objects, &self.traced.reference).and_then(|object| path?.get(object).cloned()))
+        let object = find(&objects, &self.traced.reference);
+        Ok(object.zip(path).map(|(object, path)| path.get(object).cloned().unwrap_or_default()))
     }
 }
 
@@ -334,6 +342,6 @@ fn cannot(candidate: &Candidate, new: &Value) -> Refusal {
     )
 }
 
-fn unsafe_edit(file: &str, error: &YamlError) -> Refusal {
+pub(super) fn unsafe_edit(file: &str, error: &YamlError) -> Refusal {
     Refusal::new("yaml-unsafe", format!("`{file}` can't be edited safely: {error}"), "change it by hand")
 }

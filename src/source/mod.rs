@@ -8,6 +8,7 @@
 mod blast;
 mod claims;
 mod draft;
+mod draft_values;
 mod guards;
 mod history;
 mod laid;
@@ -18,6 +19,7 @@ mod next;
 mod overlay;
 mod programs;
 mod prove;
+mod releases;
 mod remote;
 mod revert;
 mod search;
@@ -58,6 +60,8 @@ pub struct Question<'a> {
     pub deployed: &'a [Candidate<'a>],
     /// `--path`: the folder that a person named.
     pub path: Option<&'a str>,
+    /// `--values`: the values files that a person named, the last wins.
+    pub values: &'a [String],
     /// What the controllers' objects say of the live one.
     pub found: &'a lead::Found,
     /// The whole live object in the API's shape, with managedFields when they are known.
@@ -95,8 +99,8 @@ pub async fn locate(question: &Question<'_>) -> Result<Located, Stop> {
     guards::refuse_object(&question.intent.object, question.live)?;
     let budget = Budget::new();
     let traced = search::trace(question, &budget).await?;
-    trace::check_targets(question, &traced)?;
     let mut draft = draft::Draft::new(question, &traced, &budget).await?;
+    trace::check_targets(question, &traced)?;
     for edit in &question.intent.edits {
         draft.place(edit).await?;
     }

@@ -30,10 +30,11 @@ pub(super) async fn prove(question: &Question<'_>, mut draft: Draft<'_, '_>) -> 
         return Err(Refusal::new("no-effect", text, "change it by hand, where it is computed").into());
     }
     let blast = draft.final_blast().await?;
-    let mut review = traced.review.clone();
+    let mut review = [traced.review.as_slice(), &draft.review].concat();
     review.extend(judged.review);
     review.extend(blast.changed.iter().map(|root| format!("`{root}` changes too")));
     let mut not_proved = vec![after_the_sync(&traced.object)];
+    not_proved.extend_from_slice(&traced.bench.inputs().notes);
     not_proved.extend(blast.unknown.iter().map(|root| format!("`{root}` uses the file and does not render")));
     let proof = Proof {
         base: question.base.revision.to_owned(),
@@ -48,7 +49,7 @@ pub(super) async fn prove(question: &Question<'_>, mut draft: Draft<'_, '_>) -> 
     let origin = Origin {
         tool: traced.root.tool,
         repo: question.repo.to_owned(),
-        path: traced.root.shown().to_owned(),
+        path: traced.root.shown().into_owned(),
         branch: question.branch.to_owned(),
         revision: traced.revision.clone(),
         trail: traced.trail.clone(),

@@ -10,7 +10,7 @@ use crate::model::proposal::{Signal, Tool, Trust};
 use crate::model::refusal::Refusal;
 use crate::model::tree::Tree;
 use crate::render::names::{originals, without_hash};
-use crate::render::{Inputs, Root, roots};
+use crate::render::{Inputs, Root};
 use futures_util::{StreamExt, stream};
 use std::collections::BTreeSet;
 
@@ -19,7 +19,13 @@ const PARALLEL: usize = 2;
 
 /// Finds the one root that makes the running object.
 pub(super) async fn trace<'q>(question: &Question<'q>, budget: &Budget) -> Result<Traced<'q>, Stop> {
+    if question.path.is_none() && !question.values.is_empty() {
+        let text = "values files are given, and no chart that reads them";
+        return Err(Refusal::new("render-failed", text, "name the chart: --path CHART").into());
+    }
     let mut traced = match (question.path, &question.found.lead) {
+        // Values files that a person names say more than a controller does.
+        (Some(path), _) if !question.values.is_empty() => given(question, path, None, budget).await?,
         (Some(path), lead) => {
             let same = |root: &Root| root.path == Root::at(question.base.tree, path).path;
             let led = lead.iter().flat_map(|lead| lead.roots(question.base.tree)).find(same);
@@ -78,11 +84,11 @@ async fn given<'q>(
 ) -> Result<Traced<'q>, Stop> {
     let (root, explains) = match led {
         Some(root) => (root, Explains::Mostly),
-        None => (Root::at(question.base.tree, path), Explains::Wholly),
+        None => (question.given(path)?, Explains::Wholly),
     };
     match judge(question, &root, budget, explains).await? {
         Verdict::Proved(mut traced) => {
-            let signal = Signal { signal: "--path".to_owned(), value: root.shown().to_owned(), trust: Trust::Given };
+            let signal = Signal { signal: "--path".to_owned(), value: root.shown().into_owned(), trust: Trust::Given };
             traced.trail.insert(0, signal);
             Ok(*traced)
         }
@@ -101,7 +107,7 @@ async fn search<'q>(question: &Question<'q>, budget: &Budget) -> Result<Traced<'
     let object = &question.intent.object;
     let tree = question.base.tree;
     let mut mentioned: Vec<Root> = Vec::new();
-    for root in roots(tree) {
+    for root in question.roots() {
         budget.time()?;
         if mentions(tree, &root, object) {
             mentioned.push(root);
@@ -225,7 +231,11 @@ fn outer_first(tree: &Tree, roots: Vec<Root>) -> (Vec<Root>, Vec<Root>) {
         .map(|root| (root, Inputs::reach(tree, root).0))
         .flat_map(|(root, inputs)| inputs.folders.into_iter().filter(|folder| *folder != root.path))
         .collect();
-    roots.into_iter().partition(|root| !inner.contains(&root.path))
+    let is_inner = |root: &Root, all: &[Root]| {
+        inner.contains(&root.path) || all.iter().any(|other| other != root && root.is_part_of(other))
+    };
+    let all = roots.clone();
+    roots.into_iter().partition(|root| !is_inner(root, &all))
 }
 
 /// Bases that another of these roots includes are not what is deployed.
@@ -257,7 +267,12 @@ fn pick<'q>(question: &Question<'q>, mut proved: Vec<Traced<'q>>) -> Option<Resu
     }
     let list = proved.iter().enumerate().map(|(n, traced)| format!("{}. {}", n + 1, traced.root.shown())).collect();
     let text = format!("{} folders make {} exactly as it runs", proved.len(), question.intent.object.qualified());
-    Some(Err(Refusal::new("ambiguous", text, "choose with --choose N, or --path DIR").with_details(list).into()))
+    let hint = if proved.iter().all(|traced| traced.root.tool == Tool::Helm) {
+        "choose with --choose N, or --path CHART --values FILE"
+    } else {
+        "choose with --choose N, or --path DIR"
+    };
+    Some(Err(Refusal::new("ambiguous", text, hint).with_details(list).into()))
 }
 
 /// A cheap look before rendering: some input holds the object's name, or what a prefix, suffix
@@ -265,6 +280,12 @@ fn pick<'q>(question: &Question<'q>, mut proved: Vec<Traced<'q>>) -> Option<Resu
 fn mentions(tree: &Tree, root: &Root, object: &ObjectRef) -> bool {
     let name = without_hash(&object.name);
     let (inputs, refused) = Inputs::reach(tree, root);
+    if root.tool == Tool::Helm {
+        // The chart makes the name.
+        let all = inputs.files.keys().map(String::as_str).chain(tree.below(&root.path).map(|(path, _)| path));
+        let speaks = |path: &str| tree.text(path).is_some_and(|text| text.contains(object.kind.as_str()));
+        return all.into_iter().any(|path| path.ends_with(".tgz") || speaks(path));
+    }
     let below = || tree.below(&root.path).any(|(path, _)| tree.text(path).is_some_and(|text| text.contains(name)));
     if !refused.is_empty() && below() {
         return true;

@@ -142,6 +142,7 @@ pub(super) async fn judge<'q>(
     });
     let text = format!("`{}` at {}{} renders {what}", root.shown(), short(&revision), named.unwrap_or_default());
     let mut trail = vec![Signal { signal: "render".to_owned(), value: text, trust: Trust::Proved }];
+    trail.extend(super::releases::signal(root));
     trail.extend(excused);
     let root = root.clone();
     Ok(Verdict::Proved(Box::new(Traced {

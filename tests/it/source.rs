@@ -115,10 +115,13 @@ async fn ask_seen(
     }
     let found = if crs.is_empty() { Found::default() } else { lead::find(&snapshot, &intent.object)? };
     let deployed: Vec<Candidate<'_>> = deployed.iter().map(|tree| Candidate { revision: DEPLOYED, tree }).collect();
+    let values: Vec<String> =
+        spec["values"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
     locate(&Question {
         base: Candidate { revision: BASE, tree: base },
         deployed: &deployed,
         path: spec["path"].as_str(),
+        values: &values,
         found: &found,
         live,
         intent: &intent,

@@ -1,7 +1,7 @@
 //! One place that could make a field: what to write there.
 
 use super::candidates::Target;
-use crate::model::path::Step;
+use crate::model::path::{Path, Step};
 use crate::model::quantity::Quantity;
 use crate::yaml::scalars::Place;
 use crate::yaml::{YamlError, edit};
@@ -11,6 +11,20 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Spot {
     Yaml(Place),
+    /// A place that has no value yet.
+    New(Place),
+    /// A list that another file has, as a whole: the value goes to `rest` of it.
+    List {
+        place: Place,
+        list: Value,
+        rest: Path,
+    },
+    /// A word of a template's line: from 0, with its bytes in that line.
+    Word {
+        line: usize,
+        start: usize,
+        end: usize,
+    },
     /// A `KEY=value` line, from 0.
     Line(usize),
     /// The whole file.
@@ -30,6 +44,8 @@ pub enum Way {
     Digest,
     /// `KEY=value`, with its key.
     Pair(String),
+    /// The value is a part of the field: what stands around it.
+    Part { before: String, after: String },
 }
 
 /// One place that could make the field.
@@ -76,6 +92,11 @@ impl Candidate {
             Way::Pair(key) => {
                 new.as_str().filter(|text| !text.contains('\n')).map(|text| Value::from(format!("{key}={text}")))
             }
+            Way::Part { before, after } => {
+                let inner = text_of(new).strip_prefix(before.as_str())?.strip_suffix(after.as_str())?.to_owned();
+                let number = inner.parse::<i64>().ok().filter(|_| self.old.is_number());
+                Some(number.map_or_else(|| Value::from(inner), Value::from))
+            }
             Way::Tag | Way::Name | Way::Digest => None,
         }
     }
@@ -87,7 +108,7 @@ impl Candidate {
         match self.way {
             Way::Name => old.0 != new.0,
             Way::Tag | Way::Digest => (old.1, old.2) != (new.1, new.2),
-            Way::Value | Way::Pair(_) => true,
+            Way::Value | Way::Pair(_) | Way::Part { .. } => true,
         }
     }
 
@@ -108,6 +129,16 @@ impl Candidate {
                 (Value::from(format!("{key}={name}:{text}")), Shown::Ends(format!(":{text}")))
             }
             Way::Pair(key) => (Value::from(format!("{key}={text}")), Shown::Is(text)),
+            // What stands around it may be more than is known: it is looked at later.
+            Way::Part { .. } => match &self.old {
+                Value::Number(_) => (Value::from(spare(number)), Shown::Holds(spare(number).to_string())),
+                Value::String(old) if !old.is_empty() => {
+                    let new = spare_text(old, number, &text);
+                    (Value::from(new.as_str()), Shown::Holds(new))
+                }
+                Value::String(_) | Value::Null => (Value::from(text.as_str()), Shown::Holds(text)),
+                _ => return None,
+            },
             Way::Value => match &self.old {
                 Value::Number(_) => (Value::from(spare(number)), Shown::Is(spare(number).to_string())),
                 Value::String(old) if is_image => {
@@ -130,7 +161,28 @@ impl Candidate {
     pub fn apply(&self, text: &str, new: &Value) -> Result<String, YamlError> {
         match &self.spot {
             Spot::Yaml(place) => edit::apply(text, place, &edit::Change::Set(new.clone())),
+            Spot::New(place) => edit::apply(text, place, &edit::Change::Add(new.clone())),
+            Spot::List { place, list, rest } => {
+                let mut whole = list.clone();
+                if let (Some(Step::Item { key, value }), Some(items)) = (rest.0.first(), whole.as_array_mut())
+                    && Path(rest.0[..1].to_vec()).get(list).is_none()
+                {
+                    items.push(serde_json::json!({ key.as_str(): value }));
+                }
+                if !rest.set(&mut whole, new.clone()) {
+                    return Err(YamlError::Missing(rest.to_string()));
+                }
+                edit::apply(text, place, &edit::Change::Add(whole))
+            }
             Spot::Whole => Ok(text_of(new)),
+            Spot::Word { line, start, end } => {
+                let word = edit::render(new);
+                let changed = text.split_inclusive('\n').enumerate().map(|(n, old)| match n == *line {
+                    true => format!("{}{}{}", &old[..*start], word.trim_end(), &old[*end..]),
+                    false => old.to_owned(),
+                });
+                Ok(changed.collect())
+            }
             Spot::Line(number) => {
                 let changed = text.split_inclusive('\n').enumerate().map(|(n, line)| match n == *number {
                     true => format!("{}{}", text_of(new), &line[line.trim_end_matches(['\r', '\n']).len()..]),
@@ -144,9 +196,11 @@ impl Candidate {
     /// `file:place`, as it is listed.
     pub fn shown(&self) -> String {
         match &self.spot {
-            Spot::Yaml(Place { path, inner: None, .. }) => format!("{}: {path}", self.file),
-            Spot::Yaml(Place { path, inner: Some(inner), .. }) => format!("{}: {path} > {inner}", self.file),
-            Spot::Line(number) => format!("{}:{}", self.file, number + 1),
+            Spot::Yaml(place) | Spot::New(place) | Spot::List { place, .. } => match &place.inner {
+                None => format!("{}: {}", self.file, place.path),
+                Some(inner) => format!("{}: {} > {inner}", self.file, place.path),
+            },
+            Spot::Line(number) | Spot::Word { line: number, .. } => format!("{}:{}", self.file, number + 1),
             Spot::Whole => self.file.clone(),
         }
     }
@@ -158,6 +212,7 @@ pub enum Shown {
     Is(String),
     Starts(String),
     Ends(String),
+    Holds(String),
 }
 
 impl Shown {
@@ -170,6 +225,7 @@ impl Shown {
                 text == *wanted || text.starts_with(&format!("{wanted}:")) || text.starts_with(&format!("{wanted}@"))
             }
             Self::Ends(wanted) => text.ends_with(wanted),
+            Self::Holds(wanted) => text.contains(wanted),
         }
     }
 }
@@ -189,12 +245,12 @@ fn spare_text(old: &str, number: usize, text: &str) -> String {
     format!("{slash}{text}{}", if old.ends_with('\n') { "\n" } else { "" })
 }
 
-fn text_of(value: &Value) -> String {
+pub fn text_of(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// The name of a field step.
-pub(super) fn field(step: &Step) -> Option<&str> {
+pub fn field(step: &Step) -> Option<&str> {
     match step {
         Step::Field(name) => Some(name),
         _ => None,

@@ -202,7 +202,7 @@ fn is_identity(path: &Path) -> bool {
 }
 
 /// The same value, although one file writes a number and another its text.
-fn same(a: &Value, b: &Value) -> bool {
+pub fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => a.as_f64() == b.as_f64(),
         (Value::Number(number), Value::String(text)) | (Value::String(text), Value::Number(number)) => {

@@ -58,7 +58,9 @@ pub fn judge(object: &ObjectRef, edits: &[FieldEdit], before: &Value, all: &[Del
         // Nobody asks for another order: start order and `$(NAME)` follow it.
         if is_order(&delta) {
             judged.side_effects.push(delta);
-        } else if edits.iter().any(|edit| delta.path.starts_with(&edit.path) || edit.path.starts_with(&delta.path)) {
+        } else if edits.iter().any(|edit| {
+            delta.path.starts_with(&edit.path) || edit.path.starts_with(&delta.path) || names_item(&delta, edit)
+        }) {
             judged.delta.push(delta);
         } else if is_reference(&delta, object, rename.as_ref()) {
             judged.companions.push(delta);
@@ -69,6 +71,13 @@ pub fn judge(object: &ObjectRef, edits: &[FieldEdit], before: &Value, all: &[Del
     take_images(&mut judged, edits);
     judged.holds = edits.iter().all(|edit| reached(edit, before, &judged.delta));
     judged
+}
+
+/// The merge key of an item that comes into being with the edit: `env[A].name` with `env[A].value`.
+fn names_item(delta: &Delta, edit: &FieldEdit) -> bool {
+    let Some((Step::Field(key), head)) = delta.path.0.split_last() else { return false };
+    let Some(Step::Item { key: own, .. }) = head.last() else { return false };
+    own == key && delta.old.is_none() && edit.old.is_none() && edit.path.0.starts_with(head)
 }
 
 /// Where the same image in another container changes too: a companion that a person must see.

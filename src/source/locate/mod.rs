@@ -6,3 +6,5 @@ pub mod choose;
 mod controlled;
 pub mod place;
 pub mod probe;
+pub mod templates;
+pub mod values;

@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 pub trait Bench {
     /// The current text of an input.
     fn text(&self, file: &str) -> Option<String>;
-    /// The field after rendering with these files; `None` when the render fails or the object is gone.
+    /// The field after rendering with these files, null where the object has none; `None` when the render fails or
+    /// the object is gone.
     fn field(&self, files: BTreeMap<String, String>) -> impl Future<Output = Result<Option<Value>, Stop>>;
 }
 
