@@ -14,6 +14,7 @@ mod model;
 mod parts;
 mod policy;
 mod propose;
+mod propose_clone;
 mod propose_lead;
 mod propose_place;
 mod propose_push;

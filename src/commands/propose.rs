@@ -5,7 +5,7 @@ use super::model::ModelArgs;
 use super::propose_place::{Place, PlaceArgs};
 use super::propose_request::{self, RequestArgs};
 use super::target::Target;
-use super::{Session, propose_lead, propose_push};
+use super::{Session, propose_clone, propose_lead, propose_push};
 use crate::diagnose;
 use crate::error::{Error, Kind, exit};
 use crate::fix;
@@ -18,7 +18,6 @@ use crate::model::proposal::Outcome;
 use crate::output::json::{self, Done};
 use crate::output::{explain_text, patch, propose_text, scan_text};
 use crate::proposal::{self, Advisor};
-use crate::repo::Repo;
 use crate::settings::flags::{LookArgs, ProposalFormat};
 use crate::text::{self, Sanitised, shell_word};
 use crate::ui::Paint;
@@ -90,7 +89,7 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
     }
     let settings = args.model.settings(session)?;
     let intent = args.place.intent.as_deref().map(read_intent).transpose()?;
-    let repo = Repo::discover(&args.place.repo, session.environment.0.clone())?;
+    let repo = propose_clone::open(args, session).await?;
     let remote = repo.remote(args.place.remote.as_deref())?;
     let seen = look::look(&args.look, session).await?;
     let serves = |finding: &Finding| settings.is_some() && fix::model::serves(finding, args.model.use_for());

@@ -6,6 +6,7 @@
 //! as they are: only objects and refs under `refs/aifix/` are added. `git push` itself may write the
 //! remote-tracking ref of the branch that it pushed.
 
+mod clone;
 mod commit;
 mod config;
 mod credential;
@@ -18,6 +19,7 @@ mod remote;
 mod trouble;
 mod url;
 
+pub use clone::is_address;
 pub use config::Remote;
 pub use credential::Credential;
 pub use ignore::{Ignore, matches};

@@ -43,6 +43,21 @@ pub fn state_folder(environment: &Environment) -> Result<PathBuf, Error> {
         })
 }
 
+/// The folder of what can be made again: the XDG cache folder.
+///
+/// # Errors
+/// When there is no home folder either.
+pub fn cache_folder(environment: &Environment) -> Result<PathBuf, Error> {
+    environment
+        .path("XDG_CACHE_HOME")
+        .filter(|path| path.is_absolute())
+        .or_else(|| environment.home().map(|home| home.join(".cache")))
+        .map(|folder| folder.join("aifix"))
+        .ok_or_else(|| {
+            Error::usage("there is no folder for a clone").hint("set XDG_CACHE_HOME to a folder of your own")
+        })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

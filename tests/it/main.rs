@@ -17,6 +17,7 @@ mod codes;
 mod command_line;
 mod completions;
 mod contexts;
+mod controlled;
 #[path = "../lab/expected.rs"]
 mod expected;
 mod explain;
