@@ -213,7 +213,7 @@ impl Walk<'_> {
                 self.go_on(Err(Refusal::new(
                     "unsupported-renderer",
                     format!("`{file}` renders Helm charts (`{name}`)"),
-                    "name the folder whose manifests are in Git: --path DIR",
+                    "name the chart itself: --path CHART --values FILE",
                 )))?;
             }
         }

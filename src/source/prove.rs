@@ -49,7 +49,7 @@ pub(super) async fn prove(question: &Question<'_>, mut draft: Draft<'_, '_>) -> 
     let origin = Origin {
         tool: traced.root.tool,
         repo: question.repo.to_owned(),
-        path: traced.root.shown().into_owned(),
+        path: traced.root.folder().to_owned(),
         branch: question.branch.to_owned(),
         revision: traced.revision.clone(),
         trail: traced.trail.clone(),

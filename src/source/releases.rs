@@ -54,7 +54,10 @@ pub(super) fn signal(root: &Root) -> Option<Signal> {
     let release = root.release.as_deref()?;
     Some(Signal {
         signal: "Helm release".to_owned(),
-        value: format!("{}/{}", release.namespace, release.name),
+        value: match root.values_files().as_slice() {
+            [] => format!("{}/{}", release.namespace, release.name),
+            files => format!("{}/{} with {}", release.namespace, release.name, crate::text::and(files)),
+        },
         trust: Trust::Claimed,
     })
 }

@@ -1,10 +1,11 @@
 //! Charts are rendered as their releases say.
 
 use super::source::{in_memory, tools};
+use aifix::doors::files;
 use aifix::model::object::ObjectRef;
 use aifix::model::path::Path;
 use aifix::model::proposal::Tool;
-use aifix::render::{Field, Overlay, Release, Root, Stop, Values, Workbench};
+use aifix::render::{Field, Overlay, Release, Root, Stop, Tools, Values, Workbench};
 use serde_json::Value;
 
 const CONFIG: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\n  \
@@ -99,4 +100,84 @@ async fn a_name_from_the_cluster_is_never_a_flag() {
     let Err(Stop::Refused(refusal)) = render(&[], release, &[]).await else { panic!() };
     assert_eq!(refusal.code, "render-failed");
     assert!(refusal.details[0].contains("invalid release name"), "{refusal:?}");
+}
+
+async fn refused(more: &[(&str, &str)], values: Vec<Values>) -> String {
+    match render(more, Release { values, ..Release::default() }, &[]).await {
+        Err(Stop::Refused(refusal)) => refusal.code.to_owned(),
+        other => panic!("{more:?}: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_chart_reads_nothing_outside_the_repository() {
+    let depends = |on: &str| format!("apiVersion: v2\nname: web\nversion: 0.1.0\ndependencies:\n- {on}\n");
+    let (outside, absent) = (
+        depends("{name: x, version: 1.0.0, repository: 'file://../../x'}"),
+        depends("{name: x, version: 1.0.0, repository: 'https://127.0.0.1:1/'}"),
+    );
+    for (more, wanted) in [
+        (("c/templates/b.yaml", "->/etc/passwd"), "path-escape"),
+        (("c/templates/b.yaml", "->../../../../etc/hostname"), "path-escape"),
+        (("c/templates/sub", "->/etc"), "path-escape"),
+        (("c/charts", "->../.."), "path-escape"),
+        (("c/templates/loop", "->.."), "render-limit"),
+        (("c/templates/gone.yaml", "->nowhere.yaml"), "render-failed"),
+        (("c/values.schema.json", r#"{"$ref": "file:///etc/hostname"}"#), "remote-source"),
+        (("c/values.schema.json", r#"{"properties": {"a": {"$ref": "http://127.0.0.1:1/a"}}}"#), "remote-source"),
+        (("c/templates/b.yaml", "a: {{ getHostByName \"localhost\" }}"), "nondeterministic"),
+        (("c/Chart.yaml", outside.as_str()), "path-escape"),
+        (("c/Chart.yaml", absent.as_str()), "remote-source"),
+        (("c/Chart.yaml", "name: {{ x }}\n"), "yaml-unsafe"),
+    ] {
+        assert_eq!(refused(&[more], Vec::new()).await, wanted, "{more:?}");
+    }
+    for (file, wanted) in
+        [("/etc/passwd", "path-escape"), ("../x.yaml", "path-escape"), ("c/none.yaml", "render-failed")]
+    {
+        assert_eq!(refused(&[], vec![Values::File(file.to_owned())]).await, wanted, "{file}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_templates_ask_for_is_followed_too() {
+    let asks = (
+        "c/templates/b.yaml",
+        "apiVersion: v1\nkind: X\nmetadata: {name: b}\na: {{ .Files.Get \"canary\" | quote }}\n",
+    );
+    assert_eq!(refused(&[asks, ("c/canary", "->/etc/hostname")], Vec::new()).await, "path-escape");
+    // Nobody asks for it.
+    assert!(render(&[("c/canary", "->/etc/hostname")], Release::default(), &[]).await.is_ok());
+    let objects =
+        render(&[asks, ("c/canary", "->../shared/canary"), ("shared/canary", "yes")], Release::default(), &[]).await;
+    let objects = objects.unwrap();
+    assert_eq!(objects.iter().find(|object| object["kind"] == "X").map(|object| &object["a"]), Some(&"yes".into()));
+}
+
+#[tokio::test]
+async fn a_helm_that_prints_without_end_is_ended() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = files::Scratch::new().unwrap();
+    let program = scratch.path().join("helm");
+    files::write_scratch(&program, b"#!/bin/sh\nexec /usr/bin/yes aifix\n").unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let (tree, tools) = (in_memory(&CHART), Tools::new(None, None, Some(program)));
+    let bench = Workbench::new(&tree, &Root::chart("c", Release::default()), &tools).unwrap();
+    let Err(Stop::Refused(refusal)) = bench.render(&Overlay::new()).await else { panic!() };
+    assert_eq!(refusal.code, "render-limit");
+    let tools = Tools::new(None, None, None);
+    let bench = Workbench::new(&tree, &Root::chart("c", Release::default()), &tools).unwrap();
+    let Err(Stop::Refused(refusal)) = bench.render(&Overlay::new()).await else { panic!() };
+    assert_eq!((refusal.code, refusal.hint.contains("helm.sh")), ("tool-missing", true));
+}
+
+#[tokio::test]
+async fn what_is_looked_up_in_the_cluster_is_said() {
+    let lookup = ("c/templates/b.yaml", "{{ if lookup \"v1\" \"Secret\" \"a\" \"b\" }}x{{ end }}");
+    let (tree, tools) = (in_memory(&[CHART.as_slice(), &[lookup]].concat()), tools());
+    let bench = Workbench::new(&tree, &Root::chart("c", Release::default()), &tools).unwrap();
+    assert_eq!(
+        bench.inputs().notes,
+        ["what `c/templates/b.yaml` looks up in the cluster: it renders empty here (`lookup`)"]
+    );
 }
