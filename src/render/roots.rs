@@ -90,6 +90,14 @@ impl Root {
         values.filter_map(|values| if let Values::File(file) = values { Some(file.as_str()) } else { None }).collect()
     }
 
+    /// Roots that make the objects with the values of its release.
+    pub fn feeds(&self) -> impl Iterator<Item = &Self> {
+        self.release.iter().flat_map(|release| &release.values).filter_map(|values| match values {
+            Values::Field(field) | Values::Set { value: field, .. } => Some(&*field.root),
+            Values::File(_) | Values::Fixed(_) => None,
+        })
+    }
+
     /// Whether it is what `other` is built on: the same chart, with values files that are all among the other's.
     pub fn is_part_of(&self, other: &Self) -> bool {
         let (own, others) = (self.values_files(), other.values_files());

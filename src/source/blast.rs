@@ -107,7 +107,7 @@ pub(super) async fn between(
         if !uses(&sibling.bench) && !there.as_ref().is_ok_and(uses) {
             continue;
         }
-        let name = sibling.root.shown().to_owned();
+        let name = sibling.root.shown().into_owned();
         budget.probe()?;
         let before = refused_is_none(sibling.bench.render(&Overlay::new()).await)?;
         let after = match there {
@@ -122,7 +122,7 @@ pub(super) async fn between(
     }
     // One that could not be read before may be read again now.
     for other in unread.iter().filter(|other| files.iter().any(|file| other.may_use(file, own))) {
-        let name = other.root.shown().to_owned();
+        let name = other.root.shown().into_owned();
         match Workbench::new(after, &other.root, question.tools) {
             Ok(_) => blast.changed.push(name),
             Err(_) => blast.unknown.push(name),

@@ -32,7 +32,7 @@ pub(super) async fn trace<'q>(question: &Question<'q>, budget: &Budget) -> Resul
             given(question, path, led, budget).await?
         }
         (None, Some(lead)) => follow(question, lead, budget).await?,
-        (None, None) => search(question, budget).await?,
+        (None, None) => search(question, None, budget).await?,
     };
     traced.trail.splice(0..0, question.found.trail.iter().cloned());
     Ok(traced)
@@ -86,9 +86,16 @@ async fn given<'q>(
         Some(root) => (root, Explains::Mostly),
         None => (question.given(path)?, Explains::Wholly),
     };
+    let signal = Signal { signal: "--path".to_owned(), value: root.folder().to_owned(), trust: Trust::Given };
+    // Nothing is said of the values: those beside the chart are tried.
+    let is_known = || question.roots().iter().any(|known| known.path == root.path);
+    if explains == Explains::Wholly && root.tool == Tool::Helm && question.values.is_empty() && is_known() {
+        let mut traced = search(question, Some(&root), budget).await?;
+        traced.trail.insert(0, signal);
+        return Ok(traced);
+    }
     match judge(question, &root, budget, explains).await? {
         Verdict::Proved(mut traced) => {
-            let signal = Signal { signal: "--path".to_owned(), value: root.shown().into_owned(), trust: Trust::Given };
             traced.trail.insert(0, signal);
             Ok(*traced)
         }
@@ -102,14 +109,14 @@ async fn given<'q>(
     }
 }
 
-/// Asks every root that mentions the object.
-async fn search<'q>(question: &Question<'q>, budget: &Budget) -> Result<Traced<'q>, Stop> {
+/// Asks every root that mentions the object; with `chart`, every release of that chart.
+async fn search<'q>(question: &Question<'q>, chart: Option<&Root>, budget: &Budget) -> Result<Traced<'q>, Stop> {
     let object = &question.intent.object;
     let tree = question.base.tree;
     let mut mentioned: Vec<Root> = Vec::new();
     for root in question.roots() {
         budget.time()?;
-        if mentions(tree, &root, object) {
+        if chart.map_or_else(|| mentions(tree, &root, object), |chart| chart.path == root.path) {
             mentioned.push(root);
         }
     }

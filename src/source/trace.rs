@@ -7,7 +7,7 @@ use super::{Budget, Candidate, Question, Stop, short};
 use crate::model::intent::{FieldEdit, Op};
 use crate::model::object::ObjectRef;
 use crate::model::path::{Path, Step};
-use crate::model::proposal::{Delta, Signal, Trust};
+use crate::model::proposal::{Delta, Signal, Tool, Trust};
 use crate::model::refusal::Refusal;
 use crate::render::compare::{Disagreement, canonical, disagreements, reference, same_value, same_written};
 use crate::render::names::find;
@@ -257,7 +257,10 @@ pub(super) fn not_explained(question: &Question<'_>, differs: &Differs) -> Refus
             short(question.base.revision),
             question.intent.object.qualified()
         ),
-        "sync first, or name another folder: --path DIR",
+        match root.tool {
+            Tool::Helm => "sync first, or name the chart and its values: --path CHART --values FILE",
+            Tool::Plain | Tool::Kustomize => "sync first, or name another folder: --path DIR",
+        },
     )
     .with_details(details.collect())
 }

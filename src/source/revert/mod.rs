@@ -108,7 +108,7 @@ pub async fn revert(ask: &Ask<'_>) -> Result<Reverted, Stop> {
     let origin = Origin {
         tool: scene.root_of(&after_tree).tool,
         repo: ask.question.repo.to_owned(),
-        path: scene.root.shown().to_owned(),
+        path: scene.root.folder().to_owned(),
         branch: ask.question.branch.to_owned(),
         revision: ask.question.base.revision.to_owned(),
         trail,
