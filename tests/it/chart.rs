@@ -1,5 +1,6 @@
 //! Charts are rendered as their releases say.
 
+use super::harness::{Sandbox, oom_manifest, recorded};
 use super::source::{in_memory, tools};
 use aifix::doors::files;
 use aifix::model::object::ObjectRef;
@@ -180,4 +181,35 @@ async fn what_is_looked_up_in_the_cluster_is_said() {
         bench.inputs().notes,
         ["what `c/templates/b.yaml` looks up in the cluster: it renders empty here (`lookup`)"]
     );
+}
+
+#[test]
+fn a_chart_is_found_from_the_command_line_or_named_with_its_values() {
+    let sandbox = Sandbox::new();
+    sandbox.repository(&[
+        ("c/Chart.yaml", CHART[0].1),
+        ("c/templates/web.yaml", &oom_manifest().replace("32Mi", "{{ .Values.memory }}")),
+        ("envs/dev.yaml", "memory: 16Mi\n"),
+        ("envs/prod.yaml", "# Production.\nmemory: 32Mi   # small nodes\n"),
+    ]);
+    let helm = tools().helm.unwrap();
+    let path = format!("{}:{}", helm.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let propose = |more: &[&str]| {
+        let mut command = sandbox.command(env!("CARGO_BIN_EXE_aifix"));
+        command.env("PATH", &path).args(["propose", "deployment/web", "--from", &recorded("oom-killed")]).args(more);
+        let output = command.current_dir(sandbox.path("work")).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    };
+    for more in [&[][..], &["--path", "c"], &["--path", "c", "--values", "envs/prod.yaml"]] {
+        let (code, text) = propose(more);
+        assert_eq!(code, Some(0), "{text}");
+        for part in ["+memory: 64Mi   # small nodes", "-memory: 32Mi   # small nodes", "envs/prod.yaml", "helm 3."] {
+            assert!(text.contains(part), "{part:?} is not in:\n{text}");
+        }
+    }
+    let (code, text) = propose(&["--path", "c", "--values", "envs/dev.yaml"]);
+    assert!(code == Some(4) && text.contains("drifted-field"), "{text}");
+    let (code, text) = propose(&["--values", "envs/prod.yaml"]);
+    assert!(code == Some(2) && text.contains("--path"), "{text}");
 }
