@@ -21,8 +21,8 @@ impl Flux {
         }
         let flux = Self { namespace: Namespace::new(name) };
         flux.apply(&json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "git"}, "stringData": {
-            "username": lab("AIFIX_LAB_GIT_READER_USER"),
-            "password": lab("AIFIX_LAB_GIT_READER_PASSWORD"),
+            "username": repository.reader.0,
+            "password": repository.reader.1,
         }}));
         flux.apply(&json!({"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository", "metadata": {"name": "shop"}, "spec": {
             "url": repository.url(), "ref": {"branch": "main"}, "secretRef": {"name": "git"}, "interval": "10m",

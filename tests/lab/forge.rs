@@ -16,7 +16,7 @@ struct Shop {
 }
 
 /// As the keeper, who may do everything.
-fn api(method: &str, path: &str, body: &Value) -> Value {
+pub(crate) fn api(method: &str, path: &str, body: &Value) -> Value {
     let user = format!("{}:{}", lab("AIFIX_LAB_GITEA_ADMIN"), lab("AIFIX_LAB_GITEA_ADMIN_PASSWORD"));
     let url = format!("{}/api/v1/{path}", lab("AIFIX_LAB_GITEA_URL"));
     let mut command = Command::new("curl");

@@ -122,35 +122,42 @@ const GIT_ENVIRONMENT: [(&str, &str); 7] = [
     ("GIT_COMMITTER_EMAIL", "ada@example.com"),
 ];
 
-/// A remote on the laboratory's Git server (HTTP, basic authentication) and a clone of it.
+/// A remote on a server of the laboratory (HTTP, basic authentication) and a clone of it.
 pub(crate) struct Repository {
     root: tempfile::TempDir,
+    /// Who may read it, and the password.
+    pub(crate) reader: (String, String),
 }
 
 impl Repository {
-    /// `files` are committed on `main` and pushed.
+    /// On the Git server: `files` are committed on `main` and pushed.
     pub(crate) fn new(name: &str, files: &[(&str, String)]) -> Self {
-        let root = tempfile::tempdir().unwrap();
-        let repository = Self { root };
         let name = format!("{name}-{}.git", std::process::id());
         let bare = Path::new(&lab("AIFIX_LAB_GIT_DIR")).join(&name);
         run(Command::new("git").args(["init", "-q", "--bare", "-b", "main"]).arg(&bare));
         let url = format!("{}/{name}", lab("AIFIX_LAB_GIT_URL").trim_end_matches('/'));
+        let reader = (lab("AIFIX_LAB_GIT_READER_USER"), lab("AIFIX_LAB_GIT_READER_PASSWORD"));
+        Self::fill(&url, &(lab("AIFIX_LAB_GIT_USER"), lab("AIFIX_LAB_GIT_PASSWORD")), reader, files)
+    }
+
+    /// The same at an empty repository of the forge, whose path is given.
+    pub(crate) fn at_the_forge(path: &str, files: &[(&str, String)]) -> Self {
+        let login = (lab("AIFIX_LAB_GITEA_USER"), lab("AIFIX_LAB_GITEA_TOKEN"));
+        Self::fill(&format!("{}/{path}.git", lab("AIFIX_LAB_GITEA_URL")), &login.clone(), login, files)
+    }
+
+    fn fill(url: &str, login: &(String, String), reader: (String, String), files: &[(&str, String)]) -> Self {
+        let repository = Self { root: tempfile::tempdir().unwrap(), reader };
         let work = repository.work();
         fs::create_dir(&work).unwrap();
         repository.git(&["init", "-q", "-b", "main"]);
         // The password comes from a credential helper, as on a workstation.
         let (scheme, rest) = url.split_once("://").unwrap();
-        let stored = format!(
-            "{scheme}://{}:{}@{}\n",
-            lab("AIFIX_LAB_GIT_USER"),
-            lab("AIFIX_LAB_GIT_PASSWORD"),
-            rest.split('/').next().unwrap()
-        );
+        let stored = format!("{scheme}://{}:{}@{}\n", login.0, login.1, rest.split('/').next().unwrap());
         let file = repository.root.path().join("credentials");
         fs::write(&file, stored).unwrap();
         repository.git(&["config", "credential.helper", &format!("store --file={}", file.display())]);
-        repository.git(&["remote", "add", "origin", &url]);
+        repository.git(&["remote", "add", "origin", url]);
         for (path, text) in files {
             let path = work.join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -1,7 +1,8 @@
 //! The whole road with Flux: a kill, a fix in the overlay, a merge, and Flux heals.
 
 use crate::flux::{Flux, PATIENCE};
-use crate::kit::{Namespace, Repository, aifix, failing, faults, run, wait};
+use crate::forge::api;
+use crate::kit::{Namespace, Repository, aifix, failing, faults, lab, run, wait};
 use crate::rights::bound_to;
 use serde_json::{Value, json};
 use std::fs;
@@ -156,4 +157,38 @@ fn a_commit_that_does_not_build_is_found_and_what_runs_goes_on() {
         let evidence = report["findings"][0]["evidence"].to_string();
         assert!(evidence.contains(&format!("attempted main@sha1:{bad}, last applied main@sha1:{good}")), "{evidence}");
     }
+}
+
+#[test]
+fn a_pull_request_that_is_merged_at_the_forge_is_what_flux_applies() {
+    if lab("AIFIX_LAB_GITEA_URL").is_empty() {
+        return;
+    }
+    let namespace = Namespace::new("pull");
+    let owner = lab("AIFIX_LAB_GITEA_USER");
+    let path = format!("{owner}/{}", namespace.0);
+    api("POST", &format!("admin/users/{owner}/repos"), &json!({"name": namespace.0, "private": true}));
+    let repository = Repository::at_the_forge(&path, &files(&namespace.0, "32Mi"));
+    let Some(flux) = Flux::follow(&repository, "pull-flux", "./overlays/prod") else { return };
+    let work = repository.work();
+    wait_for_the_kill(&namespace, &work);
+    let words = ["propose", "-n", &namespace.0, "--push", "--yes=review", "--pr", "-o", "json"];
+    let report = aifix(&work, &words).exits(0).json();
+    let proposal = &report["proposals"][0];
+    assert_eq!(proposal["edits"][0]["file"], "overlays/prod/limits.yaml", "{report:#}");
+    let pull = format!("repos/{path}/pulls/{}", proposal["pullRequest"]["number"]);
+
+    // A person calls it ready and merges it; Flux looks when it is told what the proposal said.
+    api("PATCH", &pull, &json!({"title": "Raise the limit of the cart"}));
+    wait("a pull request that can be merged", PATIENCE, || {
+        let seen = api("GET", &pull, &Value::Null);
+        if seen["mergeable"] == true { Ok(()) } else { Err(seen.to_string()) }
+    });
+    api("POST", &format!("{pull}/merge"), &json!({"Do": "squash", "delete_branch_after_merge": true}));
+    flux.reconcile();
+    namespace.kubectl(&["rollout", "status", "--timeout=90s", "deployment/cart"]);
+    wait("a healthy namespace", PATIENCE, || {
+        let ran = aifix(&work, &["scan", "-n", &namespace.0]);
+        if ran.code == 0 { Ok(()) } else { Err(ran.out) }
+    });
 }
