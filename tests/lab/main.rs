@@ -25,3 +25,4 @@ mod model;
 mod overlay;
 mod rights;
 mod road_flux;
+mod road_helm;
