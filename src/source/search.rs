@@ -261,6 +261,14 @@ fn outermost(mut proved: Vec<Traced<'_>>) -> Vec<Traced<'_>> {
     if proved.iter().any(|traced| traced.reference.namespace.is_some()) {
         proved.retain(|traced| traced.reference.namespace.is_some());
     }
+    // What runs beats what is like it but for the asked fields: that may be another environment.
+    if proved.iter().any(|traced| traced.runs) {
+        let (mut runs, alike): (Vec<_>, Vec<_>) = proved.into_iter().partition(|traced| traced.runs);
+        let said = alike.iter().map(|other| format!("`{}` differs only in what is to change", other.root.shown()));
+        let said: Vec<String> = said.collect();
+        runs.iter_mut().for_each(|traced| traced.review.extend(said.iter().cloned()));
+        return runs;
+    }
     proved
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Traced<'t> {
     pub(super) review: Vec<String>,
     /// Where the asked fields differ from what runs.
     differs: Vec<Disagreement>,
+    /// Some revision of it is what runs in the asked fields, too.
+    pub(super) runs: bool,
 }
 
 impl Traced<'_> {
@@ -125,6 +127,7 @@ pub(super) async fn judge<'q>(
         }
     }
     let wholly = proved.is_some();
+    let runs = wholly || mostly.is_some();
     // Only the field itself differs: `check_targets` says why.
     let (revision, excused) = match proved.or(mostly) {
         Some(proved) => proved,
@@ -155,6 +158,7 @@ pub(super) async fn judge<'q>(
         trail,
         review: Vec::new(),
         differs,
+        runs,
     })))
 }
 
