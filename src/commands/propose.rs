@@ -35,6 +35,7 @@ Examples:
   aifix propose deployment/web -n prod  this object
   aifix propose deploy/web --push       ask, then push the branch
   aifix propose deploy/web --push --pr  and open a pull request
+  aifix propose deploy/web --revert     take back the commit that broke it
   aifix propose --all --push --yes      in CI: every fix that facts decide")]
 pub struct ProposeArgs {
     /// The failing object: KIND/NAME or KIND NAME [default: the one fixable root cause]
@@ -48,6 +49,10 @@ pub struct ProposeArgs {
     /// Answer yes: to fixes that facts decide, or with `review` also to those a person should look at
     #[arg(long, value_enum, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "safe", requires = "push")]
     pub yes: Option<Yes>,
+
+    /// Take back the one commit that broke it, instead of changing a field
+    #[arg(long, conflicts_with_all = ["all", "intent"])]
+    pub revert: bool,
 
     /// Every fixable root cause, worst first, one branch each
     #[arg(long, conflicts_with = "object")]
@@ -87,13 +92,17 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
         return Err(Error::usage("a question can't be asked while stdout is for another program")
             .hint("add --yes, or leave --output away"));
     }
-    let settings = args.model.settings(session)?;
+    let settings = if args.revert { None } else { args.model.settings(session)? };
     let intent = args.place.intent.as_deref().map(read_intent).transpose()?;
     let repo = propose_clone::open(args, session).await?;
     let remote = repo.remote(args.place.remote.as_deref())?;
     let seen = look::look(&args.look, session).await?;
-    let serves = |finding: &Finding| settings.is_some() && fix::model::serves(finding, args.model.use_for());
-    let findings = pick(args, target.as_ref(), &seen, serves, session).await?;
+    let serves =
+        |finding: &Finding| args.revert || settings.is_some() && fix::model::serves(finding, args.model.use_for());
+    let mut findings = pick(args, target.as_ref(), &seen, serves, session).await?;
+    if args.revert {
+        findings.truncate(1);
+    }
     if findings.is_empty() {
         return nothing_to_fix(args, target.as_ref(), &seen, session);
     }

@@ -165,6 +165,8 @@ impl Place {
             policies: &self.policies,
             program: &self.program,
             model,
+            history: &self.repo,
+            revert: args.revert,
             intent,
         }
     }

@@ -6,7 +6,7 @@ use crate::model::object::ObjectRef;
 use crate::text;
 
 /// Kinds and the short names that kubectl gives them.
-const KINDS: [(&str, &[&str]); 22] = [
+const KINDS: [(&str, &[&str]); 26] = [
     ("Pod", &["po", "pods"]),
     ("Deployment", &["deploy", "deployments"]),
     ("ReplicaSet", &["rs", "replicasets"]),
@@ -29,6 +29,10 @@ const KINDS: [(&str, &[&str]); 22] = [
     ("LimitRange", &["limits", "limitranges"]),
     ("Node", &["no", "nodes"]),
     ("Namespace", &["ns", "namespaces"]),
+    ("Kustomization", &["ks", "kustomizations"]),
+    ("HelmRelease", &["hr", "helmreleases"]),
+    ("GitRepository", &["gitrepo", "gitrepositories"]),
+    ("Application", &["app", "apps", "applications"]),
 ];
 
 /// All kinds, as Kubernetes writes them.

@@ -1,4 +1,4 @@
-//! One commit, as histories tell of it.
+//! One commit and its files, as histories tell of them.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -31,4 +31,14 @@ impl Commit {
     pub fn short(&self) -> &str {
         self.id.get(..7).unwrap_or(&self.id)
     }
+}
+
+/// One file of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileAt {
+    Here(Vec<u8>),
+    /// There is no regular file of this name.
+    Absent,
+    /// It is too large, or its object is not in this clone.
+    Unread,
 }

@@ -1,6 +1,7 @@
 //! A proved change of files, ready to be shown.
 
 use super::finding::Finding;
+use super::history::Commit;
 use super::intent::{Disposition, Intent};
 use super::object::ObjectRef;
 use super::path::Path;
@@ -104,6 +105,8 @@ pub struct Proof {
     pub companions: Vec<Delta>,
     /// Fields that differ between two renders of the same input.
     pub noise: usize,
+    /// The first of them, as `Secret prod/web data.password`.
+    pub masked: Vec<String>,
     /// Other roots of the repository that were rendered and stay the same.
     pub siblings: Vec<String>,
     /// Renders that were made.
@@ -167,6 +170,8 @@ pub struct Proposal {
     pub objects: Vec<ObjectChange>,
     pub proof: Proof,
     pub next: Next,
+    /// The commit that it takes back, instead of changing a field.
+    pub reverts: Option<Commit>,
     /// What the policies say of it; never a denial.
     pub evaluation: Evaluation,
     /// What a model was asked, when its answer is the intent: `{host, model, request}`; redacted.

@@ -91,6 +91,7 @@ fn proposed(proposal: &Proposal, done: &Done) -> Result<Value, Error> {
         "diff": patch::text(proposal),
         "proof": to_value(&proposal.proof)?,
         "next": to_value(&proposal.next)?,
+        "reverts": to_value(&proposal.reverts)?,
         "verdicts": to_value(&proposal.evaluation.verdicts)?,
         "policies": to_value(&proposal.evaluation.policies)?,
         "disposition": to_value(&proposal.disposition)?,

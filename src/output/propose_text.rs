@@ -3,7 +3,7 @@
 use super::{diff, scan_text, verdicts};
 use crate::model::finding::Finding;
 use crate::model::intent::{Author, Disposition};
-use crate::model::proposal::{Delta, Origin, Proof, Proposal, Trust};
+use crate::model::proposal::{Delta, Origin, Proposal, Trust};
 use crate::model::refusal::Refusal;
 use crate::redact;
 use crate::text::{self, Sanitised};
@@ -28,7 +28,7 @@ pub fn proposed(page: &mut Page, proposal: &Proposal, width: usize) {
     page.end();
     deltas(page, "renders", &proposal.proof.delta, width);
     deltas(page, "with it", &proposal.proof.companions, width);
-    proof(page, &proposal.proof, width);
+    proof(page, proposal, width);
     verdicts::summary(page, &proposal.evaluation);
     verdicts::write(page, &proposal.evaluation, width);
     for words in &proposal.proof.not_proved {
@@ -110,17 +110,30 @@ fn deltas(page: &mut Page, label: &str, deltas: &[Delta], width: usize) {
     }
 }
 
-fn proof(page: &mut Page, proof: &Proof, width: usize) {
+fn proof(page: &mut Page, proposal: &Proposal, width: usize) {
+    let proof = &proposal.proof;
+    let holds = match &proposal.reverts {
+        None => "with the edit this field changes, and nothing else".to_owned(),
+        Some(commit) => {
+            format!("with {} taken back it renders as before it; all that changes is named", commit.short())
+        }
+    };
     let renderer = if proof.renderer.is_empty() { "plain manifests" } else { &proof.renderer };
-    let mut words = format!(
-        "{} ({renderer}, base {}): with the edit this field changes, and nothing else",
-        text::count(proof.renders, "render"),
-        short(&proof.base)
-    );
+    let mut words =
+        format!("{} ({renderer}, base {}): {holds}", text::count(proof.renders, "render"), short(&proof.base));
     if !proof.siblings.is_empty() {
         words.push_str(&format!("; unchanged: {}", text::and(&proof.siblings[..proof.siblings.len().min(5)])));
     }
     row(page, "proof", &words, width);
+    if proof.noise > 0 {
+        let fields = text::count(proof.noise, "field");
+        row(
+            page,
+            "",
+            &format!("not compared, as they differ between two renders: {fields}: {}", text::and(&proof.masked)),
+            width,
+        );
+    }
 }
 
 fn disposition(page: &mut Page, proposal: &Proposal, width: usize) {

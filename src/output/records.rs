@@ -166,6 +166,12 @@ impl Told<'_> {
                 &format!("{kind}/{name}: {place}: {} -> {}", value(delta, "/old"), value(delta, "/new")),
             );
         }
+        for words in items(proof, "/siblings").iter().filter_map(Value::as_str) {
+            self.row("unchanged", words);
+        }
+        for words in items(proof, "/masked").iter().filter_map(Value::as_str) {
+            self.row("unstable", words);
+        }
         for words in items(proof, "/notProved").iter().filter_map(Value::as_str) {
             self.row("unproved", words);
         }

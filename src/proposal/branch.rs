@@ -15,6 +15,8 @@ pub struct Place<'p> {
     pub repo: &'p str,
     pub base: &'p str,
     pub root: &'p str,
+    /// The commit that is taken back; empty: none.
+    pub reverts: &'p str,
 }
 
 /// `aifix/<namespace>/<kind>-<name>/<code>-<8 hex>`. The same proposal always gets the same name,
@@ -32,6 +34,7 @@ pub fn name(finding: &Finding, object: &ObjectRef, edits: &[Edit], place: &Place
             hash.update([0]);
         }
     }
+    hash.update(place.reverts.as_bytes());
     let digest = hash.finalize().iter().take(4).fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex

@@ -10,6 +10,12 @@ use std::sync::LazyLock;
 /// Columns of a subject at most.
 const SUBJECT: usize = 72;
 
+/// Changed fields that are listed at most; the record has all.
+const LISTED: usize = 40;
+
+/// Folders or fields that are named at most.
+const FEW: usize = 5;
+
 /// The whole message. Foreign text (evidence, names) stands inside a fence that it can't close,
 /// never at a line's start, where forges and runners read commands.
 /// `record` is the hash of the record's entry `proposed`.
@@ -19,17 +25,34 @@ pub fn write(proposal: &Proposal, record: &str) -> String {
     let mut out = subject(proposal);
     out.push_str("\n\n");
     out.push_str(&paragraph(&proposal.intent.why));
+    if let Some(commit) = &proposal.reverts {
+        out.push_str(&format!("\n\nThis reverts commit {}, for the files of one folder.", commit.id));
+    }
     out.push_str("\n\nFound on the cluster:\n");
     out.push_str(&fenced(&facts));
     out.push_str("\nRendered before and after:\n");
-    out.push_str(&fenced(
-        &proposal.proof.delta.iter().chain(&proposal.proof.companions).map(delta).collect::<Vec<_>>(),
-    ));
+    let deltas: Vec<String> = proposal.proof.delta.iter().chain(&proposal.proof.companions).map(delta).collect();
+    let mut listed = deltas.iter().take(LISTED).cloned().collect::<Vec<_>>();
+    if deltas.len() > LISTED {
+        listed.push(format!("and {} more", text::count(deltas.len() - LISTED, "field")));
+    }
+    out.push_str(&fenced(&listed));
     let renderer = if proposal.proof.renderer.is_empty() { "plain manifests" } else { &proposal.proof.renderer };
+    let proof = &proposal.proof;
     out.push_str(&format!(
-        "\nProved with {} ({renderer}); nothing else changes.\n",
-        text::count(proposal.proof.renders, "render")
+        "\nProved with {} ({renderer}) on {}; nothing else changes.\n",
+        text::count(proof.renders, "render"),
+        proof.base.get(..10).unwrap_or(&proof.base)
     ));
+    if !proof.siblings.is_empty() {
+        let same: Vec<&String> = proof.siblings.iter().take(FEW).collect();
+        out.push_str(&format!("- {}\n", paragraph(&format!("unchanged: {}", text::and(&same)))));
+    }
+    if !proof.masked.is_empty() {
+        let masked: Vec<&String> = proof.masked.iter().take(FEW).collect();
+        let words = format!("not compared, as it differs between two renders: {}", text::and(&masked));
+        out.push_str(&format!("- {}\n", paragraph(&words)));
+    }
     for words in proposal.intent.review.iter().chain(&proposal.proof.not_proved) {
         out.push_str(&format!("- {}\n", paragraph(words)));
     }
@@ -45,8 +68,12 @@ pub fn write(proposal: &Proposal, record: &str) -> String {
     format!("{out}Aifix-Record: {record}\n")
 }
 
-/// `Deployment prod/web: raise the memory limit to 64Mi`, at most 72 columns.
+/// `Deployment prod/web: raise the memory limit to 64Mi` or `Revert "Lower the limit"`, at most 72 columns.
 pub fn subject(proposal: &Proposal) -> String {
+    if let Some(commit) = &proposal.reverts {
+        let clipped = text::clip(&tame(Sanitised::line(&commit.subject).as_str()), SUBJECT - "Revert \"\"".len());
+        return format!("Revert \"{clipped}\"");
+    }
     let object = proposal.intent.object.qualified();
     let mut words = proposal.intent.subject.chars();
     let lower: String = words.next().map(|c| c.to_lowercase().chain(words).collect()).unwrap_or_default();

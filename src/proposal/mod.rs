@@ -3,6 +3,7 @@
 pub mod branch;
 pub mod message;
 pub mod record;
+mod revert;
 
 use crate::error::Error;
 use crate::fix;
@@ -11,7 +12,7 @@ use crate::llm::{Budget, Client};
 use crate::model::finding::Finding;
 use crate::model::intent::{Author, Disposition, Intent};
 use crate::model::object::ObjectRef;
-use crate::model::proposal::{Outcome, Proposal};
+use crate::model::proposal::{Outcome, Proposal, Signal, Trust};
 use crate::model::refusal::Refusal;
 use crate::model::snapshot::Snapshot;
 use crate::model::tree::Tree;
@@ -54,6 +55,10 @@ pub struct Ground<'g> {
     pub program: &'g std::path::Path,
     /// The model that may be asked, and for what.
     pub model: Option<Advisor<'g>>,
+    /// Earlier revisions of the base branch.
+    pub history: &'g dyn source::History,
+    /// Take back the commit that broke it, instead of changing a field.
+    pub revert: bool,
     /// An intent given by the user instead of the rules'.
     pub intent: Option<&'g Intent>,
 }
@@ -81,6 +86,12 @@ pub enum BranchState {
 /// When a tool or the repository fails; a refusal is an [`Outcome`].
 pub async fn find(finding: &Finding, ground: &Ground<'_>) -> Result<Outcome, Error> {
     let refused = |refusal| Outcome::Refused { finding: Box::new(finding.clone()), refusal };
+    if ground.revert {
+        return Ok(match revert::find(finding, ground).await? {
+            Ok(proposal) => Outcome::Proposed(Box::new(proposal)),
+            Err(refusal) => refused(refusal),
+        });
+    }
     let intents = match ground.intent {
         Some(intent) if !intent.object.same_object(&finding.object) => {
             let text =
@@ -184,26 +195,49 @@ async fn prove(finding: &Finding, intent: Intent, ground: &Ground<'_>) -> Result
         branch: ground.base_branch,
         tools: ground.tools,
     };
-    let located = match source::locate(&question).await {
+    let mut located = match source::locate(&question).await {
         Ok(located) => located,
         Err(Stop::Refused(refusal)) => return Ok(Err(refusal)),
         Err(Stop::Failed(error)) => return Err(error),
     };
-    let mut proposal = proposal(finding, intent, located, ground);
+    let mut finding = finding.clone();
+    blame(&mut finding, &intent, &mut located, ground);
+    let proposal = proposal(&finding, intent, located, ground);
     // After the proof: a fix that is in the base already is "already fixed", whatever branch is left over.
     let own = Some(proposal.branch.as_str()).filter(|_| ground.reopen);
     if let Some(refusal) = still_open(&proposal.intent.object, ground.branches, own) {
         return Ok(Err(refusal));
     }
+    Ok(allowed(proposal, ground).await)
+}
+
+/// Which commits brought the values that are changed.
+fn blame(finding: &mut Finding, intent: &Intent, located: &mut Located, ground: &Ground<'_>) {
+    for edit in &located.edits {
+        let Some(commit) = source::blame(ground.history, ground.base, edit) else { continue };
+        let value = format!("`{}` has this value since {}", edit.file, commit.shown());
+        let signal = Signal { signal: "blame".to_owned(), value, trust: Trust::Proved };
+        if !located.origin.trail.contains(&signal) {
+            located.origin.trail.push(signal);
+        }
+        if let (Some(change), [own]) = (&mut finding.change, intent.edits.as_slice()) {
+            let is_it = change.fields.iter().any(|field| field.path == own.path);
+            change.commit = change.commit.take().or(is_it.then_some(commit.id));
+        }
+    }
+}
+
+/// The proposal with what the policies say of it.
+async fn allowed(mut proposal: Proposal, ground: &Ground<'_>) -> Result<Proposal, Refusal> {
     proposal.evaluation = evaluate(&proposal, ground).await;
-    Ok(match proposal.evaluation.decision() {
+    match proposal.evaluation.decision() {
         Decision::Deny => Err(denied(&proposal.evaluation)),
         Decision::NeedsApproval => {
             proposal.disposition = Disposition::Review;
             Ok(proposal)
         }
         Decision::Warn | Decision::Allow => Ok(proposal),
-    })
+    }
 }
 
 /// What the policies say of a proved change.
@@ -248,15 +282,9 @@ fn proposal(finding: &Finding, mut intent: Intent, located: Located, ground: &Gr
     }
     if !located.review.is_empty() {
         intent.disposition = Disposition::Review;
-        intent.review.extend(located.review);
+        intent.review.extend(located.review.iter().cloned());
     }
-    let name = branch::name(
-        finding,
-        &intent.object,
-        &located.edits,
-        &branch::Place { repo: ground.repo_identity, base: ground.base_branch, root: &located.origin.path },
-    );
-    let branch = branch::free(&name, |taken| ground.branches.get(taken) == Some(&BranchState::Merged));
+    let branch = branch(finding, &intent.object, &located, "", ground);
     let fields: Vec<_> = intent.edits.iter().map(|edit| edit.path.clone()).collect();
     let object = ground.snapshot.resolve(&intent.object);
     let next =
@@ -272,9 +300,18 @@ fn proposal(finding: &Finding, mut intent: Intent, located: Located, ground: &Gr
         objects: located.objects,
         proof: located.proof,
         next,
+        reverts: None,
         evaluation: Evaluation::default(),
         branch,
     }
+}
+
+/// The first name of this proposal's branch that is not taken by a merged one.
+fn branch(finding: &Finding, object: &ObjectRef, located: &Located, reverts: &str, ground: &Ground<'_>) -> String {
+    let root = &located.origin.path;
+    let place = branch::Place { repo: ground.repo_identity, base: ground.base_branch, root, reverts };
+    let name = branch::name(finding, object, &located.edits, &place);
+    branch::free(&name, |taken| ground.branches.get(taken) == Some(&BranchState::Merged))
 }
 
 /// The live object that an intent changes, and whether its controller has seen its last change.

@@ -32,6 +32,7 @@ pub fn proposed(proposal: &Proposal, patch: &str, circumstances: &Circumstances<
             "diff": redact::diff(patch).as_str(),
             "proof": proposal.proof,
             "next": proposal.next,
+            "reverts": proposal.reverts,
             "disposition": proposal.disposition,
             "branch": proposal.branch,
         },

@@ -112,6 +112,20 @@ pub fn noise(first: &[Value], second: &[Value]) -> Noise {
     diff(first, second, &Noise::new()).into_iter().map(|delta| (key(&delta.object), delta.path)).collect()
 }
 
+/// Noise as people read it, the first few.
+pub fn masked(noise: &Noise) -> Vec<String> {
+    const LISTED: usize = 10;
+    let shown = |(key, path): &(String, Path)| {
+        let parts: Vec<&str> = key.splitn(4, '/').collect();
+        match parts.as_slice() {
+            [_, kind, "", name] => format!("{kind} {name} {path}"),
+            [_, kind, namespace, name] => format!("{kind} {namespace}/{name} {path}"),
+            _ => format!("{key} {path}"),
+        }
+    };
+    noise.iter().take(LISTED).map(shown).collect()
+}
+
 fn by_key(objects: &[Value]) -> BTreeMap<String, (ObjectRef, &Value)> {
     let named = objects.iter().filter_map(|value| reference(value).map(|object| (object, value)));
     named.map(|(object, value)| (key(&object), (object, value))).collect()
@@ -332,6 +346,7 @@ mod tests {
         let (a, b) = ([pod("1"), pod("x")], [pod("2")]);
         let mask = noise(&a[..1], &b);
         assert!(diff(&a[..1], &b, &mask).is_empty());
+        assert_eq!(masked(&mask), ["Pod p/a spec.containers[web].resources.limits.memory"]);
         let mut other = pod("3");
         other["spec"]["x"] = json!(1);
         assert_eq!(diff(&b, &[other], &mask).len(), 1);

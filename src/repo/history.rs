@@ -2,7 +2,7 @@
 
 use super::read::safe_name;
 use super::{CommitId, Repo};
-use crate::model::history::Commit;
+use crate::model::history::{Commit, FileAt};
 use gix::bstr::ByteSlice;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,16 +78,23 @@ impl Repo {
         out
     }
 
-    /// The bytes of one regular file of a commit; `None` when it is no such file, too large, or its object is not here.
-    pub fn file_at(&self, commit: &CommitId, path: &str) -> Option<Vec<u8>> {
+    /// One regular file of a commit.
+    pub fn file_at(&self, commit: &CommitId, path: &str) -> FileAt {
         let repo = self.local();
-        let tree = repo.find_commit(commit.0).ok()?.tree().ok()?;
-        let entry = tree.lookup_entry(path.split('/')).ok()??;
-        let is_file = entry.mode().is_blob() && !entry.mode().is_link();
-        let size = repo.find_header(entry.object_id()).ok()?.size();
-        (is_file && size <= super::read::FILE_LIMIT)
-            .then(|| repo.find_blob(entry.object_id()).ok())?
-            .map(|mut blob| blob.take_data())
+        let Ok(tree) = repo.find_commit(commit.0).and_then(|found| found.tree()) else { return FileAt::Unread };
+        let entry = match tree.lookup_entry(path.split('/')) {
+            Ok(Some(entry)) => entry,
+            Ok(None) => return FileAt::Absent,
+            Err(_) => return FileAt::Unread,
+        };
+        if !entry.mode().is_blob() || entry.mode().is_link() {
+            return FileAt::Absent;
+        }
+        let small = repo.find_header(entry.object_id()).is_ok_and(|found| found.size() <= super::read::FILE_LIMIT);
+        match repo.find_blob(entry.object_id()) {
+            Ok(mut blob) if small => FileAt::Here(blob.take_data()),
+            _ => FileAt::Unread,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The history that revisions are read from.
 
 use crate::error::Error;
-use crate::model::history::Commit;
+use crate::model::history::{Commit, FileAt};
 use crate::model::tree::Tree;
 
 /// What is known of earlier revisions; ids are full.
@@ -12,8 +12,8 @@ pub trait History: Sync {
     /// Files that differ from the first parent.
     fn changed(&self, commit: &Commit) -> Vec<String>;
 
-    /// The bytes of one file of a commit; `None` when it is not there.
-    fn file(&self, commit: &str, path: &str) -> Option<Vec<u8>>;
+    /// One file of a commit.
+    fn file(&self, commit: &str, path: &str) -> FileAt;
 
     /// Everything that a commit holds.
     ///

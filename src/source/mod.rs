@@ -5,6 +5,7 @@
 //! trace the folder that reproduces the running object, find the place that makes the field,
 //! change it, render once more, and let it out only if nothing but the asked field changed.
 
+mod blame;
 mod blast;
 mod claims;
 mod draft;
@@ -28,10 +29,11 @@ mod unseen;
 mod writers;
 
 pub use crate::render::{Stop, Tools};
+pub use blame::blame;
 pub use claims::claims;
 pub use history::History;
 pub use lines::Lines;
-pub use next::next;
+pub use next::{next, next_by};
 pub use revert::{Ask, Failing, Reverted, revert};
 
 use crate::model::intent::Intent;

@@ -32,6 +32,29 @@ pub fn next(snapshot: &Snapshot, object: &Object, fields: &[Path], branch: &str)
     said.next
 }
 
+/// The same for a change of what a controller applies, when it is the controller itself that fails.
+pub fn next_by(snapshot: &Snapshot, controller: &Object, branch: &str) -> Next {
+    let mut said = Said { snapshot, branch, next: Next::default(), known: true };
+    let name = &controller.metadata.name;
+    match FLUX.iter().find(|(group, kind, _)| controller.kind == *kind && controller.api_version.starts_with(group)) {
+        Some((_, _, verb)) => {
+            said.flux(controller, verb);
+            said.next.commands.push(reconcile(verb, name, &controller.metadata.namespace));
+        }
+        None => {
+            said.application(controller, controller, &[]);
+            said.next.commands.push(format!("argocd app sync {}", shell_word(name)));
+        }
+    }
+    said.next
+}
+
+/// `flux reconcile kustomization apps -n flux-system --with-source`.
+fn reconcile(verb: &str, name: &str, namespace: &str) -> String {
+    let source = if verb == "kustomization" { " --with-source" } else { "" };
+    format!("flux reconcile {verb} {} -n {}{source}", shell_word(name), shell_word(namespace))
+}
+
 struct Said<'s> {
     snapshot: &'s Snapshot,
     branch: &'s str,
@@ -220,10 +243,7 @@ impl<'s> Said<'s> {
             let namespace = labels.get(&format!("{group}/namespace")).map_or("", String::as_str);
             let seen = self.snapshot.find(kind, namespace, name).filter(|one| one.api_version.starts_with(group));
             let listed = seen.filter(|_| *kind == "Kustomization").and_then(|one| in_inventory(one, object));
-            let mut command = format!("flux reconcile {verb} {} -n {}", shell_word(name), shell_word(namespace));
-            if *kind == "Kustomization" {
-                command.push_str(" --with-source");
-            }
+            let command = reconcile(verb, name, namespace);
             return Some(Above { name: format!("{kind} {namespace}/{name}"), verb, seen, listed, command });
         }
         let id = object.metadata.annotations.get("argocd.argoproj.io/tracking-id")?;

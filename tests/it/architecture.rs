@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Floor of every room; imports only go down. Modules of floor 0 may import each other.
-const FLOORS: [(&str, u8); 23] = [
+const FLOORS: [(&str, u8); 24] = [
     ("main", 8),
     ("commands", 7),
     ("output", 6),
@@ -22,6 +22,7 @@ const FLOORS: [(&str, u8); 23] = [
     ("llm", 2),
     ("repo", 2),
     ("yaml", 2),
+    ("schema", 2),
     ("policy", 2),
     ("audit", 2),
     ("doors", 1),

@@ -42,6 +42,7 @@ mod readme;
 mod recorded;
 mod redact;
 mod repo;
+mod revert;
 mod rights;
 mod road;
 mod snapshots;

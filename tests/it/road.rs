@@ -171,6 +171,10 @@ fn the_patch_applies_and_the_json_says_the_same() {
     assert_eq!(proposal["edits"][0]["file"], "k8s/web.yaml");
     assert_eq!(proposal["intent"]["edits"][0]["new"], "64Mi");
     assert_eq!(proposal["pushed"], false);
+    let head = sandbox.git("work", &["rev-parse", "--short=7", "HEAD"]);
+    let blame = format!("`k8s/web.yaml` has this value since {head} \"Add manifests\" by Ada, 2026-11-22");
+    let trail = proposal["origin"]["trail"].as_array().unwrap();
+    assert!(trail.iter().any(|signal| signal["signal"] == "blame" && signal["value"] == blame.as_str()), "{trail:?}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ mod undo;
 mod walk;
 
 use super::history::History;
-use super::prove::{after_the_sync, changed_objects};
+use super::prove::{accepted, after_the_sync, changed_objects};
 use super::{Budget, Located, OVER, Question, Stop, blast, guards, search, short};
 use crate::model::finding::Change;
 use crate::model::history::Commit;
@@ -18,7 +18,7 @@ use crate::model::object::ObjectRef;
 use crate::model::proposal::{Delta, Origin, Proof, Signal, Trust};
 use crate::model::refusal::Refusal;
 use crate::model::tree::Tree;
-use crate::render::compare::{Noise, diff, diff_objects, noise, reference};
+use crate::render::compare::{Noise, diff, diff_objects, masked, noise, reference};
 use crate::render::names::find;
 use crate::render::{Overlay, Rendered, Root, Workbench};
 use serde_json::Value;
@@ -59,6 +59,7 @@ pub async fn revert(ask: &Ask<'_>) -> Result<Reverted, Stop> {
     let mut scene = Scene::set(ask, &budget).await?;
     let tip = scene.state(ask.question.base.tree).await?;
     scene.check(&tip)?;
+    scene.name_object(&tip);
     let culprit = walk::culprit(&scene, &tip).await?;
     let files = undo::inverse(ask.question.base.tree, &culprit)?;
     let after_tree = undo::applied(ask.question.base.tree, &files);
@@ -81,6 +82,11 @@ pub async fn revert(ask: &Ask<'_>) -> Result<Reverted, Stop> {
     guards::refuse_secrets(&changed)?;
     let (delta, companions): (Vec<Delta>, Vec<Delta>) =
         changed.into_iter().partition(|delta| scene.object().is_some_and(|object| delta.object.same_object(&object)));
+    let unknown = match ask.failing {
+        Failing::Runs { .. } => accepted(delta.iter().chain(&companions), before)?,
+        // What was never applied need not be changed on the cluster.
+        Failing::Builds | Failing::Applies { .. } => None,
+    };
     let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
     let blast = blast::between(&ask.question, &scene.root, &after_tree, &paths, &budget).await?;
     let mut review = std::mem::take(&mut scene.review);
@@ -91,6 +97,7 @@ pub async fn revert(ask: &Ask<'_>) -> Result<Reverted, Stop> {
         Some(object) => after_the_sync(object),
         None => "that the cluster takes it; see `aifix scan` after the sync".to_owned(),
     }];
+    not_proved.extend(unknown);
     not_proved.extend(blast.unknown.iter().map(|root| format!("`{root}` uses the files and does not render")));
     let bench = Workbench::new(&after_tree, &scene.root_of(&after_tree), ask.question.tools)?;
     let proof = Proof {
@@ -99,6 +106,7 @@ pub async fn revert(ask: &Ask<'_>) -> Result<Reverted, Stop> {
         delta,
         companions,
         noise: mask.len(),
+        masked: masked(&mask),
         siblings: blast.same,
         renders: budget.renders(),
         not_proved,
@@ -124,6 +132,8 @@ struct Scene<'a, 'q> {
     ask: &'a Ask<'q>,
     budget: &'a Budget,
     root: Root,
+    /// The object that must be as it was; `None` when it is the folder as a whole.
+    wanted: Option<ObjectRef>,
     trail: Vec<Signal>,
     review: Vec<String>,
 }
@@ -151,22 +161,35 @@ impl<'a, 'q> Scene<'a, 'q> {
                 );
                 return Err(Refusal::new("already-fixed", text, "wait for the sync, or sync now").into());
             }
-            return Ok(Self { ask, budget, root: traced.root, trail: traced.trail, review: traced.review });
+            let wanted = Some(question.intent.object.clone());
+            return Ok(Self { ask, budget, root: traced.root, wanted, trail: traced.trail, review: traced.review });
         }
         let Some(path) = question.path else {
             let text = format!("{} does not say which folder it builds", question.intent.object.qualified());
             return Err(Refusal::new("no-owner-in-git", text, "name it: --path DIR").into());
         };
         let root = Root::at(question.base.tree, path);
-        Ok(Self { ask, budget, root, trail: Vec::new(), review: Vec::new() })
+        let wanted = match ask.failing {
+            Failing::Applies { object, .. } => Some(object.clone()),
+            _ => None,
+        };
+        Ok(Self { ask, budget, root, wanted, trail: Vec::new(), review: Vec::new() })
     }
 
-    /// The object that must be as it was; `None` when it is the folder as a whole.
     fn object(&self) -> Option<ObjectRef> {
-        match self.ask.failing {
-            Failing::Runs { .. } => Some(self.ask.question.intent.object.clone()),
-            Failing::Applies { object, .. } => Some(object.clone()),
-            Failing::Builds => None,
+        self.wanted.clone()
+    }
+
+    /// A controller's message names a kind without its group: the render has it.
+    fn name_object(&mut self, tip: &State) {
+        let (Failing::Applies { object, .. }, State::Built(objects)) = (self.ask.failing, tip) else { return };
+        let is_it = |found: &ObjectRef| {
+            let open = found.namespace.is_none() || object.namespace.is_none();
+            let namespace = open || found.namespace == object.namespace;
+            found.kind == object.kind && found.name == object.name && namespace
+        };
+        if let Some(found) = objects.iter().filter_map(reference).find(is_it) {
+            self.wanted = Some(found);
         }
     }
 

@@ -153,6 +153,19 @@ fn requests(reader: &mut Reader) {
     }
 }
 
+/// A commit that is taken back.
+fn reverts(reader: &mut Reader) {
+    let sandbox = Sandbox::new();
+    sandbox.repository(&[("k8s/web.yaml", &oom_manifest().replace("32Mi", "64Mi"))]);
+    sandbox.write("work/k8s/web.yaml", &oom_manifest());
+    sandbox.git("work", &["commit", "-qam", "Save memory"]);
+    sandbox.git("work", &["push", "-q", "origin", "main"]);
+    let from = recorded("oom-killed");
+    let args = ["propose", "deployment/web", "--revert", "--from", &from, "-o", "json", "--push", "--yes=review"];
+    reader.read(&sandbox.aifix_in("work", &args).exits(0).json());
+    records(reader, &sandbox);
+}
+
 fn records(reader: &mut Reader, sandbox: &Sandbox) {
     let list = sandbox.aifix(&["audit", "list", "-o", "json"]).exits(0).json();
     reader.read(&list);
@@ -199,6 +212,7 @@ fn every_document_is_valid_and_every_promised_field_occurs() {
     scans(&mut reader, &Sandbox::new());
     proposals(&mut reader);
     requests(&mut reader);
+    reverts(&mut reader);
     model(&mut reader);
     the_rest(&mut reader);
     assert!(reader.documents > 200, "{}", reader.documents);

@@ -1,0 +1,230 @@
+//! `propose --revert`: one commit of a real history is taken back.
+
+use crate::harness::{Ran, Sandbox, oom_manifest, recorded};
+use std::fs;
+use std::path::Path;
+
+fn recorded_gitops(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded-gitops").join(name);
+    assert!(folder.is_dir(), "{} is missing", folder.display());
+    folder.to_str().unwrap().to_owned()
+}
+
+/// One more commit on `main`, pushed; a file without text is taken away.
+fn commit(sandbox: &Sandbox, subject: &str, files: &[(&str, &str)]) -> String {
+    for (name, text) in files {
+        if text.is_empty() {
+            fs::remove_file(sandbox.path(&format!("work/{name}"))).unwrap();
+        } else {
+            sandbox.write(&format!("work/{name}"), text);
+        }
+    }
+    sandbox.git("work", &["add", "-A"]);
+    sandbox.git("work", &["commit", "-qm", subject]);
+    sandbox.git("work", &["push", "-q", "origin", "main"]);
+    sandbox.git("work", &["rev-parse", "HEAD"])
+}
+
+fn propose(sandbox: &Sandbox, object: &str, from: &str, more: &[&str]) -> Ran {
+    sandbox.aifix_in("work", &[&["propose", object, "--revert", "--from", from][..], more].concat())
+}
+
+/// The branch of aifix on the remote.
+fn pushed(sandbox: &Sandbox) -> String {
+    sandbox.git("remote.git", &["for-each-ref", "--format=%(refname:short)", "refs/heads/aifix"])
+}
+
+#[test]
+fn the_commit_that_lowered_a_limit_is_taken_back_and_nothing_else() {
+    let sandbox = Sandbox::new();
+    let good = oom_manifest().replace("32Mi", "64Mi");
+    sandbox.repository(&[("k8s/web.yaml", &good), ("README.md", "x\n")]);
+    let bad = commit(&sandbox, "Save memory, closes #7", &[("k8s/web.yaml", &oom_manifest()), ("README.md", "y\n")]);
+    let later = oom_manifest().replace("# The shop's front end.", "# The front end of the shop.");
+    commit(&sandbox, "Word it better", &[("k8s/web.yaml", &later)]);
+    let ran = propose(&sandbox, "deployment/web", &recorded("oom-killed"), &[]).exits(0);
+    for part in [
+        "-            memory: 32Mi   # small nodes",
+        "+            memory: 64Mi   # small nodes",
+        &format!("commit: {} \"Save memory, closes #7\" by Ada, 2026-11-22", &bad[..7]),
+        &format!("with {} taken back it renders as before it", &bad[..7]),
+        "nothing says that Deployment cat-oom-killed/web worked before this commit",
+    ] {
+        let out = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        let part = part.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(out.contains(&part), "{part:?} is not in:\n{}", ran.out);
+    }
+    propose(&sandbox, "deployment/web", &recorded("oom-killed"), &["--push", "--yes"]).exits(7);
+    propose(&sandbox, "deployment/web", &recorded("oom-killed"), &["--push", "--yes=review"]).exits(0);
+    let branch = pushed(&sandbox);
+    assert!(branch.starts_with("aifix/cat-oom-killed/deployment-web/oom-killed-"), "{branch}");
+    assert_eq!(sandbox.git("remote.git", &["diff", "--numstat", "main", &branch]), "1\t1\tk8s/web.yaml");
+    let file = sandbox.git("remote.git", &["show", &format!("{branch}:k8s/web.yaml")]);
+    assert_eq!(file.trim_end(), later.replace("32Mi", "64Mi").trim_end());
+    let message = sandbox.git("remote.git", &["log", "-1", "--format=%B", &branch]);
+    assert_eq!(message.lines().next(), Some("Revert \"Save memory, closes # 7\""));
+    assert!(message.contains(&format!("This reverts commit {bad}")), "{message}");
+    let list = sandbox.aifix(&["audit", "list", "-o", "json"]).exits(0).json();
+    let pushed = list["items"].as_array().unwrap().iter().find(|one| one["status"]["phase"] == "pushed").unwrap();
+    assert_eq!(pushed["spec"]["proposedFix"]["reverts"]["id"], bad.as_str());
+}
+
+#[test]
+fn the_revision_that_has_ready_pods_says_which_commit_it_was() {
+    let sandbox = Sandbox::new();
+    let object = sandbox.aifix(&["scan", "--from", &recorded("rollout-stalled"), "-o", "json"]).json();
+    assert_eq!(object["findings"][0]["change"]["fields"][0]["old"], "lab/web:1");
+    let manifest = stalled_manifest("localhost:5055/app/web:9.9");
+    sandbox.repository(&[("k8s/web.yaml", &manifest.replace("localhost:5055/app/web:9.9", "lab/web:1"))]);
+    let bad = commit(&sandbox, "Release 9.9", &[("k8s/web.yaml", &manifest)]);
+    let report = propose(&sandbox, "deployment/web", &recorded("rollout-stalled"), &["-o", "json"]).exits(0).json();
+    let proposal = &report["proposals"][0];
+    assert_eq!(proposal["reverts"]["id"], bad.as_str());
+    assert_eq!(proposal["proof"]["delta"][0]["new"], "lab/web:1");
+    assert_eq!(proposal["disposition"], "review");
+    // Two commits since then: which of them it was is not known.
+    let twice = manifest.replace("localhost:5055/app/web:9.9", "lab/web:2");
+    sandbox.git("work", &["reset", "-q", "--hard", "HEAD~1"]);
+    sandbox.git("work", &["push", "-qf", "origin", "main"]);
+    commit(&sandbox, "Release 2", &[("k8s/web.yaml", &twice)]);
+    commit(&sandbox, "Release 9.9", &[("k8s/web.yaml", &manifest)]);
+    let report = propose(&sandbox, "deployment/web", &recorded("rollout-stalled"), &["-o", "json"]).exits(4).json();
+    let refusal = &report["proposals"][0]["refusal"];
+    assert_eq!(refusal["code"], "several-commits");
+    assert!(refusal["details"][1].as_str().unwrap().contains("\"Release 2\""), "{refusal}");
+}
+
+/// The Deployment of the recording `rollout-stalled`.
+fn stalled_manifest(image: &str) -> String {
+    let text = fs::read_to_string(Path::new(&recorded("rollout-stalled")).join("objects.json")).unwrap();
+    let list: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let all = list["items"].as_array().unwrap();
+    let mut web =
+        all.iter().find(|one| one["kind"] == "Deployment" && one["metadata"]["name"] == "web").unwrap().clone();
+    let metadata = serde_json::json!({"name": "web", "namespace": web["metadata"]["namespace"]});
+    let object = web.as_object_mut().unwrap();
+    object.insert("metadata".to_owned(), metadata);
+    object.remove("status");
+    let text = serde_json::to_string_pretty(&web).unwrap();
+    assert!(text.contains(image), "{text}");
+    text + "\n"
+}
+
+const CONFIG: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: shop\n  namespace: prod\ndata:\n  a: b\n";
+
+#[test]
+fn a_kustomization_that_does_not_build_is_as_before_and_flux_is_told_how() {
+    let sandbox = Sandbox::new();
+    let kustomization = "resources:\n- cm.yaml\n";
+    sandbox
+        .repository(&[("bad-kustomization/kustomization.yaml", kustomization), ("bad-kustomization/cm.yaml", CONFIG)]);
+    let broken = format!("{kustomization}- missing.yaml\n");
+    let bad = commit(&sandbox, "Add a thing", &[("bad-kustomization/kustomization.yaml", &broken)]);
+    commit(&sandbox, "Change a value", &[("bad-kustomization/cm.yaml", &CONFIG.replace("a: b", "a: c"))]);
+    let from = recorded_gitops("flux-ks-bad-kustomization");
+    let ran = propose(&sandbox, "kustomization/bad-kustomization", &from, &["--push", "--yes=review"]).exits(0);
+    assert!(ran.out.contains("-- missing.yaml"), "{}", ran.out);
+    assert!(
+        ran.out.contains("flux reconcile kustomization bad-kustomization -n gitops-flux --with-source"),
+        "{}",
+        ran.out
+    );
+    let branch = pushed(&sandbox);
+    assert_eq!(
+        sandbox.git("remote.git", &["diff", "--numstat", "main", &branch]),
+        "0\t1\tbad-kustomization/kustomization.yaml"
+    );
+    let message = sandbox.git("remote.git", &["log", "-1", "--format=%B", &branch]);
+    assert!(message.starts_with("Revert \"Add a thing\"\n") && message.contains(&bad), "{message}");
+    // What was changed after the bad commit was never applied either.
+    assert!(message.contains("data.a: \"b\" -> \"c\""), "{message}");
+}
+
+#[test]
+fn a_manifest_that_does_not_parse_is_taken_away_again() {
+    let sandbox = Sandbox::new();
+    sandbox.repository(&[("bad-yaml/good.yaml", CONFIG), ("README.md", "x\n")]);
+    let torn = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\n  namespace: y: z\n";
+    commit(&sandbox, "Add a torn file", &[("bad-yaml/cm.yaml", torn)]);
+    let from = recorded_gitops("flux-ks-bad-yaml");
+    let args = ["--push", "--yes=review", "-o", "json"];
+    let report = propose(&sandbox, "kustomization/bad-yaml", &from, &args).exits(0).json();
+    let diff = report["proposals"][0]["diff"].as_str().unwrap();
+    assert!(diff.contains("deleted file mode 100644\n--- a/bad-yaml/cm.yaml\n+++ /dev/null\n"), "{diff}");
+    let branch = pushed(&sandbox);
+    assert_eq!(sandbox.git("remote.git", &["diff", "--name-status", "main", &branch]), "D\tbad-yaml/cm.yaml");
+    assert_eq!(
+        sandbox.git("remote.git", &["rev-parse", &format!("{branch}^{{tree}}")]),
+        sandbox.git("work", &["rev-parse", "HEAD~1^{tree}"])
+    );
+}
+
+#[test]
+fn an_immutable_field_goes_back_to_what_was_applied_last() {
+    let sandbox = Sandbox::new();
+    let object = |label: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: cart-immutable\n  namespace: gitops-bad\nspec:\n  \
+             selector:\n    matchLabels: {{app: {label}}}\n  template:\n    metadata:\n      labels: {{app: {label}}}\n    \
+             spec:\n      containers:\n      - name: app\n        image: a:1\n"
+        )
+    };
+    sandbox.repository(&[("immutable/cart.yaml", &object("cart"))]);
+    let applied = sandbox.git("work", &["rev-parse", "HEAD"]);
+    let bad = commit(&sandbox, "Rename the label", &[("immutable/cart.yaml", &object("basket"))]);
+    let text = fs::read_to_string(Path::new(&recorded_gitops("flux-ks-immutable")).join("objects.json")).unwrap();
+    let text = text.replace("a8cb8f954d4d4a36ecb354d3bf59f893b9426574", &applied);
+    assert!(text.contains(&applied));
+    sandbox.write("seen/objects.json", &text);
+    let from = sandbox.path("seen").to_str().unwrap().to_owned();
+    let report = propose(&sandbox, "kustomization/immutable", &from, &["-o", "json"]).exits(0).json();
+    let proposal = &report["proposals"][0];
+    assert_eq!(proposal["reverts"]["id"], bad.as_str());
+    assert_eq!(proposal["proof"]["delta"][0]["object"]["name"], "cart-immutable");
+    assert_eq!(proposal["origin"]["path"], "immutable");
+    assert_eq!(proposal["next"]["delivery"], "automatic");
+}
+
+#[test]
+fn a_line_that_was_changed_again_is_refused_with_its_file() {
+    let sandbox = Sandbox::new();
+    sandbox.repository(&[("k8s/web.yaml", &oom_manifest().replace("32Mi", "64Mi"))]);
+    commit(&sandbox, "Save memory", &[("k8s/web.yaml", &oom_manifest())]);
+    let worded = oom_manifest().replace("# small nodes", "# the nodes are small");
+    commit(&sandbox, "Word it better", &[("k8s/web.yaml", &worded)]);
+    let ran = propose(&sandbox, "deployment/web", &recorded("oom-killed"), &["--push", "--yes=review"]).exits(4);
+    assert!(ran.out.contains("(revert-conflict)") && ran.out.contains("k8s/web.yaml was changed again"), "{}", ran.out);
+    assert!(ran.out.contains("hint: take it back by hand: git revert"), "{}", ran.out);
+    assert_eq!(pushed(&sandbox), "");
+}
+
+#[test]
+fn other_environments_that_a_revert_changes_are_named() {
+    let sandbox = Sandbox::new();
+    let base = oom_manifest().replace("  namespace: cat-oom-killed\n", "");
+    let overlay = |namespace: &str| format!("namespace: {namespace}\nresources: [../base]\n");
+    sandbox.repository(&[
+        ("base/web.yaml", &base.replace("32Mi", "64Mi")),
+        ("base/kustomization.yaml", "resources: [web.yaml]\n"),
+        ("prod/kustomization.yaml", &overlay("cat-oom-killed")),
+        ("staging/kustomization.yaml", &overlay("staging")),
+    ]);
+    commit(&sandbox, "Save memory", &[("base/web.yaml", &base)]);
+    let report = propose(&sandbox, "deployment/web", &recorded("oom-killed"), &["-o", "json"]).exits(0).json();
+    let proposal = &report["proposals"][0];
+    assert_eq!(proposal["origin"]["path"], "prod");
+    let review = proposal["intent"]["review"].to_string();
+    assert!(review.contains("`staging` changes too"), "{review}");
+}
+
+#[test]
+fn without_history_the_way_to_get_it_is_named() {
+    let sandbox = Sandbox::new();
+    sandbox.repository(&[("k8s/web.yaml", &oom_manifest().replace("32Mi", "64Mi"))]);
+    commit(&sandbox, "Save memory", &[("k8s/web.yaml", &oom_manifest())]);
+    let remote = format!("file://{}", sandbox.path("remote.git").display());
+    sandbox.git("", &["clone", "-q", "--depth=1", &remote, "shallow"]);
+    let from = recorded("oom-killed");
+    let ran = sandbox.aifix_in("shallow", &["propose", "deployment/web", "--revert", "--from", &from]).exits(4);
+    assert!(ran.out.contains("(no-commit)") && ran.out.contains("git fetch --unshallow"), "{}", ran.out);
+}
