@@ -24,7 +24,8 @@
 //! | 1 | [`doors`]: child processes, files; [`settings`]; [`ui`]: the only writer to the terminal |
 //! | 0 | [`model`], [`error`], [`text`], [`redact`] |
 //!
-//! What is absent, and tested: any verb but get and list to the cluster; any change of the user's worktree,
+//! What is absent, and tested: anything to the cluster but get, list and what is not stored (a review of our own
+//! rights, a dry run when asked for); any change of the user's worktree,
 //! index, HEAD, configuration or refs (objects and refs under `refs/aifix/` are added); a push without a proof
 //! and a durable record; "not looked at" printed as "healthy".
 

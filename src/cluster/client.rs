@@ -34,7 +34,7 @@ const GONE_AFTER: usize = 4;
 /// How often a request that was turned away with 429 is sent again.
 const RETRIES: usize = 4;
 
-/// The only way to the API server. It sends GET, and a review of our own rights, which nothing stores.
+/// The only way to the API server. It sends GET, a review of our own rights and dry runs, which nothing stores.
 pub(super) struct Api {
     client: kube::Client,
     deadline: Duration,
@@ -79,6 +79,27 @@ impl Api {
             .map_err(|error| Failure::Garbled(error.to_string()))?;
         let sent = tokio::time::timeout(self.deadline, self.send(request, count)).await;
         sent.unwrap_or(Err((Failure::Timeout(self.deadline), None))).map_err(|(failure, _)| failure)
+    }
+
+    /// Applies an object as `manager` would, and stores nothing: `dryRun=All` is not the caller's to leave out.
+    /// `path` and `manager` are escaped.
+    pub(super) async fn dry_apply(
+        &self,
+        path: &str,
+        manager: &str,
+        object: &Value,
+        count: Count,
+    ) -> Result<(), Failure> {
+        let path = format!("{path}?dryRun=All&fieldManager={manager}&force=true");
+        let request = http::Request::patch(path)
+            .header(http::header::ACCEPT, JSON)
+            // Every JSON document is YAML.
+            .header(http::header::CONTENT_TYPE, "application/apply-patch+yaml")
+            .body(Body::from(object.to_string().into_bytes()))
+            .map_err(|error| Failure::Garbled(error.to_string()))?;
+        let sent = tokio::time::timeout(self.deadline, self.send(request, count)).await;
+        let answer = sent.unwrap_or(Err((Failure::Timeout(self.deadline), None)));
+        answer.map(|_| ()).map_err(|(failure, _)| failure)
     }
 
     /// Sends one GET and reads its answer, both within the deadline.

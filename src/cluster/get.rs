@@ -39,7 +39,7 @@ impl Cluster {
     }
 
     /// The plural of a kind that is not known here, from the server's resource list.
-    async fn plural(&self, object: &ObjectRef) -> Result<String, Error> {
+    pub(super) async fn plural(&self, object: &ObjectRef) -> Result<String, Error> {
         #[derive(Deserialize)]
         struct Resources {
             #[serde(default)]
@@ -63,7 +63,7 @@ impl Cluster {
         })
     }
 
-    fn not_got(&self, object: &ObjectRef, failure: &Failure) -> Error {
+    pub(super) fn not_got(&self, object: &ObjectRef, failure: &Failure) -> Error {
         let name = object.qualified();
         match failure.code() {
             Some(404) => Error::usage(format!("{name} is not in the cluster of context {}", self.context)),

@@ -1,6 +1,6 @@
 //! The only reader of the cluster.
 //!
-//! It sends GET requests and nothing else: lists, single objects, logs, and the resource list
+//! It sends GET requests and nothing that is stored: lists, single objects, logs, and the resource list
 //! of an API group whose kinds are not known here. Secrets are not read unless they were asked for,
 //! and then only their metadata. What was not seen becomes a [`Gap`](crate::model::snapshot::Gap).
 
@@ -8,6 +8,7 @@ mod client;
 mod concern;
 mod connect;
 mod credential;
+mod dry_run;
 mod failure;
 pub mod files;
 mod get;

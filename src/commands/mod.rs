@@ -15,6 +15,7 @@ mod parts;
 mod policy;
 mod propose;
 mod propose_clone;
+mod propose_dry_run;
 mod propose_history;
 mod propose_lead;
 mod propose_place;

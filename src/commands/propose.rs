@@ -5,7 +5,7 @@ use super::model::ModelArgs;
 use super::propose_place::{Place, PlaceArgs};
 use super::propose_request::{self, RequestArgs};
 use super::target::Target;
-use super::{Session, propose_clone, propose_lead, propose_push};
+use super::{Session, propose_clone, propose_dry_run, propose_lead, propose_push};
 use crate::diagnose;
 use crate::error::{Error, Kind, exit};
 use crate::fix;
@@ -53,6 +53,10 @@ pub struct ProposeArgs {
     /// Take back the one commit that broke it, instead of changing a field
     #[arg(long, conflicts_with_all = ["all", "intent"])]
     pub revert: bool,
+
+    /// Also have the API server try the changed objects; it stores nothing, and asks for the right to patch
+    #[arg(long, conflicts_with = "from")]
+    pub server_dry_run: bool,
 
     /// Every fixable root cause, worst first, one branch each
     #[arg(long, conflicts_with = "object")]
@@ -131,6 +135,9 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
         place.follow(&finding, args, &seen, session).await?;
         let progress = session.ui.progress(&format!("Proving a fix for {}", finding.object));
         let mut outcome = proposal::find(&finding, &place.ground(args, &seen, advisor, intent.as_ref())).await?;
+        if args.server_dry_run {
+            outcome = propose_dry_run::ask(outcome, args, &seen.snapshot, session).await?;
+        }
         drop(progress);
         if let (Outcome::Proposed(proposal), Some(branch)) = (&mut outcome, &args.place.branch) {
             proposal.branch.clone_from(branch);

@@ -112,6 +112,8 @@ pub struct Proof {
     /// Renders that were made.
     pub renders: usize,
     pub not_proved: Vec<String>,
+    /// The field manager that the API server took the objects from, in a dry run; `None`: it was not asked.
+    pub dry_run: Option<String>,
 }
 
 /// How a merged change reaches the cluster. The worst of what is known counts.

@@ -125,6 +125,9 @@ fn proof(page: &mut Page, proposal: &Proposal, width: usize) {
         words.push_str(&format!("; unchanged: {}", text::and(&proof.siblings[..proof.siblings.len().min(5)])));
     }
     row(page, "proof", &words, width);
+    if let Some(by) = &proof.dry_run {
+        row(page, "", &format!("the API server takes it from {by} (dry run, nothing stored)"), width);
+    }
     if proof.noise > 0 {
         let fields = text::count(proof.noise, "field");
         row(

@@ -49,6 +49,7 @@ pub(super) async fn prove(question: &Question<'_>, mut draft: Draft<'_, '_>) -> 
         siblings: blast.same,
         renders: draft.budget.renders(),
         not_proved,
+        dry_run: None,
     };
     let origin = Origin {
         tool: traced.root.tool,

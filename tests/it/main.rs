@@ -18,6 +18,7 @@ mod command_line;
 mod completions;
 mod contexts;
 mod controlled;
+mod dry_run;
 #[path = "../lab/expected.rs"]
 mod expected;
 mod explain;

@@ -110,6 +110,7 @@ pub async fn revert(ask: &Ask<'_>) -> Result<Reverted, Stop> {
         siblings: blast.same,
         renders: budget.renders(),
         not_proved,
+        dry_run: None,
     };
     let mut trail = std::mem::take(&mut scene.trail);
     trail.push(Signal { signal: "commit".to_owned(), value: culprit.said(&scene), trust: Trust::Proved });

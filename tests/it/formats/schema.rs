@@ -1,6 +1,8 @@
 //! `aifix schema` is true: every document is valid, and every field that it promises occurs.
 
 use super::{plain, report};
+use crate::api_server::ApiServer;
+use crate::dry_run::kubeconfig;
 use crate::forge;
 use crate::forge_server::{self, ForgeServer, Plays};
 use crate::harness::{Sandbox, manifest, oom_manifest, recorded};
@@ -166,6 +168,16 @@ fn reverts(reader: &mut Reader) {
     records(reader, &sandbox);
 }
 
+/// A change that an API server has tried.
+fn tried(reader: &mut Reader) {
+    let server = ApiServer::recorded("oom-killed");
+    let mut sandbox = Sandbox::new();
+    sandbox.repository(&[("k8s/web.yaml", &oom_manifest())]);
+    sandbox.use_kubeconfig(&kubeconfig(server.port()));
+    let args = ["propose", "deployment/web", "-n", "cat-oom-killed", "--server-dry-run", "-o", "json"];
+    reader.read(&sandbox.aifix_in("work", &args).exits(0).json());
+}
+
 fn records(reader: &mut Reader, sandbox: &Sandbox) {
     let list = sandbox.aifix(&["audit", "list", "-o", "json"]).exits(0).json();
     reader.read(&list);
@@ -213,6 +225,7 @@ fn every_document_is_valid_and_every_promised_field_occurs() {
     proposals(&mut reader);
     requests(&mut reader);
     reverts(&mut reader);
+    tried(&mut reader);
     model(&mut reader);
     the_rest(&mut reader);
     assert!(reader.documents > 200, "{}", reader.documents);
