@@ -243,7 +243,7 @@ async fn answer(
             .hint("add --yes to push fixes that facts decide"));
     }
     let remote = Sanitised::line(&place.remote.push_url.to_string()).to_string();
-    let question =
-        wanted.map_or_else(|| format!("Push {} to {remote}?", proposal.branch), |wanted| wanted.question(proposal));
+    let question = wanted
+        .map_or_else(|| format!("Push {} to {remote}?", proposal.branch), |wanted| wanted.question(proposal, &remote));
     if session.ui.confirm(&question).await { Ok(()) } else { Err(Error::new(Kind::Declined, "answered no")) }
 }

@@ -258,15 +258,15 @@ impl Requests {
 }
 
 impl Wanted<'_> {
-    /// The question before the push.
-    pub(super) fn question(&self, proposal: &Proposal) -> String {
+    /// The question before the push; `remote` is where the branch goes.
+    pub(super) fn question(&self, proposal: &Proposal, remote: &str) -> String {
         let (branch, host) = (&proposal.branch, self.requests.forge.host());
         match (&self.open, self.commit) {
             (Some(request), _) if is_ours(request) => {
                 format!("Write pull request {} of {branch} at {host} anew?", request.number)
             }
-            (_, Some(_)) => format!("Ask for {branch}, which is at {host} already, with a pull request?"),
-            (_, None) => format!("Push {branch} to {host}, with a pull request?"),
+            (_, Some(_)) => format!("Open a pull request at {host} for {branch}, which is there already?"),
+            (_, None) => format!("Push {branch} to {remote} and open a pull request at {host}?"),
         }
     }
 
@@ -299,7 +299,8 @@ impl Wanted<'_> {
                 Err(error) => Err(error),
             },
         };
-        if let Ok((Action::Opened | Action::Updated, request)) = &written {
+        // Later a person may have taken them away.
+        if let Ok((Action::Opened, request)) = &written {
             self.requests.adorn(request, session).await;
         }
         session.in_flight(None);

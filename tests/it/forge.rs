@@ -319,6 +319,37 @@ fn labels_that_are_refused_do_not_cost_the_pull_request() {
 }
 
 #[test]
+fn labels_and_reviewers_that_a_person_took_away_stay_away() {
+    let file = "[pull-request]\nlabels = ['fix']\nreviewers = ['ada']\n";
+    let server = ForgeServer::start(Plays::GitLab);
+    let sandbox = sandbox_with(&server, &[(".aifix.toml", file)]);
+    propose(&sandbox, &[]).exits(0);
+    server.change(0, |one| (one.labels, one.reviewers) = (vec![], vec![]));
+    let ran = propose(&sandbox, &[]).exits(0);
+    let one = server.kept().remove(0);
+    assert!(ran.out.contains("written anew") && one.labels.is_empty() && one.reviewers.is_empty(), "{one:?}");
+}
+
+#[test]
+fn on_a_terminal_the_question_names_the_remote_and_the_forge() {
+    let server = ForgeServer::start(Plays::GitHub);
+    let sandbox = sandbox(&server);
+    let mut command = sandbox.command(env!("CARGO_BIN_EXE_aifix"));
+    command.env("GIT_SSH_COMMAND", sandbox.path("bin/ssh")).env("AIFIX_FORGE_TOKEN", TOKEN).env("TERM", "xterm");
+    command.args(["propose", "deployment/web", "--from", &recorded("oom-killed"), "--push", "--pr"]);
+    command.current_dir(sandbox.path("work")).stdin(std::process::Stdio::inherit());
+    let mut session = rexpect::session::spawn_command(command, Some(60_000)).unwrap();
+    let host = server.url().replace("http://", "");
+    session.exp_string(&format!("to ssh://git.example.com/acme/shop.git and open a pull request at {host}?")).unwrap();
+    session.exp_string("[y/N]").unwrap();
+    assert!(server.kept().is_empty() && pushed(&sandbox).is_empty(), "nothing before the yes");
+    session.send_line("y").unwrap();
+    session.exp_string("opened as a draft").unwrap();
+    session.exp_eof().unwrap();
+    assert_eq!(server.kept().len(), 1);
+}
+
+#[test]
 fn a_repository_may_not_say_where_tokens_go() {
     let server = ForgeServer::start(Plays::GitHub);
     let sandbox =

@@ -153,3 +153,14 @@ fn a_token_is_not_sent_where_it_could_be_read() {
     assert!(ran.err.contains("no token is sent to http://git.example.com/"), "{}", ran.err);
     assert!(ran.out.contains("http://git.example.com/acme/shop/compare/"), "{}", ran.out);
 }
+
+#[test]
+fn the_authorities_that_git_trusts_for_the_host_are_read() {
+    let server = ForgeServer::start(Plays::GitHub);
+    let sandbox = sandbox(&server);
+    sandbox.git("work", &["config", "http.https://other.example.sslCAInfo", "/nowhere/other.pem"]);
+    propose(&sandbox, &[]).exits(0);
+    sandbox.git("work", &["config", &format!("http.{}.sslCAInfo", server.url()), "/nowhere/ours.pem"]);
+    let ran = propose(&sandbox, &[]).exits(2);
+    assert!(ran.err.contains("the certificates in /nowhere/ours.pem can't be read"), "{}", ran.err);
+}
