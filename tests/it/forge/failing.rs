@@ -124,6 +124,8 @@ fn a_repository_that_the_forge_has_not_digested_is_waited_for() {
     server.rule("GET", "/api/v1/repos/acme/shop", 1, Act::Answer(404, "", r#"{"message":"not found"}"#));
     server.rule("GET", "/api/v1/repos/acme/shop", 2, Act::Answer(200, "", r#"{"empty":true}"#));
     propose(&sandbox, &[]).exits(0);
+    let looks = server.seen().iter().filter(|seen| seen.target.ends_with("/repos/acme/shop")).count();
+    assert_eq!(looks, 3, "until it no longer calls itself empty");
     assert_eq!(server.kept().len(), 1);
 }
 
