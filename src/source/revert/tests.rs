@@ -74,10 +74,13 @@ async fn ask(past: &Past, live: &Value, failing: Failing<'_>) -> Result<Reverted
     };
     let tip = past.0.len() - 1;
     let revision = tip.to_string();
-    let tools = Tools::new(None, None);
+    let tools = Tools::new(None, None, None);
+    let found = crate::source::lead::Found::default();
     let question = Question {
         base: Candidate { revision: &revision, tree: &past.0[tip] },
         deployed: &[],
+        values: &[],
+        found: &found,
         path: Some("k8s"),
         live,
         intent: &intent,

@@ -60,6 +60,8 @@ fn proposal(said: &dyn Fn(&str) -> String) -> Proposal {
             delta: vec![delta.clone()],
             companions: vec![delta],
             noise: 0,
+            masked: Vec::new(),
+            dry_run: None,
             siblings: vec![said("overlays/staging")],
             renders: 5,
             not_proved: vec![said("that the pod starts")],
@@ -69,6 +71,7 @@ fn proposal(said: &dyn Fn(&str) -> String) -> Proposal {
             lines: vec![said("Kustomization flux-system/shop applies it within 10m")],
             commands: vec![format!("flux reconcile kustomization {}", shell_word(&said("shop")))],
         },
+        reverts: None,
         evaluation: Evaluation {
             verdicts: vec![Verdict {
                 policy: said("limits"),
