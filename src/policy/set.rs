@@ -282,10 +282,10 @@ mod tests {
 
     fn folder(files: &[(&str, &str)]) -> (Scratch, Vec<PathBuf>) {
         let scratch = Scratch::new().unwrap();
+        let folder = scratch.path().join("own");
         for (path, text) in files {
-            write_scratch(&scratch.path().join(path), text.as_bytes()).unwrap();
+            write_scratch(&folder.join(path), text.as_bytes()).unwrap();
         }
-        let folder = scratch.path().to_owned();
         (scratch, vec![folder])
     }
 
@@ -355,13 +355,13 @@ mod tests {
         let deep = format!("{}p.rego", "d/".repeat(DEPTH + 1));
         let (_scratch, extra) = folder(&[(&deep, "package p")]);
         assert!(Set::load(false, &extra).unwrap_err().message.ends_with("holds folders that nest deeper than 8"));
-        let (scratch, extra) = folder(&[("p.rego", "package p")]);
-        std::os::unix::fs::symlink("/", scratch.path().join("root")).unwrap();
+        let (_scratch, extra) = folder(&[("p.rego", "package p")]);
+        std::os::unix::fs::symlink("/", extra[0].join("root")).unwrap();
         assert!(
             Set::load(false, &extra).unwrap_err().message.ends_with("is a link to a folder, which is not followed")
         );
-        let (scratch, extra) = folder(&[("p.rego", "package p")]);
-        std::os::unix::fs::symlink("/nonexistent", scratch.path().join("x.rego")).unwrap();
+        let (_scratch, extra) = folder(&[("p.rego", "package p")]);
+        std::os::unix::fs::symlink("/nonexistent", extra[0].join("x.rego")).unwrap();
         assert!(Set::load(false, &extra).unwrap_err().message.ends_with("x.rego` is not a regular file"));
     }
 

@@ -93,7 +93,9 @@ fn the_ci_recipes_are_yaml_whose_commands_parse() {
         let words = words(&line);
         let rest: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
         let ran = sandbox.aifix_in("work", &rest);
-        assert!(matches!(ran.code, 0 | 1 | 7), "`{line}` exits {}\n{}{}", ran.code, ran.out, ran.err);
+        // The remote of the sandbox is a folder, and no forge.
+        let no_forge = rest.contains(&"--pr") && ran.err.contains("nobody to ask for a pull request");
+        assert!(matches!(ran.code, 0 | 1 | 7) || no_forge, "`{line}` exits {}\n{}{}", ran.code, ran.out, ran.err);
     }
 }
 
