@@ -4,7 +4,7 @@
 
 use super::control::{Control, Laid, items};
 use super::inputs::unsafe_yaml;
-use super::roots::{KUSTOMIZATIONS, Root, folder_of, join, kustomization_file};
+use super::roots::{KUSTOMIZATIONS, Root, folder_of, join, kustomization_file, within};
 use super::substitute::Substitution;
 use crate::model::proposal::Tool;
 use crate::model::refusal::Refusal;
@@ -75,7 +75,7 @@ fn write(into: &mut Value, spec: &Value, tree: &Tree, folder: &str) {
     }
     let skips = spec["ignoreMissingComponents"] == true;
     for component in items(&spec["components"]).filter_map(Value::as_str) {
-        let there = || !tree.below(&beside(folder, component)).collect::<Vec<_>>().is_empty();
+        let there = || !tree.below(&within(folder, component)).collect::<Vec<_>>().is_empty();
         if !skips || there() {
             push(into, "components", json!(component));
         }
@@ -104,20 +104,6 @@ fn push(into: &mut Value, field: &str, value: Value) {
         Some(list) => list.push(value),
         None => into[field] = json!([value]),
     }
-}
-
-fn beside(folder: &str, relative: &str) -> String {
-    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
-    for part in relative.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    parts.join("/")
 }
 
 /// What a folder without a kustomization holds: manifests below it, and folders with a kustomization,

@@ -28,7 +28,7 @@ mod variants;
 pub use control::{Control, fills_in};
 pub use inputs::{Inputs, inputs};
 pub use release::{Field, Release, Values};
-pub use roots::{Root, roots};
+pub use roots::{Root, roots, within};
 pub use tools::Tools;
 
 use crate::error::Error;

@@ -7,7 +7,7 @@ use crate::model::path::Path;
 use crate::model::proposal::{Signal, Trust};
 use crate::model::refusal::Refusal;
 use crate::model::snapshot::Snapshot;
-use crate::render::{Control, Field, Release, Root, Values};
+use crate::render::{Control, Field, Release, Root, Values, within};
 use serde_json::{Value, json};
 
 /// A release without its values, and where those are, in order.
@@ -151,7 +151,7 @@ fn named(release: &Object) -> Release {
 fn given(release: &Object, trail: &mut Vec<Signal>) -> Vec<Given> {
     let list = |pointer: &str| release.at(pointer).and_then(Value::as_array).into_iter().flatten();
     let mut all: Vec<Given> =
-        list("/spec/chart/spec/valuesFiles").filter_map(|file| Some(Given::File(clean(file.as_str()?)))).collect();
+        list("/spec/chart/spec/valuesFiles").filter_map(|file| Some(Given::File(within("", file.as_str()?)))).collect();
     for from in list("/spec/valuesFrom") {
         let text = |field: &str| from[field].as_str().unwrap_or_default();
         if text("kind") != "ConfigMap" {
@@ -210,25 +210,10 @@ pub(super) fn of_application(application: &Object, number: usize, several: bool,
 fn value_file(file: &str, folder: &str, sources: &[(usize, &Value)]) -> Option<String> {
     let Some(rest) = file.strip_prefix('$') else {
         let from = if file.starts_with('/') { "" } else { folder };
-        return Some(clean(&format!("{from}/{file}")));
+        return Some(within("", &format!("{from}/{file}")));
     };
     let (name, path) = rest.split_once('/')?;
-    sources.iter().any(|(_, source)| source["ref"] == name).then(|| clean(path))
-}
-
-/// A path without `.` and `..`.
-fn clean(path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    parts.join("/")
+    sources.iter().any(|(_, source)| source["ref"] == name).then(|| within("", path))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::controlled;
 use crate::model::object::ObjectRef;
 use crate::model::path::{Path, Step};
 use crate::render::names::originals;
+use crate::render::within;
 use crate::yaml::parse;
 use crate::yaml::scalars::{Place, embedded, leaves};
 use serde_json::Value;
@@ -333,18 +334,7 @@ fn generator_files(
 
 /// A path beside a file.
 pub fn beside(file: &str, relative: &str) -> String {
-    let mut parts: Vec<&str> = file.split('/').collect();
-    parts.pop();
-    for part in relative.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    parts.join("/")
+    within(file.rsplit_once('/').map_or("", |(folder, _)| folder), relative)
 }
 
 fn items<'v>(value: &'v Value, name: &str) -> impl Iterator<Item = (usize, &'v Value)> {

@@ -118,8 +118,8 @@ pub fn patch(identity: &Value, current: &Value, path: &Path, new: Option<&Value>
     Some(out)
 }
 
-/// Lays `more` over `into`; list items with the same merge key become one.
-fn merge(into: &mut Value, more: Value) {
+/// Lays `more` over `into`: maps are merged, all else is replaced.
+pub(super) fn merge(into: &mut Value, more: Value) {
     match (into, more) {
         (Value::Object(into), Value::Object(more)) => {
             for (key, value) in more {

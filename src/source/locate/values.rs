@@ -2,6 +2,7 @@
 
 use super::candidate::{Candidate, Spot, Way};
 use super::candidates::{Source, beside, known_names, names, objects};
+use super::place::merge;
 use crate::model::path::{Path, Step};
 use crate::render::charts::Chart;
 use crate::render::template::{Action, actions};
@@ -262,23 +263,6 @@ fn set_path(name: &str) -> Path {
         }
     }
     path
-}
-
-/// Helm's way: maps are merged, all else is replaced, and null takes a key out.
-fn merge(into: &mut Value, more: Value) {
-    match (into, more) {
-        (Value::Object(into), Value::Object(more)) => {
-            for (key, value) in more {
-                match into.get_mut(&key) {
-                    Some(known) => merge(known, value),
-                    None => {
-                        into.insert(key, value);
-                    }
-                }
-            }
-        }
-        (into, more) => *into = more,
-    }
 }
 
 /// The values of a field in every document that speaks of its object, nearest last.
