@@ -66,10 +66,14 @@ impl<'s> Children<'s> {
 
 /// The ReplicaSet of a Deployment that has its template; on a tie, or when none has, that of the highest number.
 pub(crate) fn newest_replica_set<'s>(children: &Children<'s>, deployment: &Object) -> Option<&'s Object> {
+    newest(children, deployment).map(|(_, newest)| newest)
+}
+
+/// The same, and whether it has the template.
+fn newest<'s>(children: &Children<'s>, deployment: &Object) -> Option<(bool, &'s Object)> {
     let wanted = deployment.template();
-    children
-        .of("ReplicaSet", deployment)
-        .max_by_key(|rs| (same_template(rs.template(), wanted), revision_number(rs), rs.metadata.name.as_str()))
+    let all = children.of("ReplicaSet", deployment).map(|set| (same_template(set.template(), wanted), set));
+    all.max_by_key(|(same, set)| (*same, revision_number(set), set.metadata.name.as_str()))
 }
 
 /// `deployment.kubernetes.io/revision` of a ReplicaSet, 0 when absent.
@@ -137,12 +141,12 @@ fn observed(object: &Object) -> bool {
 }
 
 fn deployment<'s>(workload: &mut Workload<'s>, source: &Object, children: &Children<'s>) {
-    let Some(newest) = newest_replica_set(children, source) else {
+    let Some((is_same, newest)) = newest(children, source) else {
         workload.current.clone_from(&workload.pods);
         return;
     };
     workload.revision.clone_from(&newest.metadata.name);
-    workload.drifted = !same_template(newest.template(), source.template());
+    workload.drifted = !is_same;
     let is_current = |pod: &&Pod| {
         pod.metadata.controller().is_none_or(|by| by.uid == newest.metadata.uid || by.name == newest.metadata.name)
     };
