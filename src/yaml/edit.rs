@@ -22,12 +22,19 @@ pub enum Change {
     Remove,
 }
 
+/// Line breaks of YAML 1.1 that YAML 1.2 took back (<https://yaml.org/spec/1.2.2/#54-line-break-characters>).
+const OLD_BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
+
 /// Applies `change` at `place` of `text`.
 ///
 /// # Errors
 /// When the text is not read the same way by everyone, when the place is shared by an anchor,
 /// and when the result would differ in anything but the asked place.
 pub fn apply(text: &str, place: &Place, change: &Change) -> Result<String, YamlError> {
+    if let Some(breaks) = text.chars().find(|c| OLD_BREAKS.contains(c)) {
+        let what = format!("U+{:04X} is a line break to some readers and none to others", u32::from(breaks));
+        return Err(YamlError::Unsupported(what));
+    }
     let ranges = split::documents(text)?;
     let range = ranges.get(place.document).cloned().ok_or(YamlError::NoDocument(place.document))?;
     let document = &text[range.clone()];

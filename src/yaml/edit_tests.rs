@@ -163,6 +163,10 @@ fn what_is_not_read_the_same_by_all_is_refused() {
     for text in ["a: 1\na: 2\n", "a: {{ .x }}\n", "b:\n\ta: 1\n", "a: 1\nb: [\n"] {
         assert!(set(text, "a", json!(3)).is_err(), "{text:?}");
     }
+    for text in ["\u{2028}a: 1\nb: 1\n", "a: 1 # x\u{85}b: 2\n", "a: 1\nb: 'x\u{2029}y'\n"] {
+        let refused = set(text, "a", json!(3)).unwrap_err().to_string();
+        assert!(refused.contains("is a line break to some readers"), "{text:?}: {refused}");
+    }
 }
 
 fn key() -> impl Strategy<Value = String> {
