@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use super::failure::Failure;
-use super::{Branches, PullRequest, State, Text, people_and_teams};
+use super::{Branches, PullRequest, State, Text};
 use crate::doors::http::{Method, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -105,15 +105,6 @@ pub(super) async fn label(client: &Client, number: u64, labels: &[String]) -> Re
         Some(missing) => Err(Failure::Rejected { code: 404, said: format!("there is no label {missing}") }),
         None => Ok(()),
     }
-}
-
-pub(super) async fn ask(client: &Client, number: u64, reviewers: &[String]) -> Result<(), Failure> {
-    let (people, teams) = people_and_teams(reviewers);
-    let path = ["pulls", &number.to_string(), "requested_reviewers"];
-    client
-        .call(Method::POST, &path, &[], Some(&json!({"reviewers": people, "team_reviewers": teams})))
-        .await
-        .map(|_| ())
 }
 
 pub(super) fn form(client: &Client, branches: Branches<'_>) -> Url {

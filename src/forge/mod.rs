@@ -197,9 +197,9 @@ impl Forge {
     /// When the forge does not answer, does not know somebody or refuses.
     pub async fn ask(&self, number: u64, reviewers: &[String]) -> Result<(), Error> {
         let asked = match self.client.kind {
-            Kind::GitHub => github::ask(&self.client, number, reviewers).await,
+            // Gitea takes GitHub's request.
+            Kind::GitHub | Kind::Gitea => github::ask(&self.client, number, reviewers).await,
             Kind::GitLab => gitlab::ask(&self.client, number, reviewers).await,
-            Kind::Gitea => gitea::ask(&self.client, number, reviewers).await,
         };
         asked.map_err(|failure| self.error("ask for a review of the pull request", failure))
     }
