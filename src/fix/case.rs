@@ -135,6 +135,17 @@ impl<'s> Case<'s> {
         }
     }
 
+    /// The refusal for what facts do not decide: a person chooses among changes, the likeliest first.
+    pub(crate) fn ask(&self, message: String, hint: &str, mut choices: Vec<Intent>) -> Refusal {
+        choices.retain(|choice| self.check(choice).is_ok());
+        for choice in &mut choices {
+            choice.disposition = Disposition::Review;
+            choice.review.push("a person chose it among others".to_owned());
+        }
+        let details = choices.iter().map(|choice| format!("{}: {}", choice.subject, choice.why)).collect();
+        Refusal { choices, ..Refusal::new(refusal::NEEDS_CHOICE, message, hint).with_details(details) }
+    }
+
     /// Refusals that hold for every rule, on the edits themselves: fields that can't change,
     /// that another controller writes, or that protect.
     pub(crate) fn check(&self, intent: &Intent) -> Result<(), Refusal> {

@@ -10,7 +10,11 @@ use crate::text;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-pub(super) fn config_map_missing(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
+/// Rules of this family.
+pub(super) const RULES: &[(&str, super::Rule)] =
+    &[("configmap-missing", config_map_missing), ("secret-key-missing", secret_key_missing)];
+
+fn config_map_missing(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     let wanted = case.text("missing");
     let namespace = case.finding.object.namespace();
     let maps: Vec<_> = case.snapshot.config_maps.iter().filter(|m| m.metadata.namespace == namespace).collect();
@@ -166,7 +170,7 @@ fn sub_paths(spec: &Value, volume: &str) -> Vec<String> {
         .collect()
 }
 
-pub(super) fn secret_key_missing(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
+fn secret_key_missing(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     let (secret, key) = (case.text("secret"), case.text("key"));
     let paths = key_paths(case, secret, key);
     let namespace = case.finding.object.namespace();

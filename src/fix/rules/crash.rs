@@ -6,7 +6,11 @@ use crate::model::intent::Intent;
 use crate::model::path::{Path, Step};
 use crate::model::refusal::Refusal;
 
-pub(super) fn command_not_found(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
+/// Rules of this family.
+pub(super) const RULES: &[(&str, super::Rule)] =
+    &[("command-not-found", command_not_found), ("crash-app-error", app_error)];
+
+fn command_not_found(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     let program = case.text("program");
     let here = case.container_path();
     let container = case.finding.container.as_deref().unwrap_or_default();
@@ -40,7 +44,7 @@ pub(super) fn command_not_found(case: &Case<'_>) -> Result<Vec<Intent>, Refusal>
     Err(Refusal::new(refusal::NEEDS_JUDGEMENT, message, "look what the image has, or leave command unset"))
 }
 
-pub(super) fn app_error(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
+fn app_error(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     let code = case.fact("exitCode").map(ToString::to_string).unwrap_or_default();
     let container = case.finding.container.as_deref().unwrap_or_default();
     let hint = "read its log: the last error line is in the evidence";

@@ -9,7 +9,10 @@ use crate::text;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-pub(super) fn not_found(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
+/// Rules of this family.
+pub(super) const RULES: &[(&str, super::Rule)] = &[("image-not-found", not_found)];
+
+fn not_found(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     let path = case.container_path().field("image");
     let image = case.text("image");
     case.expect(&path, &json!(image))?;
@@ -31,8 +34,11 @@ pub(super) fn not_found(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
         return Err(Refusal::new(refusal::NEEDS_CHOICE, message, hint));
     }
     let message = format!("{image} does not exist; {} in use here", text::count(seen.len(), "other tag"));
-    let details = seen.into_iter().map(|(image, place)| format!("{image} ({place})")).collect();
-    Err(Refusal::new(refusal::NEEDS_CHOICE, message, hint).with_details(details))
+    let choices = seen.into_iter().map(|(image, place)| {
+        let edits = vec![case.set(path.clone(), json!(image))];
+        case.intent(format!("Use image {image} in container {container}"), place, edits, Vec::new())
+    });
+    Err(case.ask(message, hint, choices.collect()))
 }
 
 /// The image without registry and folders, as people say it.

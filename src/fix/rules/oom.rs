@@ -9,6 +9,9 @@ use crate::model::quantity::Quantity;
 use crate::model::refusal::Refusal;
 use serde_json::{Value, json};
 
+/// Rules of this family.
+pub(super) const RULES: &[(&str, super::Rule)] = &[("oom-killed", killed)];
+
 const MEBI: i128 = 1 << 20;
 const GIBI: i128 = 1 << 30;
 /// Above this a person looks, whatever the facts say.
@@ -18,7 +21,7 @@ const CEILING: i128 = 8 * GIBI;
 /// A run of an hour before the kill speaks for a leak.
 const LEAK: i64 = 3600;
 
-pub(super) fn killed(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
+fn killed(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     let path = case.container_path().field("resources").field("limits").field("memory");
     let name = case.finding.container.as_deref().unwrap_or_default();
     let Some(written) = case.fact("limit").cloned() else {

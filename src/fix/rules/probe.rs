@@ -9,7 +9,10 @@ use crate::model::kube::{Container, ContainerPort, Object};
 use crate::model::refusal::Refusal;
 use serde_json::{Value, json};
 
-pub(super) fn port_mismatch(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
+/// Rules of this family.
+pub(super) const RULES: &[(&str, super::Rule)] = &[("probe-port-mismatch", port_mismatch)];
+
+fn port_mismatch(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     let port = case.fact("port").and_then(Value::as_i64).unwrap_or_default();
     let fields: Vec<String> = case
         .fact("probes")

@@ -9,7 +9,10 @@ use crate::model::path::Path;
 use crate::model::refusal::Refusal;
 use serde::Deserialize as _;
 
-pub(super) fn cpu(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
+/// Rules of this family.
+pub(super) const RULES: &[(&str, super::Rule)] = &[("unschedulable-cpu", cpu)];
+
+fn cpu(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     let asked = case.text("requested");
     let root = case.spec_path();
     let Some(largest) = largest_allocatable(case.snapshot, "cpu").filter(|_| case.is("neverFits")) else {

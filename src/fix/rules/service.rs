@@ -11,6 +11,9 @@ use crate::model::refusal::Refusal;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Rules of this family.
+pub(super) const RULES: &[(&str, super::Rule)] = &[("service-selector-mismatch", selector_mismatch)];
+
 /// Keys that mean a role, or that are set at run time: no pod may have the value, and that may be right.
 const ROLES: [&str; 13] = [
     "version",
@@ -28,7 +31,7 @@ const ROLES: [&str; 13] = [
     "rollouts-pod-template-hash",
 ];
 
-pub(super) fn selector_mismatch(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
+fn selector_mismatch(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     let Some(service) = case.object else {
         return Err(Refusal::new(refusal::DRIFTED, "the Service is gone", "scan again"));
     };
