@@ -8,7 +8,8 @@ use super::log_lines::{self, LastLine};
 use super::view::Running;
 use crate::model::code::CodeInfo;
 use crate::model::snapshot::LogLine;
-use regex::{Captures, Regex, RegexSet};
+use regex::bytes::{RegexSet, RegexSetBuilder};
+use regex::{Captures, Regex};
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, OnceLock};
 use table::{ROWS, Row};
@@ -50,9 +51,9 @@ static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
     shapes.map(shape).collect()
 });
 
-/// All shapes at once: most lines match none.
+/// All shapes at once: most lines match none. Over bytes: Unicode's classes make it ten times as slow to build.
 static ANY: LazyLock<Option<RegexSet>> =
-    LazyLock::new(|| RegexSet::new(SHAPES.iter().map(|shape| &shape.pattern)).ok());
+    LazyLock::new(|| RegexSetBuilder::new(SHAPES.iter().map(|shape| &shape.pattern)).unicode(false).build().ok());
 
 /// Lines that begin an error of the program: what stands above them did not end it.
 static STOPS: LazyLock<Vec<(&'static str, Regex)>> = LazyLock::new(|| {
@@ -140,7 +141,7 @@ fn search(lines: &[LogLine], accepts: impl Fn(&Hit) -> bool) -> Option<Hit> {
 
 fn matched(text: &str, line: &LastLine, accepts: &impl Fn(&Hit) -> bool) -> Option<Hit> {
     let mut refused: Option<&Row> = None;
-    let found = ANY.as_ref()?.matches(text);
+    let found = ANY.as_ref()?.matches(text.as_bytes());
     let shapes = found.iter().filter_map(|at| SHAPES.get(at));
     shapes.filter_map(|shape| Some((shape.row, shape.regex()?))).find_map(|(row, shape)| {
         // What the captures of one shape rule out, a vaguer shape of the same row does not bring back.

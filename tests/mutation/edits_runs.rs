@@ -4,7 +4,7 @@ use crate::chance::Chance;
 use crate::edits::{self, Did};
 use aifix::yaml::scalars;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -56,15 +56,14 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect(name))
 }
 
-/// YAML files below a folder, in order, of at most 256 KiB.
-fn files(folder: &Path) -> Vec<PathBuf> {
+/// Files below a folder with one of these endings, in order, of at most 256 KiB.
+fn files(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
             let (path, kind) = (entry.path(), entry.file_type().unwrap());
-            let is_yaml =
-                path.extension().is_some_and(|ending| ["yaml", "yml", "json"].iter().any(|known| ending == *known));
+            let is_yaml = path.extension().is_some_and(|ending| endings.iter().any(|known| ending == *known));
             if kind.is_dir() {
                 folders.push(path);
             } else if kind.is_file() && is_yaml && entry.metadata().unwrap().len() <= 256 << 10 {
@@ -106,7 +105,7 @@ fn no_edit_of_a_mutated_file_does_more_than_was_asked() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let mut texts: Vec<String> = ["repos", "lab", "recorded-gitops"]
         .iter()
-        .flat_map(|folder| files(&here.join(folder)))
+        .flat_map(|folder| files(&here.join(folder), &ALL))
         .filter_map(|file| std::fs::read_to_string(file).ok())
         .filter(|text| text.len() < 6_000)
         .collect();
@@ -130,20 +129,31 @@ fn no_edit_of_a_mutated_file_does_more_than_was_asked() {
     });
 }
 
+/// What our own files end in.
+const ALL: [&str; 3] = ["yaml", "yml", "json"];
+
 /// Each scalar set, each key added and removed, at most 120 places of each file (20 of a large one).
-/// `AIFIX_EDIT_CORPUS` names another folder with YAML files, such as Go's module cache.
+/// `AIFIX_EDIT_CORPUS` names another folder whose YAML files are read, such as Go's module cache: each text once.
 #[test]
 fn every_place_of_a_corpus_is_edited_and_nothing_else() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let own = ["repos", "lab"].map(|folder| tests.join(folder));
-    let folders =
-        std::env::var_os("AIFIX_EDIT_CORPUS").map_or_else(|| own.to_vec(), |folder| vec![PathBuf::from(folder)]);
-    let (all, next) = (folders.iter().flat_map(|folder| files(folder)).collect::<Vec<_>>(), AtomicU64::new(0));
-    assert!(all.len() > 100, "{} files below {folders:?}", all.len());
-    eprintln!("{} files", all.len());
+    let all: Vec<PathBuf> = match std::env::var_os("AIFIX_EDIT_CORPUS") {
+        Some(folder) => files(Path::new(&folder), &ALL[..2]),
+        None => ["repos", "lab"].iter().flat_map(|folder| files(&tests.join(folder), &ALL)).collect(),
+    };
+    let (next, seen) = (AtomicU64::new(0), Mutex::new(HashSet::new()));
+    assert!(all.len() > 100, "{} files", all.len());
     on_two_threads(|tally| {
-        while let Some(file) = all.get(usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap()) {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(file) = all.get(usize::try_from(number).unwrap()) else { return };
+            if number % 1000 == 0 {
+                eprintln!("{number} of {} files", all.len());
+            }
             let Ok(text) = std::fs::read_to_string(file) else { continue };
+            if !seen.lock().unwrap().insert(text.clone()) {
+                continue;
+            }
             let Ok(places) = scalars::of(&text) else { continue };
             let most = if text.len() > 32 << 10 { 20 } else { 120 };
             let step = places.len().div_ceil(most).max(1);
@@ -156,4 +166,5 @@ fn every_place_of_a_corpus_is_edited_and_nothing_else() {
             }
         }
     });
+    eprintln!("{} different files", seen.into_inner().unwrap().len());
 }
