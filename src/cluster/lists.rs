@@ -5,6 +5,7 @@ use super::client::{Count, JSON};
 use super::concern::concerns;
 use super::failure::{Failure, foreign, unreachable};
 use super::kinds::{self, Place, Row};
+use super::logs;
 use super::page::{Batch, Listed, list};
 use crate::error::Error;
 use crate::model::kube::{Keyed, Object};
@@ -97,7 +98,7 @@ impl Cluster {
         }
         rows.truncate(left);
         let targets: Vec<Target<'_>> = rows.iter().flat_map(|row| self.targets(row)).collect();
-        let brought = self.ask(&targets, &|_| {}).await;
+        let (brought, logs) = futures_util::future::join(self.ask(&targets, &|_| {}), self.ask_logs(&needs.logs)).await;
         for (target, listed) in targets.iter().zip(brought) {
             if target.row.place == Place::Anywhere && listed.failure.as_ref().and_then(Failure::code) == Some(403) {
                 self.within_scope(snapshot, target.row, listed).await;
@@ -110,7 +111,7 @@ impl Cluster {
             snapshot.gaps.push(gap(&format!("values of ConfigMap {name}"), &left_out(), &BY_VALUES));
         }
         self.read_maps(snapshot, maps).await;
-        self.read_logs(snapshot, &needs.logs).await;
+        logs::take(snapshot, logs, needs.logs.len());
         self.stamp(snapshot);
     }
 

@@ -19,9 +19,12 @@ const MAX_LINE: usize = 4096;
 /// Lines that are kept of a saved log, as many as are asked of a cluster.
 const MAX_LINES: usize = 200;
 
+/// A log, none where there is none, or why it is not known.
+pub(super) type Answer = Result<Option<LogTail>, Gap>;
+
 impl Cluster {
     /// Reads the logs of the worst containers: the current run, and the one before where there was one.
-    pub(super) async fn read_logs(&self, snapshot: &mut Snapshot, needs: &[LogNeed]) {
+    pub(super) async fn ask_logs(&self, needs: &[LogNeed]) -> Vec<Answer> {
         let mut asked = Vec::new();
         for need in needs.iter().take(MAX_CONTAINERS) {
             asked.push((need, false));
@@ -30,25 +33,10 @@ impl Cluster {
             }
         }
         let asked: Vec<_> = asked.into_iter().map(|(need, previous)| self.read_log(need, previous)).collect();
-        let brought: Vec<_> = futures_util::stream::iter(asked).buffered(AT_ONCE).collect().await;
-        for answer in brought {
-            match answer {
-                Ok(Some(tail)) => snapshot.logs.push(tail),
-                Ok(None) => {}
-                Err(gap) => snapshot.gaps.push(gap),
-            }
-        }
-        if let Some(left @ 1..) = needs.len().checked_sub(MAX_CONTAINERS) {
-            snapshot.gaps.push(Gap {
-                what: format!("logs of {}", text::count(left, "further container")),
-                why: format!("left out: the logs of at most {MAX_CONTAINERS} containers are read"),
-                essential: false,
-                codes: Vec::new(),
-            });
-        }
+        futures_util::stream::iter(asked).buffered(AT_ONCE).collect().await
     }
 
-    async fn read_log(&self, need: &LogNeed, previous: bool) -> Result<Option<LogTail>, Gap> {
+    async fn read_log(&self, need: &LogNeed, previous: bool) -> Answer {
         let LogNeed { namespace, pod, container, .. } = need;
         let path = format!(
             "/api/v1/namespaces/{}/pods/{}/log?container={}&tailLines={MAX_LINES}&limitBytes={LIMIT}&timestamps=true{}",
@@ -75,6 +63,25 @@ impl Cluster {
                 codes: Vec::new(),
             }),
         }
+    }
+}
+
+/// Puts the logs of so many asked containers into the snapshot.
+pub(super) fn take(snapshot: &mut Snapshot, brought: Vec<Answer>, asked: usize) {
+    for answer in brought {
+        match answer {
+            Ok(Some(tail)) => snapshot.logs.push(tail),
+            Ok(None) => {}
+            Err(gap) => snapshot.gaps.push(gap),
+        }
+    }
+    if let Some(left @ 1..) = asked.checked_sub(MAX_CONTAINERS) {
+        snapshot.gaps.push(Gap {
+            what: format!("logs of {}", text::count(left, "further container")),
+            why: format!("left out: the logs of at most {MAX_CONTAINERS} containers are read"),
+            essential: false,
+            codes: Vec::new(),
+        });
     }
 }
 

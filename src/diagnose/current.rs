@@ -71,9 +71,18 @@ pub(crate) fn newest_replica_set<'s>(children: &Children<'s>, deployment: &Objec
 
 /// The same, and whether it has the template.
 fn newest<'s>(children: &Children<'s>, deployment: &Object) -> Option<(bool, &'s Object)> {
-    let wanted = deployment.template();
-    let all = children.of("ReplicaSet", deployment).map(|set| (same_template(set.template(), wanted), set));
+    let all = children.of("ReplicaSet", deployment).map(|set| (has_template(set, deployment), set));
     all.max_by_key(|(same, set)| (*same, revision_number(set), set.metadata.name.as_str()))
+}
+
+/// Whether two objects have the same template, but for what makes one new. The API writes equal specs as equal texts.
+fn has_template(one: &Object, other: &Object) -> bool {
+    const SPEC: &str = "/spec/template/spec";
+    let metadata = |object: &Object| object.at("/spec/template/metadata").map(bare_metadata);
+    if one.body.raw(SPEC).is_some_and(|spec| other.body.raw(SPEC) == Some(spec)) {
+        return metadata(one) == metadata(other);
+    }
+    same_template(one.template(), other.template())
 }
 
 /// `deployment.kubernetes.io/revision` of a ReplicaSet, 0 when absent.

@@ -51,8 +51,8 @@ fn state(state: &ContainerState) -> Option<Timestamp> {
 }
 
 fn object(object: &Object) -> Option<Timestamp> {
-    let status = object.body.get("status").and_then(past);
-    let spec = object.body.get("spec").filter(|_| object.kind == "Lease").and_then(past);
+    let status = object.at("/status").and_then(past);
+    let spec = object.at("/spec").filter(|_| object.kind == "Lease").and_then(past);
     meta(&object.metadata).max(status).max(spec)
 }
 

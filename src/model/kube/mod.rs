@@ -5,10 +5,12 @@
 //! Shapes: <https://kubernetes.io/docs/reference/kubernetes-api/>.
 
 mod keyed;
+mod lazy;
 mod meta;
 mod object;
 
 pub use keyed::{Keyed, Oddity};
+pub use lazy::Body;
 pub use meta::{Fields, ManagedField, Meta};
 pub use object::{Object, Unmanaged};
 

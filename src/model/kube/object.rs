@@ -1,25 +1,24 @@
 //! Any object: typed metadata, and the rest as it came.
 
+use super::lazy::Body;
 use super::meta::unmanaged;
 use super::{Condition, Meta, PodSpec};
 use crate::model::object::ObjectRef;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::OnceLock;
 
 /// Any other object: typed metadata, and the rest as it came (without `apiVersion`, `kind`, `metadata`).
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Object {
     pub api_version: String,
     pub kind: String,
     pub metadata: Meta,
-    #[serde(flatten)]
-    pub body: Map<String, Value>,
-    #[serde(skip)]
+    pub body: Body,
     lean: Lean,
 }
 
@@ -56,6 +55,17 @@ impl<'de> Deserialize<'de> for Unmanaged {
     }
 }
 
+impl Serialize for Object {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry("apiVersion", &self.api_version)?;
+        map.serialize_entry("kind", &self.kind)?;
+        map.serialize_entry("metadata", &self.metadata)?;
+        self.body.write(&mut map)?;
+        map.end()
+    }
+}
+
 /// By hand: what `serde(flatten)` makes holds every object twice, and takes twice as long.
 struct Fields<const MANAGED: bool>;
 
@@ -76,9 +86,7 @@ impl<'de, const MANAGED: bool> Visitor<'de> for Fields<MANAGED> {
                 "kind" => object.kind = fields.next_value()?,
                 "metadata" if MANAGED => object.metadata = fields.next_value()?,
                 "metadata" => object.metadata = fields.next_value::<Bare>()?.0,
-                _ => {
-                    object.body.insert(key, fields.next_value()?);
-                }
+                _ => object.body.take(key, &mut fields)?,
             }
         }
         Ok(object)
@@ -94,12 +102,7 @@ impl Object {
 
     /// The value at a JSON pointer below `spec` or `status`: `/spec/replicas`.
     pub fn at(&self, pointer: &str) -> Option<&Value> {
-        let mut steps = pointer.strip_prefix('/')?.splitn(2, '/');
-        let first = self.body.get(steps.next()?)?;
-        match steps.next() {
-            Some(rest) => first.pointer(&format!("/{rest}")),
-            None => Some(first),
-        }
+        self.body.pointer(pointer)
     }
 
     /// The integer at a JSON pointer.
@@ -114,7 +117,7 @@ impl Object {
 
     /// The value at a JSON pointer in a lean shape; the default when absent or of another shape.
     pub fn view<T: DeserializeOwned + Default>(&self, pointer: &str) -> T {
-        self.at(pointer).and_then(|value| T::deserialize(value).ok()).unwrap_or_default()
+        self.body.read(pointer).unwrap_or_default()
     }
 
     /// `status.conditions`.
@@ -140,16 +143,13 @@ impl Object {
 
     /// Its pod template's spec in lean shape.
     pub fn pod_spec(&self) -> Option<&PodSpec> {
-        let read = || PodSpec::deserialize(self.template()?.get("spec")?).ok().map(Box::new);
+        let read = || self.body.read(&format!("{}/spec", self.template_pointer()?)).map(Box::new);
         self.lean.0.get_or_init(read).as_deref()
     }
 
     /// Labels of its pod template.
     pub fn template_labels(&self) -> BTreeMap<String, String> {
-        self.template()
-            .and_then(|template| template.pointer("/metadata/labels"))
-            .and_then(|labels| BTreeMap::deserialize(labels).ok())
-            .unwrap_or_default()
+        self.template_pointer().map(|at| self.view(&format!("{at}/metadata/labels"))).unwrap_or_default()
     }
 
     /// The whole object as JSON, in the API's shape.

@@ -267,7 +267,7 @@ fn what_is_too_young_is_not_reported() {
         let mut young = recorded(name);
         young.taken_at = at.parse().ok();
         for deployment in young.objects.get_mut("Deployment").unwrap() {
-            deployment.body.insert("status".to_owned(), json!({"replicas": 1, "unavailableReplicas": 1}));
+            deployment.body.insert("status", json!({"replicas": 1, "unavailableReplicas": 1}));
         }
         let found = diagnose(&young);
         assert_eq!(roots(&found.findings), Vec::<&Finding>::new(), "{name}");
@@ -291,7 +291,7 @@ fn without_a_clock_what_lacks_only_age_is_info() {
     timeless.taken_at = None;
     timeless.newest = "2026-11-22T16:47:00Z".parse().ok();
     for deployment in timeless.objects.get_mut("Deployment").unwrap() {
-        deployment.body.insert("status".to_owned(), json!({"replicas": 1, "unavailableReplicas": 1}));
+        deployment.body.insert("status", json!({"replicas": 1, "unavailableReplicas": 1}));
     }
     let found = diagnose(&timeless);
     let finding = of_code(&found, "unschedulable-cpu").unwrap();
@@ -361,7 +361,7 @@ fn a_grace_period_is_no_failure_and_its_end_and_a_minute_is() {
             pod.status.conditions.clear();
         }
         for deployment in snapshot.objects.get_mut("Deployment").unwrap() {
-            deployment.body.insert("status".to_owned(), json!({"replicas": 1, "unavailableReplicas": 1}));
+            deployment.body.insert("status", json!({"replicas": 1, "unavailableReplicas": 1}));
         }
         let found = diagnose(&snapshot);
         (roots(&found.findings).len(), found.summary.in_progress)
