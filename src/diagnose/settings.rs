@@ -249,14 +249,8 @@ fn crashes_since(view: &View<'_>, pod: &Pod, status: &ContainerStatus) -> Option
 
 fn changed(view: &View<'_>, workload: &Workload<'_>, container: &Container) -> Option<Observation> {
     let source = workload.source?;
-    let annotations: BTreeMap<String, String> = source
-        .template()
-        .and_then(|template| template.pointer("/metadata/annotations"))
-        .map(|all| {
-            let pairs = all.as_object().into_iter().flatten();
-            pairs.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
-        })
-        .unwrap_or_default();
+    let annotations: BTreeMap<String, Value> =
+        source.template_pointer().map(|at| source.view(&format!("{at}/metadata/annotations"))).unwrap_or_default();
     // A tool that adds a checksum restarts the pods itself.
     if annotations.keys().any(|key| key.contains("checksum") || key.contains("reloader")) {
         return None;

@@ -52,7 +52,7 @@ fn state(state: &ContainerState) -> Option<Timestamp> {
 
 fn object(object: &Object) -> Option<Timestamp> {
     let status = object.at("/status").and_then(past);
-    let spec = object.at("/spec").filter(|_| object.kind == "Lease").and_then(past);
+    let spec = if object.kind == "Lease" { object.at("/spec").and_then(past) } else { None };
     meta(&object.metadata).max(status).max(spec)
 }
 

@@ -68,7 +68,7 @@ fn tags_in_use(case: &Case<'_>, wanted: &str, broken: &str) -> BTreeMap<String, 
             add(&container.image, format!("ready in pod {}", pod.metadata.name));
         }
     }
-    for object in case.snapshot.objects.values().flatten() {
+    for object in case.snapshot.objects.values().flatten().filter(|object| object.body.may_contain(wanted)) {
         for container in object.pod_spec().map_or(&[][..], |spec| &spec.containers) {
             add(&container.image, format!("in the template of {}", object.object()));
         }

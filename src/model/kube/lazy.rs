@@ -48,7 +48,7 @@ impl Body {
         if let Some(value) = &field.set {
             return value.pointer(rest);
         }
-        let (node, rest) = field.root.down(field.text(), rest)?;
+        let (node, rest) = field.root.nearest(field.text(), rest)?;
         node.value(field.text()).pointer(rest)
     }
 
@@ -58,17 +58,18 @@ impl Body {
         if let Some(value) = &field.set {
             return T::deserialize(value.pointer(rest)?).ok();
         }
-        match field.root.down(field.text(), rest)? {
-            (node, "") => serde_json::from_str(&field.text()[node.at.clone()]).ok(),
-            (node, rest) => T::deserialize(node.value(field.text()).pointer(rest)?).ok(),
-        }
+        serde_json::from_str(field.part(rest)?).ok()
     }
 
     /// The text at a JSON pointer, where it is as it came.
     pub fn raw(&self, pointer: &str) -> Option<&str> {
         let (field, rest) = self.find(pointer)?;
-        let (node, rest) = field.root.down(field.text(), rest).filter(|_| field.set.is_none())?;
-        rest.is_empty().then(|| &field.text()[node.at.clone()])
+        if field.set.is_some() { None } else { field.part(rest) }
+    }
+
+    /// Whether these words may occur in it; no is certain, for words that JSON does not escape.
+    pub fn may_contain(&self, words: &str) -> bool {
+        self.0.iter().any(|(_, field)| field.set.is_some() || field.text().contains(words))
     }
 
     /// Sets a field.
@@ -97,8 +98,7 @@ impl Body {
     }
 
     fn find<'p>(&self, pointer: &'p str) -> Option<(&Field, &'p str)> {
-        let path = pointer.strip_prefix('/')?;
-        let (name, rest) = path.split_at(path.find('/').unwrap_or(path.len()));
+        let (name, rest) = first_step(pointer)?;
         self.0.iter().find(|(known, _)| known == name).map(|(_, field)| (field, rest))
     }
 }
@@ -142,6 +142,12 @@ impl Field {
         self.text.as_deref().map_or("", RawValue::get)
     }
 
+    /// The text at a pointer.
+    fn part(&self, pointer: &str) -> Option<&str> {
+        let node = self.root.down(self.text(), pointer)?;
+        Some(&self.text()[node.at.clone()])
+    }
+
     fn value(&self) -> &Value {
         self.set.as_deref().unwrap_or_else(|| self.root.value(self.text()))
     }
@@ -160,24 +166,32 @@ impl fmt::Debug for Field {
     }
 }
 
+/// The first step of a JSON pointer and what follows; `None` at its end.
+fn first_step(pointer: &str) -> Option<(&str, &str)> {
+    let path = pointer.strip_prefix('/')?;
+    Some(path.split_at(path.find('/').unwrap_or(path.len())))
+}
+
 /// What could be parsed as text can be as a value, but for numbers that no type holds.
 fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
 }
 
 impl Node {
-    /// The deepest part on the way that is not read yet, and what is left of the way.
-    fn down<'n, 'p>(&'n self, text: &str, mut pointer: &'p str) -> Option<(&'n Self, &'p str)> {
-        let mut node = self;
-        while let Some(path) = pointer.strip_prefix('/') {
-            if node.value.get().is_some() {
-                break;
-            }
-            let (step, rest) = path.split_at(path.find('/').unwrap_or(path.len()));
-            node = node.part(text, step)?;
-            pointer = rest;
+    /// The first part on the way that was read whole, or the last, and what is left of the way.
+    fn nearest<'n, 'p>(&'n self, text: &str, pointer: &'p str) -> Option<(&'n Self, &'p str)> {
+        match first_step(pointer).filter(|_| self.value.get().is_none()) {
+            Some((step, rest)) => self.part(text, step)?.nearest(text, rest),
+            None => Some((self, pointer)),
         }
-        Some((node, pointer))
+    }
+
+    /// The part at a pointer.
+    fn down(&self, text: &str, pointer: &str) -> Option<&Self> {
+        match first_step(pointer) {
+            Some((step, rest)) => self.part(text, step)?.down(text, rest),
+            None => Some(self),
+        }
     }
 
     fn part(&self, text: &str, step: &str) -> Option<&Self> {
