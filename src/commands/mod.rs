@@ -23,6 +23,7 @@ mod propose_push;
 mod propose_request;
 pub mod runtime;
 mod scan;
+mod scan_source;
 mod schema;
 mod snapshot;
 mod target;

@@ -81,6 +81,12 @@ pub(super) struct Place {
     program: PathBuf,
 }
 
+/// The renderers of this machine.
+pub(super) fn tools(session: &Session) -> Tools {
+    let which = |name| session.environment.which(name);
+    Tools::new(which("kustomize"), which("kubectl"), which("helm"))
+}
+
 impl Place {
     pub(super) async fn fetch(
         args: &ProposeArgs,
@@ -112,10 +118,7 @@ impl Place {
             base_id: base.to_string(),
             identity: remote.url.identity(),
             shown: remote.url.to_string(),
-            tools: {
-                let which = |name| session.environment.which(name);
-                Tools::new(which("kustomize"), which("kubectl"), which("helm"))
-            },
+            tools: tools(session),
             policies,
             program: super::program()?,
             repo,

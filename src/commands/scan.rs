@@ -2,17 +2,16 @@
 
 use super::filter::{Bar, Baseline, FilterArgs, Filters};
 use super::parts::{self, Part};
+use super::scan_source::Sources;
 use super::{Session, contexts, look, watch};
 use crate::error::{Error, exit};
 use crate::model::report::{ReportedFinding, ScanReport};
 use crate::output::{github, html, json, junit, markdown, sarif, scan_text};
-use crate::repo::Repo;
 use crate::settings::flags::{LookArgs, ScanFormat};
-use crate::source::Lines;
 use crate::text::{self, Sanitised, shell_word};
 use clap::Args;
 use std::mem::ManuallyDrop;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Find the failing workloads of a namespace, and why they fail
@@ -57,7 +56,7 @@ pub struct ScanArgs {
         value_parser = interval, conflicts_with = "from")]
     pub watch: Option<Duration>,
 
-    /// Also name the line in Git that most likely holds each finding's field: read off the files, not proved
+    /// Also name the line in Git that makes each finding's field: proved by renders, else marked as likely
     #[arg(long)]
     pub source: bool,
 
@@ -90,7 +89,8 @@ pub(super) async fn run(args: &ScanArgs, session: &Session) -> Result<u8, Error>
         }
         return watch::run(args, interval, (filters, baseline), session).await;
     }
-    let mut parts = first(args, &mut filters, session).await?;
+    let mut sources = if args.source { Some(Sources::open(&args.repo, session)?) } else { None };
+    let mut parts = first(args, &mut filters, sources.as_mut(), session).await?;
     for idle in filters.idle() {
         session.ui.say(Sanitised::line(&format!("`{idle}` matched nothing")));
     }
@@ -106,10 +106,10 @@ pub(super) async fn run(args: &ScanArgs, session: &Session) -> Result<u8, Error>
         baseline.apply(&mut parts, file)?;
         tell_gone(baseline, &parts, args, session);
     }
-    let mut report = parts::join(parts);
-    if args.source {
-        name_lines(&mut report, &args.repo, session)?;
+    if let Some(sources) = &sources {
+        sources.tell();
     }
+    let report = parts::join(parts);
     session.ui.print(&written_as(args.output, &report, args, session)?)?;
     if let Some((found, file)) = &written {
         let file = shell_word(&file.display().to_string());
@@ -121,37 +121,42 @@ pub(super) async fn run(args: &ScanArgs, session: &Session) -> Result<u8, Error>
     Ok(exit_code(args, &report, written.is_some()))
 }
 
-/// Fills in where the checked-out revision writes what the findings are about.
-fn name_lines(report: &mut ScanReport, repo: &Path, session: &Session) -> Result<(), Error> {
-    let repo = Repo::discover(repo, session.environment.0.clone())?;
-    let head = repo.head().ok_or_else(|| {
-        Error::usage("--source found no commit to read").hint("commit the manifests, or name another clone with --repo")
-    })?;
-    let tree = repo.tree(&head)?;
-    let mut lines = Lines::of(&tree);
-    let set_aside = report.set_aside.iter_mut().map(|one| &mut one.reported);
-    for reported in report.findings.iter_mut().chain(set_aside) {
-        let paths: Vec<_> = reported.finding.evidence.iter().filter_map(|one| one.path.as_ref()).collect();
-        reported.source = lines.find(&reported.finding.object, &paths);
-    }
-    Ok(())
-}
-
 /// Looks once at each context, or at the recording.
-async fn first(args: &ScanArgs, filters: &mut Filters, session: &Session) -> Result<Vec<Part>, Error> {
+async fn first(
+    args: &ScanArgs,
+    filters: &mut Filters,
+    mut sources: Option<&mut Sources<'_>>,
+    session: &Session,
+) -> Result<Vec<Part>, Error> {
     let narrowed = args.look.selector.is_some();
     if args.look.from.is_some() {
-        return Ok(vec![Part::filtered(&look::look(&args.look, session).await?, narrowed, filters)]);
+        let seen = look::look(&args.look, session).await?;
+        let mut part = Part::filtered(&seen, narrowed, filters);
+        if let Some(sources) = sources {
+            sources.name(&mut part, &seen).await?;
+        }
+        return Ok(vec![part]);
     }
     let selector = look::selected(&args.look)?;
     let mut places = contexts::places(&args.look);
     let seen = contexts::first(&mut places, selector.as_ref(), session).await?;
-    let part = |(place, seen): (&contexts::Place, Result<look::Seen, Error>)| match seen {
-        // The process ends after this: a large snapshot is not given back piece by piece.
-        Ok(seen) => Part::filtered(&ManuallyDrop::new(seen), narrowed, filters),
-        Err(error) => Part::unseen(place.name(), place.scope()).without(error.to_string()),
-    };
-    Ok(places.iter().zip(seen).map(part).collect())
+    let mut parts = Vec::new();
+    for (place, seen) in places.iter().zip(seen) {
+        let seen = match seen {
+            // The process ends after this: a large snapshot is not given back piece by piece.
+            Ok(seen) => ManuallyDrop::new(seen),
+            Err(error) => {
+                parts.push(Part::unseen(place.name(), place.scope()).without(error.to_string()));
+                continue;
+            }
+        };
+        let mut part = Part::filtered(&seen, narrowed, filters);
+        if let Some(sources) = &mut sources {
+            sources.name(&mut part, &seen).await?;
+        }
+        parts.push(part);
+    }
+    Ok(parts)
 }
 
 /// Entries of the baseline that no longer occur.

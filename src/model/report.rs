@@ -30,13 +30,16 @@ pub struct ContextReport {
     pub gaps: Vec<Gap>,
 }
 
-/// The line of a file in Git that made the failing field.
+/// The line of a file in Git that makes the failing field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SourceLine {
     /// From the root of the repository, with slashes.
     pub file: String,
     /// From 1.
     pub line: u32,
+    /// Renders showed it: the folder makes the running object, and this line the field. Else it was read off
+    /// the files, and is only likely.
+    pub proved: bool,
 }
 
 /// A finding and the context it was seen in.

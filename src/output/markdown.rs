@@ -99,7 +99,7 @@ fn details(report: &ScanReport, reported: &ReportedFinding) -> String {
     let finding = &reported.finding;
     let mut story = vec![format!("what: {}", words::summary(finding))];
     if let Some(source) = &reported.source {
-        story.push(format!("source: {}:{}", words::name(&source.file), source.line));
+        story.push(format!("source: {}", words::in_git(source)));
     }
     story.extend(words::story(finding, words::clock(report, &reported.context)));
     let story = story.join("\n");

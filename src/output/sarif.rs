@@ -130,6 +130,7 @@ fn result((reported, aside): Seen<'_>, rule: usize, fingerprint: &str, now: Opti
             "confidence": finding.confidence,
             "fix": finding.fix.class,
             "since": finding.since,
+            "sourceProved": reported.source.as_ref().map(|source| source.proved),
         },
     })
 }

@@ -1,6 +1,6 @@
 //! A scan as text: the first line answers, worst first.
 
-use super::{codes, set_aside};
+use super::{codes, set_aside, words};
 use crate::model::code::FixClass;
 use crate::model::finding::{Change, Effect, Evidence, Finding, Severity};
 use crate::model::report::{ContextReport, ReportedFinding, ScanReport};
@@ -122,7 +122,12 @@ fn one(page: &mut Page, reported: &ReportedFinding, context: Option<&str>, frame
         page.line(format_args!("  since     {} ago", text::span(since, now)));
     }
     if let Some(source) = &reported.source {
-        page.line(format_args!("  source    {}:{}", Sanitised::line(&source.file), source.line));
+        page.line(format_args!(
+            "  source    {}:{}{}",
+            Sanitised::line(&source.file),
+            source.line,
+            words::likely(source)
+        ));
     }
     evidence(page, &finding.evidence, frame);
     if let Some(change) = &finding.change {

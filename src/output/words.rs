@@ -3,7 +3,7 @@
 use super::codes;
 use crate::model::finding::{Change, Effect, Evidence, Finding};
 use crate::model::object::ObjectRef;
-use crate::model::report::{ContextReport, Filter, ReportedFinding, ScanReport, SetAside};
+use crate::model::report::{ContextReport, Filter, ReportedFinding, ScanReport, SetAside, SourceLine};
 use crate::model::snapshot::Gap;
 use crate::redact;
 use crate::text::{self, Sanitised};
@@ -48,6 +48,16 @@ pub(super) fn place(reported: &ReportedFinding) -> (String, u32) {
         Some(source) => (reference(source.file.split('/')), source.line.max(1)),
         None => (cluster(&reported.finding.object), 1),
     }
+}
+
+/// `apps/web.yaml:12`; a line that no render showed is only likely.
+pub(super) fn in_git(source: &SourceLine) -> String {
+    format!("{}:{}{}", name(&source.file), source.line, likely(source))
+}
+
+/// What is said of a line that no render showed.
+pub(super) fn likely(source: &SourceLine) -> &'static str {
+    if source.proved { "" } else { " (likely)" }
 }
 
 /// `cluster/NAMESPACE/KIND/NAME`, percent-encoded.

@@ -7,7 +7,7 @@ use crate::model::report::SourceLine;
 use crate::model::tree::{Entry, Tree};
 use crate::yaml::{lines, parse};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The manifests of a revision, read without rendering them: only a proposal proves a line. Each file is parsed at most once, and only when a finding needs it.
 pub struct Lines<'t> {
@@ -23,11 +23,18 @@ impl<'t> Lines<'t> {
 
     /// The line of the first of these fields that is written, else that of the object. `None` when no document or
     /// several documents could be meant: a base and its overlays are told apart by rendering alone.
-    pub fn find(&mut self, object: &ObjectRef, paths: &[&Path]) -> Option<SourceLine> {
+    /// `within`: the only files that are asked.
+    pub fn find(
+        &mut self,
+        object: &ObjectRef,
+        paths: &[&Path],
+        within: Option<&BTreeSet<String>>,
+    ) -> Option<SourceLine> {
         let known = [object.name.clone()];
         let tree = self.tree;
         let mut found: Vec<(&str, &str, usize, Path, bool)> = Vec::new();
-        for (file, text) in texts(tree).filter(|(_, text)| text.contains(&object.name) && text.contains(&object.kind)) {
+        let asked = texts(tree).filter(|(file, _)| within.is_none_or(|within| within.contains(*file)));
+        for (file, text) in asked.filter(|(_, text)| text.contains(&object.name) && text.contains(&object.kind)) {
             let documents = self.parsed.entry(file).or_insert_with(|| parse::all(text).unwrap_or_default());
             for (number, document) in documents.iter().enumerate() {
                 for (place, value) in objects(document) {
@@ -47,7 +54,7 @@ impl<'t> Lines<'t> {
         }
         let [(file, text, number, path, _)] = found.as_slice() else { return None };
         let (line, _) = lines::line(text, *number, path)?;
-        Some(SourceLine { file: (*file).to_owned(), line: u32::try_from(line).ok()? })
+        Some(SourceLine { file: (*file).to_owned(), line: u32::try_from(line).ok()?, proved: false })
     }
 }
 
@@ -80,7 +87,7 @@ mod tests {
         let tree = Tree { entries: entries.collect(), unreadable: 0 };
         let object = ObjectRef::new("apps/v1", "Deployment", "a", "web");
         let paths: Vec<&Path> = paths.iter().collect();
-        Lines::of(&tree).find(&object, &paths).map(|line| (line.file, line.line))
+        Lines::of(&tree).find(&object, &paths, None).map(|line| (line.file, line.line))
     }
 
     fn image() -> Path {

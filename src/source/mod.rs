@@ -18,6 +18,7 @@ mod lines;
 pub mod locate;
 mod next;
 mod overlay;
+mod point;
 mod programs;
 mod prove;
 mod releases;
@@ -34,6 +35,7 @@ pub use claims::claims;
 pub use history::History;
 pub use lines::Lines;
 pub use next::{next, next_by};
+pub use point::{Pointed, point};
 pub use revert::{Ask, Failing, Reverted, revert};
 
 use crate::model::intent::Intent;

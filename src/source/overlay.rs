@@ -88,12 +88,15 @@ impl Draft<'_, '_> {
 
     /// Whether other roots would change with this file, and that is not wanted.
     pub(super) async fn is_shared(&mut self, file: &str, changed: &str) -> Result<bool, Stop> {
+        if self.question.allow_shared {
+            return Ok(false);
+        }
         let overlay = Overlay::from([(file.to_owned(), changed.as_bytes().to_vec())]);
         let blast = self.siblings.blast(self.question, &self.traced.root, &overlay, self.budget).await?;
         let reached = !blast.changed.is_empty() || !blast.unknown.is_empty();
         self.spared.extend(blast.changed);
         self.unrendered.extend(blast.unknown);
-        Ok(reached && !self.question.allow_shared)
+        Ok(reached)
     }
 
     /// What the whole change does to the other roots; those that it was kept away from count as same.

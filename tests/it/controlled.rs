@@ -7,7 +7,7 @@ use std::fs;
 const NAMESPACE: &str = "cat-oom-killed";
 
 /// The recording, with the Deployment applied by a Kustomization of the branch `prod`.
-fn sandbox(url: &str, reference: &Value) -> Sandbox {
+pub(crate) fn sandbox(url: &str, reference: &Value) -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.repository(&[("k8s/web.yaml", &oom_manifest()), ("apps/web.yaml", &oom_manifest())]);
     sandbox.git("work", &["push", "-q", "origin", "main:prod"]);
@@ -36,7 +36,7 @@ fn propose(sandbox: &Sandbox, more: &[&str]) -> Ran {
     sandbox.aifix_in("work", &args)
 }
 
-const URL: &str = "https://bot:hunter2@git.example.com/acme/shop.git";
+pub(crate) const URL: &str = "https://bot:hunter2@git.example.com/acme/shop.git";
 
 #[test]
 fn the_folder_and_the_branch_that_the_cluster_follows_are_changed() {

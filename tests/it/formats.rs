@@ -95,7 +95,7 @@ fn report(said: &dyn Fn(&str) -> String) -> ScanReport {
         filter,
         reason: reason.to_owned(),
     };
-    let source = SourceLine { file: said("apps/web.yaml"), line: 12 };
+    let source = SourceLine { file: said("apps/web.yaml"), line: 12, proved: true };
     let mut in_git = reported("prod", "oom-killed", Severity::Critical);
     in_git.source = Some(source);
     let mut of_cluster = reported("staging", "crash-app-error", Severity::Warning);

@@ -1,6 +1,8 @@
 //! `aifix scan --source`: the line in Git beside each finding.
 
+use crate::controlled::{self, URL};
 use crate::harness::{Ran, Sandbox, oom_manifest, recorded};
+use serde_json::json;
 
 fn scan(sandbox: &Sandbox, folder: &str, more: &[&str]) -> Ran {
     let from = recorded("oom-killed");
@@ -15,7 +17,7 @@ fn each_format_names_the_line_that_holds_the_field() {
     sandbox.repository(&[("k8s/web.yaml", &oom_manifest()), ("README.md", "x\n")]);
     let line = oom_manifest().lines().position(|line| line.contains("memory: 32Mi")).unwrap() + 1;
     let report = scan(&sandbox, "work", &["-o", "json"]).exits(1).json();
-    assert_eq!(report["findings"][0]["source"], serde_json::json!({"file": "k8s/web.yaml", "line": line}));
+    assert_eq!(report["findings"][0]["source"], json!({"file": "k8s/web.yaml", "line": line, "proved": true}));
     let place = format!("k8s/web.yaml:{line}");
     assert!(scan(&sandbox, "work", &[]).exits(1).out.contains(&format!("  source    {place}\n")));
     assert!(scan(&sandbox, ".", &["--repo", "work", "-o", "html"]).exits(1).out.contains(&place));
@@ -33,4 +35,57 @@ fn without_a_repository_the_flag_is_refused_with_a_hint() {
     sandbox.repository(&[("k8s/other.yaml", "kind: Other\n")]);
     let report = scan(&sandbox, "work", &["-o", "json"]).exits(1).json();
     assert_eq!(report["findings"][0].get("source"), None, "nothing is claimed");
+}
+
+/// The number of the only line that holds a text.
+fn line_with(text: &str, part: &str) -> usize {
+    text.lines().position(|line| line.contains(part)).unwrap() + 1
+}
+
+#[test]
+fn the_folder_that_the_controller_names_is_asked() {
+    // `k8s/` and `apps/` hold the same Deployment: only the Kustomization tells which of them runs.
+    let sandbox = controlled::sandbox(URL, &json!({"branch": "prod"}));
+    let from = sandbox.path("seen.json");
+    let args = ["scan", "--from", from.to_str().unwrap(), "--source"];
+    let ran = sandbox.aifix_in("work", &[&args[..], &["-o", "json"]].concat()).exits(1);
+    let line = line_with(&oom_manifest(), "memory: 32Mi");
+    assert_eq!(ran.json()["findings"][0]["source"], json!({"file": "apps/web.yaml", "line": line, "proved": true}));
+    let without = scan(&sandbox, "work", &["-o", "json"]).exits(1).json();
+    assert_eq!(without["findings"][0].get("source"), None);
+
+    sandbox.git("work", &["remote", "set-url", "origin", "https://git.example.com/acme/other.git"]);
+    let ran = sandbox.aifix_in("work", &args).exits(1);
+    assert!(!ran.out.contains("  source    "), "{}", ran.out);
+    assert!(ran.err.contains("come from https://git.example.com/acme/shop.git"), "{}", ran.err);
+    assert!(!ran.err.contains("hunter2"), "{}", ran.err);
+}
+
+#[test]
+fn a_line_that_no_render_showed_is_called_likely() {
+    let base = oom_manifest().replace("  namespace: cat-oom-killed\n", "");
+    let patch = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    spec:\n      \
+                 containers:\n      - name: app\n        resources: {limits: {memory: 32Mi}}\n";
+    let overlay = "namespace: cat-oom-killed\nresources: [../base]\npatches: [{path: web.yaml}]\n";
+    let sandbox = Sandbox::new();
+    sandbox.repository(&[
+        ("base/kustomization.yaml", "resources: [web.yaml]\n"),
+        ("base/web.yaml", &base.replace("32Mi", "64Mi")),
+        ("prod/kustomization.yaml", overlay),
+        ("prod/web.yaml", patch),
+    ]);
+    let ran = scan(&sandbox, "work", &["-o", "markdown"]).exits(1);
+    assert!(ran.out.contains("source: prod/web.yaml:9\n"), "{}", ran.out);
+    // The base alone holds the field, with another value than what runs; what is not committed is not read.
+    sandbox.write("work/prod/kustomization.yaml", "namespace: cat-oom-killed\nresources: [../base]\n");
+    sandbox.git("work", &["rm", "-q", "prod/web.yaml"]);
+    sandbox.git("work", &["commit", "-qam", "Use the base"]);
+    sandbox.write("work/base/web.yaml", "");
+    let report = scan(&sandbox, "work", &["-o", "json"]).exits(1).json();
+    let line = line_with(&base, "memory: 32Mi");
+    assert_eq!(report["findings"][0]["source"], json!({"file": "base/web.yaml", "line": line, "proved": true}));
+    sandbox.write("work/base/web.yaml", &base.replace("busybox:1.36", "elsewhere/busybox:1.36"));
+    sandbox.git("work", &["commit", "-qam", "Use another registry"]);
+    let ran = scan(&sandbox, "work", &["-o", "junit"]).exits(1);
+    assert!(ran.out.contains(&format!("source: base/web.yaml:{line} (likely)")), "{}", ran.out);
 }

@@ -5,7 +5,7 @@ use super::{graph, moment};
 use crate::model::finding::{Change, Effect, Evidence, Finding, Severity};
 use crate::model::object::ObjectRef;
 use crate::model::report::ReportedFinding;
-use crate::output::codes;
+use crate::output::{codes, words};
 use crate::redact;
 use crate::text;
 use jiff::Timestamp;
@@ -90,7 +90,7 @@ fn facts(out: &mut Markup, reported: &ReportedFinding, frame: &Frame<'_>) {
     }
     if let Some(source) = source {
         out.raw("<div><dt>Source</dt><dd><code>").name(&source.file).raw(":").number(source.line);
-        out.raw("</code></dd></div>\n");
+        out.raw("</code>").raw(words::likely(source)).raw("</dd></div>\n");
     }
     if let Some(context) = frame.context {
         out.raw("<div><dt>Context</dt><dd>").name(context).raw("</dd></div>\n");
