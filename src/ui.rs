@@ -273,9 +273,15 @@ impl Ui {
             text.push_str(&crate::text::clip(&line, self.width.max(40)));
             text.push('\n');
         }
-        text.push_str(&format!("{} [1-{}, Enter: none] ", Sanitised::line(question), items.len()));
-        let number = self.ask(text).await?.trim().parse::<usize>().ok()?;
-        (1..=items.len()).contains(&number).then(|| number - 1)
+        text.push_str(Sanitised::line(question).as_str());
+        self.number(&text, items.len()).await.map(|number| number - 1)
+    }
+
+    /// Asks for the number of one of `count` things that were shown, from 1; `None` is "none of them".
+    /// Foreign parts of the question are sanitised by the caller.
+    pub async fn number(&self, question: &str, count: usize) -> Option<usize> {
+        let number = self.ask(format!("{question} [1-{count}, Enter: none] ")).await?.trim().parse::<usize>().ok()?;
+        (1..=count).contains(&number).then_some(number)
     }
 
     /// Asks for a line of text; `None` at Esc, Ctrl-C, Ctrl-D and the end of input.

@@ -14,6 +14,7 @@ mod model;
 mod parts;
 mod policy;
 mod propose;
+mod propose_choose;
 mod propose_clone;
 mod propose_dry_run;
 mod propose_history;

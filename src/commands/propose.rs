@@ -5,7 +5,7 @@ use super::model::ModelArgs;
 use super::propose_place::{Place, PlaceArgs};
 use super::propose_request::{self, RequestArgs};
 use super::target::Target;
-use super::{Session, propose_clone, propose_dry_run, propose_lead, propose_push};
+use super::{Session, propose_choose, propose_clone, propose_dry_run, propose_lead, propose_push};
 use crate::diagnose;
 use crate::error::{Error, Kind, exit};
 use crate::fix;
@@ -110,6 +110,7 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
     if findings.is_empty() {
         return nothing_to_fix(args, target.as_ref(), &seen, session);
     }
+    propose_choose::check(args, &findings, &seen)?;
     if args.model.show_prompt {
         return show_prompt(&findings, settings, &seen, session);
     }
@@ -133,8 +134,18 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
             session.ui.print("\n")?;
         }
         place.follow(&finding, args, &seen, session).await?;
-        let progress = session.ui.progress(&format!("Proving a fix for {}", finding.object));
-        let mut outcome = proposal::find(&finding, &place.ground(args, &seen, advisor, intent.as_ref())).await?;
+        let mut progress = Some(session.ui.progress(&format!("Proving a fix for {}", finding.object)));
+        let ground = |choose| place.ground(args, &seen, advisor, intent.as_ref(), choose);
+        let mut outcome = proposal::find(&finding, &ground(&args.place.choose)).await?;
+        let mut told = false;
+        if propose_choose::may_ask(&outcome, args, session) {
+            drop(progress.take());
+            show(&outcome, args, session)?;
+            match propose_choose::ask(&outcome, session).await {
+                Some(number) => outcome = proposal::find(&finding, &ground(&[number])).await?,
+                None => told = true,
+            }
+        }
         if args.server_dry_run {
             outcome = propose_dry_run::ask(outcome, args, &seen.snapshot, session).await?;
         }
@@ -143,7 +154,9 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
             proposal.branch.clone_from(branch);
         }
         let wanted = propose_request::look(requests.as_ref(), &mut outcome, &place, session).await?;
-        show(&outcome, args, session)?;
+        if !told {
+            show(&outcome, args, session)?;
+        }
         let done = if args.push {
             propose_push::decide(&outcome, args, &place, wanted.as_ref(), &seen, session).await?
         } else {

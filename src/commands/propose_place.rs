@@ -40,9 +40,9 @@ pub struct PlaceArgs {
     #[arg(long, value_name = "NAME")]
     pub remote: Option<String>,
 
-    /// Which of several equal candidates
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub choose: Option<u16>,
+    /// Which of several changes, or of several places in Git; repeated, it answers one question after another
+    #[arg(long, value_name = "N", value_parser = number)]
+    pub choose: Vec<usize>,
 
     /// Allow an edit that also changes other environments
     #[arg(long)]
@@ -58,6 +58,10 @@ pub struct PlaceArgs {
     /// Name of the branch to push [default: made of the object, the code and the edit]
     #[arg(long, value_name = "BRANCH", conflicts_with = "all")]
     pub branch: Option<String>,
+}
+
+fn number(typed: &str) -> Result<usize, &'static str> {
+    typed.parse().ok().filter(|number| *number > 0).ok_or("it is a number from 1")
 }
 
 /// The repository, its remote and the freshly fetched base.
@@ -148,6 +152,7 @@ impl Place {
         seen: &'g Seen,
         model: Option<Advisor<'g>>,
         intent: Option<&'g Intent>,
+        choose: &'g [usize],
     ) -> Ground<'g> {
         Ground {
             snapshot: &seen.snapshot,
@@ -162,7 +167,7 @@ impl Place {
             reopen: args.request.pr && args.place.branch.is_none(),
             path: args.place.path.as_deref(),
             values: &args.place.values,
-            choose: args.place.choose.map(usize::from),
+            choose,
             allow_shared: args.place.allow_shared,
             tools: &self.tools,
             policies: &self.policies,

@@ -140,10 +140,9 @@ impl<'s> Case<'s> {
         choices.retain(|choice| self.check(choice).is_ok());
         for choice in &mut choices {
             choice.disposition = Disposition::Review;
-            choice.review.push("a person chose it among others".to_owned());
+            choice.review.insert(0, "facts do not decide it".to_owned());
         }
-        let details = choices.iter().map(|choice| format!("{}: {}", choice.subject, choice.why)).collect();
-        Refusal { choices, ..Refusal::new(refusal::NEEDS_CHOICE, message, hint).with_details(details) }
+        Refusal { choices, ..Refusal::new(refusal::NEEDS_CHOICE, message, hint) }
     }
 
     /// Refusals that hold for every rule, on the edits themselves: fields that can't change,

@@ -1,11 +1,9 @@
 //! Why no safe edit was made.
 
 use super::intent::Intent;
-use serde::Serialize;
 
 /// A named refusal: no safe edit could be proved. Not an error; it is an answer.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
     /// The stable name, such as `ambiguous` or `not-explained`.
     pub code: &'static str,
@@ -14,10 +12,8 @@ pub struct Refusal {
     /// What to do or type next, empty when there is nothing.
     pub hint: String,
     /// Further lines: the candidates, the differing fields, the files.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<String>,
     /// Changes a person can choose among, the likeliest first; each is proved like any other when chosen.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<Intent>,
 }
 
@@ -25,6 +21,13 @@ impl Refusal {
     /// A refusal without details.
     pub fn new(code: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { code, message: message.into(), hint: hint.into(), details: Vec::new(), choices: Vec::new() }
+    }
+
+    /// The N-th choice, from 1, as a person's; `None` when there are not so many.
+    pub fn chosen(&self, number: usize) -> Option<Intent> {
+        let mut choice = self.choices.get(number.checked_sub(1)?)?.clone();
+        choice.review.push(format!("a person chose it: change {number} of {}", self.choices.len()));
+        Some(choice)
     }
 
     /// The same refusal with further lines.

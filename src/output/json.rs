@@ -75,7 +75,7 @@ pub fn proposals(outcomes: &[(Outcome, Done)]) -> Result<String, Error> {
         .map(|(outcome, done)| match outcome {
             Outcome::Proposed(proposal) => proposed(proposal, done),
             Outcome::Refused { finding, refusal } => {
-                Ok(json!({"finding": to_value(finding)?, "pushed": false, "record": done.record, "refusal": to_value(refusal)?}))
+                Ok(json!({"finding": to_value(finding)?, "pushed": false, "record": done.record, "refusal": record::refusal(refusal)}))
             }
         })
         .collect();

@@ -57,8 +57,15 @@ pub fn refused(page: &mut Page, of: &Finding, refusal: &Refusal, width: usize) {
     for detail in &refusal.details {
         page.wrapped(width, "    ", "      ", Sanitised::line(detail).as_str());
     }
+    for (at, choice) in refusal.choices.iter().enumerate() {
+        let words = format!("{}: {}", choice.subject, choice.why);
+        page.wrapped(width, &format!("  {:>2}. ", at + 1), "      ", Sanitised::line(&words).as_str());
+    }
     if !refusal.hint.is_empty() {
         page.put(Paint::Cyan, "  hint: ").put(Paint::Plain, Sanitised::line(&refusal.hint)).end();
+    }
+    if !refusal.choices.is_empty() {
+        page.put(Paint::Cyan, "  hint: ").line("prove one of these changes with --choose N");
     }
 }
 

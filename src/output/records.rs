@@ -114,6 +114,10 @@ impl Told<'_> {
         for words in [text(refusal, "/message")].into_iter().chain(details) {
             self.page.wrapped(self.width, "  ", "    ", Sanitised::line(words).as_str());
         }
+        for (at, choice) in items(refusal, "/choices").iter().enumerate() {
+            let words = format!("{}: {}", text(choice, "/subject"), text(choice, "/why"));
+            self.page.wrapped(self.width, &format!(" {:>2}. ", at + 1), "     ", Sanitised::line(&words).as_str());
+        }
         let hint = text(refusal, "/hint");
         if !hint.is_empty() {
             self.page.put(Paint::Cyan, "  hint: ").foreign(Paint::Plain, hint).end();

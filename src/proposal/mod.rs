@@ -47,7 +47,8 @@ pub struct Ground<'g> {
     pub reopen: bool,
     pub path: Option<&'g str>,
     pub values: &'g [String],
-    pub choose: Option<usize>,
+    /// `--choose N`, from 1: answers in the order of the questions, first which change, then which place.
+    pub choose: &'g [usize],
     pub allow_shared: bool,
     pub tools: &'g source::Tools,
     /// The policies that a proposal must pass, and our own binary that evaluates them.
@@ -92,6 +93,7 @@ pub async fn find(finding: &Finding, ground: &Ground<'_>) -> Result<Outcome, Err
             Err(refusal) => refused(refusal),
         });
     }
+    let mut choose = ground.choose;
     let intents = match ground.intent {
         Some(intent) if !intent.object.same_object(&finding.object) => {
             let text =
@@ -101,12 +103,18 @@ pub async fn find(finding: &Finding, ground: &Ground<'_>) -> Result<Outcome, Err
         Some(intent) => vec![intent.clone()],
         None => match candidates(finding, ground).await? {
             Ok(intents) => intents,
-            Err(refusal) => return Ok(refused(refusal)),
+            Err(refusal) => match choose.split_first().filter(|_| !refusal.choices.is_empty()) {
+                Some((number, rest)) => {
+                    choose = rest;
+                    vec![refusal.chosen(*number).ok_or_else(|| out_of_range(finding, *number, &refusal))?]
+                }
+                None => return Ok(refused(refusal)),
+            },
         },
     };
     let mut stood: Vec<Refusal> = Vec::new();
     for intent in intents {
-        match prove(finding, intent, ground).await? {
+        match prove(finding, intent, choose.first().copied(), ground).await? {
             Ok(proposal) => return Ok(Outcome::Proposed(Box::new(proposal))),
             Err(refusal) => stood.push(refusal),
         }
@@ -114,9 +122,20 @@ pub async fn find(finding: &Finding, ground: &Ground<'_>) -> Result<Outcome, Err
     Ok(refused(first_of(stood)))
 }
 
+fn out_of_range(finding: &Finding, number: usize, refusal: &Refusal) -> Error {
+    let count = text::count(refusal.choices.len(), "change");
+    Error::usage(format!("--choose {number}: there are {count} to choose from for {}", finding.object))
+        .hint("run it without --choose to see them")
+}
+
 /// The rules' candidates; where they decide nothing, or always when a person wants it so, the model's first.
 async fn candidates(finding: &Finding, ground: &Ground<'_>) -> Result<Result<Vec<Intent>, Refusal>, Error> {
     let ruled = fix::candidates(ground.snapshot, finding);
+    // What a person chooses needs no advice.
+    let asks = ruled.as_ref().is_err_and(|refusal| !refusal.choices.is_empty());
+    if asks && !ground.choose.is_empty() {
+        return Ok(ruled);
+    }
     let Some(advisor) = ground.model.filter(|advisor| fix::model::serves(finding, advisor.use_for)) else {
         return Ok(ruled);
     };
@@ -131,7 +150,7 @@ async fn candidates(finding: &Finding, ground: &Ground<'_>) -> Result<Result<Vec
             Ok(Ok(advised))
         }
         Err(NoFix::Failed(error)) => Err(error),
-        Err(NoFix::Refused(refusal)) => Ok(ruled.map_err(|_| refusal)),
+        Err(NoFix::Refused(refusal)) => Ok(ruled.map_err(|asked| Refusal { choices: asked.choices, ..refusal })),
     }
 }
 
@@ -163,7 +182,12 @@ fn first_of(refusals: Vec<Refusal>) -> Refusal {
     first
 }
 
-async fn prove(finding: &Finding, intent: Intent, ground: &Ground<'_>) -> Result<Result<Proposal, Refusal>, Error> {
+async fn prove(
+    finding: &Finding,
+    intent: Intent,
+    choose: Option<usize>,
+    ground: &Ground<'_>,
+) -> Result<Result<Proposal, Refusal>, Error> {
     let live = match live(&intent.object, ground.snapshot) {
         Ok(live) => live,
         Err(refusal) => return Ok(Err(refusal)),
@@ -189,7 +213,7 @@ async fn prove(finding: &Finding, intent: Intent, ground: &Ground<'_>) -> Result
         found: &found,
         live: &live,
         intent: &intent,
-        choose: ground.choose,
+        choose,
         allow_shared: ground.allow_shared,
         repo: ground.repo,
         branch: ground.base_branch,

@@ -45,8 +45,20 @@ pub fn refused(finding: &Finding, refusal: &Refusal, circumstances: &Circumstanc
     json!({
         "failure": failure(finding),
         "context": context(finding, circumstances),
-        "refusal": refusal,
+        "refusal": self::refusal(refusal),
     })
+}
+
+/// A refusal with the changes that a person can choose among.
+pub fn refusal(refusal: &Refusal) -> Value {
+    let mut out = json!({"code": refusal.code, "message": refusal.message, "hint": refusal.hint});
+    if !refusal.details.is_empty() {
+        out["details"] = json!(refusal.details);
+    }
+    if !refusal.choices.is_empty() {
+        out["choices"] = refusal.choices.iter().map(intent).collect();
+    }
+    out
 }
 
 /// An intent with its paths both as a person types them and as steps, secrets masked.

@@ -40,7 +40,7 @@ pub(super) async fn find(finding: &Finding, ground: &Ground<'_>) -> Result<Resul
         found: &found,
         live: &live,
         intent: &intent,
-        choose: ground.choose,
+        choose: ground.choose.first().copied(),
         allow_shared: true,
         repo: ground.repo,
         branch: ground.base_branch,

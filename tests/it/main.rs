@@ -12,6 +12,7 @@ mod api_server;
 mod architecture;
 mod audit;
 mod chart;
+mod choose;
 mod cluster;
 mod codes;
 mod command_line;

@@ -166,6 +166,10 @@ fn reverts(reader: &mut Reader) {
     let args = ["propose", "deployment/web", "--revert", "--from", &from, "-o", "json", "--push", "--yes=review"];
     reader.read(&sandbox.aifix_in("work", &args).exits(0).json());
     records(reader, &sandbox);
+    let sandbox = Sandbox::new();
+    let from = crate::choose::two_tags(&sandbox);
+    let args = ["propose", "deployment/web", "--from", &from, "--at", "2026-11-22T17:00:00Z", "-o", "json"];
+    reader.read(&sandbox.aifix_in("work", &args).exits(4).json());
 }
 
 /// A change that an API server has tried.
