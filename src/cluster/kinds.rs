@@ -216,7 +216,7 @@ const AUTOMATION: &[&str] = &["image-automation-stuck"];
 const SYNCED: &[&str] = &["external-secret-not-synced"];
 
 /// Listed when an observed failure points to them.
-const ON_DEMAND: [Row; 38] = [
+const ON_DEMAND: [Row; 40] = [
     Row::new("resourcequotas", "ResourceQuota", "v1").hides(&["quota-exceeded", "pvc-quota"]),
     Row::new("limitranges", "LimitRange", "v1").hides(&[
         "limitrange-default-below-request",
@@ -299,6 +299,8 @@ const ON_DEMAND: [Row; 38] = [
     Row::delivery("ocirepositories", "OCIRepository", "source.toolkit.fluxcd.io/v1").hides(SOURCE),
     Row::delivery("helmrepositories", "HelmRepository", "source.toolkit.fluxcd.io/v1").hides(SOURCE),
     Row::delivery("buckets", "Bucket", "source.toolkit.fluxcd.io/v1").hides(SOURCE),
+    Row::delivery("externalartifacts", "ExternalArtifact", "source.toolkit.fluxcd.io/v1").hides(SOURCE),
+    Row::delivery("artifactgenerators", "ArtifactGenerator", "source.extensions.fluxcd.io/v1beta1").hides(SOURCE),
     Row::delivery("helmcharts", "HelmChart", "source.toolkit.fluxcd.io/v1").hides(&["helmrelease-chart-missing"]),
     Row::delivery("imagepolicies", "ImagePolicy", "image.toolkit.fluxcd.io/v1").hides(AUTOMATION),
     Row::delivery("imageupdateautomations", "ImageUpdateAutomation", "image.toolkit.fluxcd.io/v1").hides(AUTOMATION),

@@ -270,6 +270,7 @@ fn delivered(view: &View<'_>, kinds: &mut Kinds) {
                 "OCIRepository" => kinds.want(["ocirepositories"]),
                 "HelmRepository" => kinds.want(["helmrepositories"]),
                 "Bucket" => kinds.want(["buckets"]),
+                "ExternalArtifact" => kinds.want(["externalartifacts", "artifactgenerators", "gitrepositories"]),
                 _ => {}
             }
         }

@@ -4,6 +4,9 @@ use crate::model::kube::Object;
 use crate::model::object::ObjectRef;
 use crate::model::proposal::{Signal, Trust};
 
+/// Which of several Argo CDs applied an object.
+pub(super) const INSTALLATION: &str = "argocd.argoproj.io/installation-id";
+
 /// What the marks of controllers on an object name.
 pub(super) struct Marks<'o> {
     /// Namespace and name of a Flux Kustomization.
@@ -11,6 +14,7 @@ pub(super) struct Marks<'o> {
     /// Namespace and name of a Flux HelmRelease.
     pub(super) release: Option<(&'o str, &'o str)>,
     pub(super) tracking: Option<&'o str>,
+    pub(super) installation: Option<&'o str>,
     pub(super) instance: Option<&'o str>,
 }
 
@@ -25,6 +29,7 @@ impl<'o> Marks<'o> {
             kustomization: flux("kustomize"),
             release: flux("helm"),
             tracking: object.metadata.annotations.get("argocd.argoproj.io/tracking-id").map(String::as_str),
+            installation: object.metadata.annotations.get(INSTALLATION).map(String::as_str),
             instance: label("app.kubernetes.io/instance"),
         }
     }

@@ -4,6 +4,8 @@
 //! Decides without I/O.
 
 mod argo;
+mod artifact;
+pub(super) mod config_sync;
 mod flux;
 mod helm;
 
@@ -49,6 +51,8 @@ pub struct Folder {
     pub remote: Option<String>,
     /// Manifests below a plain folder; `None`: as the controller does it by itself.
     pub directory: Option<Directory>,
+    /// The only file of the folder that counts, from the repository's root.
+    pub file: Option<String>,
 }
 
 /// How Argo CD reads a folder of plain manifests.
@@ -99,17 +103,18 @@ fn one(snapshot: &Snapshot, live: &Object, trail: &mut Vec<Signal>, hops: usize)
     let flux = flux::confirmed(snapshot, live, &marks, trail);
     let argo = argo::confirmed(snapshot, live, &marks, trail)?;
     if let (Some(flux), Some(argo)) = (&flux, &argo) {
-        let names = [flux, argo].map(|found| found.controller.object().qualified());
-        return Err(Refusal::new(
-            "two-managers",
-            format!("{} is applied by {}", live.object().qualified(), crate::text::and(&names)),
-            "let one of them manage it, or name the folder: --path DIR",
-        ));
+        return Err(two_managers(live, [&flux.controller.object(), &argo.controller.object()]));
     }
+    let synced = config_sync::lead(live, trail);
     let Some(found) = flux.or(argo) else {
-        trail.extend(claims::others(live));
-        return Ok(None);
+        if synced.is_none() {
+            trail.extend(claims::others(live));
+        }
+        return Ok(synced);
     };
+    if let Some(synced) = synced {
+        return Err(two_managers(live, [&found.controller.object(), &synced.controller]));
+    }
     let controller = found.controller.object();
     let text = format!("{}/{}, which lists it", controller.namespace(), controller.name);
     trail.push(Signal { signal: found.signal.to_owned(), value: text, trust: Trust::Proved });
@@ -122,6 +127,15 @@ fn one(snapshot: &Snapshot, live: &Object, trail: &mut Vec<Signal>, hops: usize)
         above(snapshot, found.controller, lead, trail, hops)?;
     }
     Ok(lead)
+}
+
+fn two_managers(live: &Object, managers: [&ObjectRef; 2]) -> Refusal {
+    let names = managers.map(ObjectRef::qualified);
+    Refusal::new(
+        "two-managers",
+        format!("{} is applied by {}", live.object().qualified(), crate::text::and(&names)),
+        "let one of them manage it, or name the folder: --path DIR",
+    )
 }
 
 /// Follows the controller's own object one hop up.
@@ -219,14 +233,19 @@ impl Lead {
         Err(Refusal::new("pinned-revision", text, "name the branch that it will be made from: --base BRANCH"))
     }
 
-    /// The roots of a tree that the folders are.
+    /// The roots of a tree that the folders are. A named file that is not there was made by a renderer.
     pub(super) fn roots(&self, tree: &Tree) -> Vec<Root> {
-        self.folders.iter().map(|folder| folder.root(tree)).collect()
+        let is_there = |folder: &&Folder| folder.file.as_ref().is_none_or(|file| tree.file(file).is_some());
+        self.folders.iter().filter(is_there).map(|folder| folder.root(tree)).collect()
     }
 }
 
 impl Folder {
     pub(super) fn root(&self, tree: &Tree) -> Root {
+        if let Some(file) = &self.file {
+            let all = tree.below(&self.path).map(|(path, _)| path.to_owned());
+            return Root { without: all.filter(|path| path != file).collect(), ..Root::new(&self.path, Tool::Plain) };
+        }
         let mut root = Root::at(tree, &self.path);
         if let Some(directory) = &self.directory {
             directory.narrow(&mut root, tree);

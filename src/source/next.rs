@@ -109,7 +109,13 @@ impl<'s> Said<'s> {
                 let line = format!("{} is left alone by Flux ({mark})", shown(here));
                 self.say(Delivery::Blocked, line);
             }
-            let Some(above) = self.above(here) else { break };
+            let Some(above) = self.above(here) else {
+                if let Some(manager) = super::lead::config_sync::manager(here) {
+                    self.known = true;
+                    self.say(Delivery::Automatic, format!("{} of Config Sync syncs by itself", manager.qualified()));
+                }
+                break;
+            };
             let Some(controller) = above.seen else {
                 self.known = true;
                 let line = format!("{} was not seen: whether it syncs by itself is not known", above.name);

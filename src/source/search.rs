@@ -46,7 +46,11 @@ async fn follow<'q>(question: &Question<'q>, lead: &Lead, budget: &Budget) -> Re
     if let Some((folder, chart)) = away {
         return Err(super::remote::refuse(question, folder, chart).await);
     }
-    for root in lead.roots(question.base.tree) {
+    let roots = lead.roots(question.base.tree);
+    if roots.is_empty() {
+        return search(question, None, budget).await;
+    }
+    for root in roots {
         shown.push(format!("`{}`", root.shown()));
         match judge_led(question, &root, budget).await? {
             Verdict::Proved(traced) => return Ok(*traced),

@@ -340,11 +340,16 @@ fn check_target(question: &Question<'_>, traced: &Traced<'_>, edit: &FieldEdit) 
         return Ok(());
     };
     if is_open(differs) {
-        return Err(Refusal::new(
-            "templated-line",
-            format!("{path} of `{}` is filled in after rendering", traced.root.shown()),
-            "change the value that feeds it (postBuild)",
-        ));
+        let unread = traced.root.control.as_ref().map(|control| control.unread(&traced.base)).unwrap_or_default();
+        let (from, hint) = match unread.as_slice() {
+            [] => (String::new(), "change the value that feeds it (postBuild)".to_owned()),
+            all => {
+                let all = crate::text::and(all);
+                (format!(" from {all}, which is not in this repository"), format!("change it in {all}"))
+            }
+        };
+        let text = format!("{path} of `{}` is filled in after rendering{from}", traced.root.shown());
+        return Err(Refusal::new("templated-line", text, hint));
     }
     let message = match by {
         Writer::Hand(name) => format!("{path} was last set by {name}, not by Git"),

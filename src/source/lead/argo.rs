@@ -6,7 +6,7 @@ use crate::model::proposal::{Signal, Trust};
 use crate::model::refusal::Refusal;
 use crate::model::snapshot::Snapshot;
 use crate::render::Control;
-use crate::source::claims::{Marks, tracked};
+use crate::source::claims::{INSTALLATION, Marks, tracked};
 use serde_json::Value;
 
 /// The Application that the tracking id or the label names, when its status lists the object.
@@ -34,7 +34,15 @@ pub(super) fn confirmed<'s>(
     let Some((signal, name)) = named else { return Ok(None) };
     let called: Vec<&Object> =
         snapshot.kind("Application").iter().filter(|application| is_called(application, name)).collect();
-    let listed: Vec<&Object> = called.iter().copied().filter(|application| lists(application, live)).collect();
+    let mut listed: Vec<&Object> = called.iter().copied().filter(|application| lists(application, live)).collect();
+    if let Some(id) = marks.installation {
+        let told = listed.len();
+        listed.retain(|application| of_installation(snapshot, application, id, &called) != Some(false));
+        if listed.len() < told {
+            let value = format!("{id}: an Application of another Argo CD lists it too, and is not believed");
+            trail.push(Signal { signal: "Argo CD installation id".to_owned(), value, trust: Trust::Claimed });
+        }
+    }
     match listed.as_slice() {
         [one] => Ok(Some(Confirmed { controller: one, signal })),
         [] if called.is_empty() => {
@@ -54,6 +62,23 @@ pub(super) fn confirmed<'s>(
             ))
         }
     }
+}
+
+/// Whether an Application belongs to this installation of Argo CD. Its settings are not read: what the Application
+/// alone lists bears the id, too. `None` when nothing tells.
+fn of_installation(snapshot: &Snapshot, application: &Object, id: &str, alike: &[&Object]) -> Option<bool> {
+    let own = |object: &&Object| {
+        lists(application, object) && !alike.iter().any(|other| *other != application && lists(other, object))
+    };
+    let ids: Vec<&String> = snapshot
+        .objects
+        .values()
+        .flatten()
+        .filter(|object| object.metadata.annotations.contains_key(INSTALLATION))
+        .filter(own)
+        .filter_map(|object| object.metadata.annotations.get(INSTALLATION))
+        .collect();
+    if ids.is_empty() { None } else { Some(ids.iter().any(|other| *other == id)) }
 }
 
 fn reject(trail: &mut Vec<Signal>, signal: &str, value: String) {
@@ -161,6 +186,7 @@ fn folders(application: &Object, sources: &[(usize, &Value)]) -> Option<(usize, 
             include: source.pointer("/directory/include").and_then(Value::as_str).unwrap_or_default().to_owned(),
             exclude: source.pointer("/directory/exclude").and_then(Value::as_str).unwrap_or_default().to_owned(),
         }),
+        file: None,
     });
     Some((last, folders.collect()))
 }

@@ -1,6 +1,6 @@
 //! Flux: labels, inventory, source.
 
-use super::{Base, Confirmed, Folder, Lead};
+use super::{Base, Confirmed, Folder, Lead, artifact};
 use crate::model::kube::Object;
 use crate::model::proposal::{Signal, Trust};
 use crate::model::refusal::Refusal;
@@ -74,15 +74,10 @@ pub(super) fn lead(
         folders: Vec::new(),
     };
     let mut ignore = None;
+    let mut paths = vec![kustomization.text("/spec/path").to_owned()];
     match (kind, source) {
         ("GitRepository", Some(source)) => {
-            lead.repository = Some(source.text("/spec/url").to_owned());
-            lead.base = base(source);
-            lead.revisions.extend(
-                commit(source.text("/status/artifact/revision"))
-                    .map(|id| (id, "the artifact of the source".to_owned())),
-            );
-            ignore = source.at("/spec/ignore").and_then(Value::as_str).map(str::to_owned);
+            ignore = lead.follow(source);
             note(format!("{kind} {namespace}/{name}: {}", lead.shown().unwrap_or_default()), Trust::Proved);
         }
         ("OCIRepository", Some(source)) => {
@@ -105,6 +100,25 @@ pub(super) fn lead(
                 .collect();
             note(format!("{kind} {namespace}/{name}: made from {}", lead.shown().unwrap_or_default()), Trust::Claimed);
         }
+        ("ExternalArtifact", Some(artifact)) => {
+            let Some(origin) = artifact::origin(snapshot, artifact, &paths[0])? else {
+                note(format!("{kind} {namespace}/{name}: what made it was not seen"), Trust::Claimed);
+                return Ok(None);
+            };
+            // Its own revision is a sum of its files.
+            let status = |field: &str| {
+                let revision = commit(kustomization.text(&format!("/status/{field}")))?;
+                Some((revision, format!("status.{field}")))
+            };
+            let fields = ["lastAttemptedOriginRevision", "lastAppliedOriginRevision"];
+            lead.revisions = fields.into_iter().filter_map(status).collect();
+            if let Some(source) = origin.repository {
+                ignore = lead.follow(source);
+            }
+            paths = origin.paths;
+            let shown = lead.shown().unwrap_or_else(|| "not seen".to_owned());
+            note(format!("{kind} {namespace}/{name}: `{}` of {}: {shown}", paths[0], origin.name), Trust::Proved);
+        }
         ("Bucket", _) => {
             return Err(Refusal::new(
                 "remote-source",
@@ -121,15 +135,32 @@ pub(super) fn lead(
     // Two fields often name one commit.
     let mut seen = std::collections::BTreeSet::new();
     lead.revisions.retain(|(id, _)| seen.insert(id.clone()));
-    lead.folders.push(Folder {
-        path: kustomization.text("/spec/path").to_owned(),
-        control: Control { object, live: kustomization.to_value().to_string(), source: 0, ignore, above: None },
-        above: None,
-        directory: None,
-        chart: None,
-        remote: None,
-    });
+    let live = kustomization.to_value().to_string();
+    let control = Control { object, live, source: 0, ignore, above: None };
+    lead.folders = paths
+        .into_iter()
+        .map(|path| Folder {
+            path,
+            control: control.clone(),
+            above: None,
+            directory: None,
+            chart: None,
+            remote: None,
+            file: None,
+        })
+        .collect();
     Ok(Some(lead))
+}
+
+impl Lead {
+    /// Takes repository, base and commit from a GitRepository; returns what it leaves out.
+    fn follow(&mut self, source: &Object) -> Option<String> {
+        self.repository = Some(source.text("/spec/url").to_owned());
+        self.base = base(source);
+        let artifact = commit(source.text("/status/artifact/revision"));
+        self.revisions.extend(artifact.map(|id| (id, "the artifact of the source".to_owned())));
+        source.at("/spec/ignore").and_then(Value::as_str).map(str::to_owned)
+    }
 }
 
 /// `main@sha1:<id>`, `sha1:<id>`, and `main/<id>` of older versions.

@@ -95,6 +95,7 @@ pub(super) fn lead(snapshot: &Snapshot, release: &Object, trail: &mut Vec<Signal
         directory: None,
         chart: Some(Chart { release: named(release), values: given(release, trail) }),
         remote: None,
+        file: None,
     };
     let mut lead = Lead {
         controller: object.clone(),

@@ -241,3 +241,29 @@ fn another_repository_and_a_tag_are_refused() {
     let hint = main.check("git.example.com/acme/other", "main", false).unwrap_err().hint;
     assert!(!hint.contains("token"), "{hint}");
 }
+
+#[test]
+fn config_sync_names_the_file_when_its_id_is_of_the_object() {
+    let context = r#"{"repo":"https://git.example.com/acme/shop","branch":"main","rev":"HEAD"}"#;
+    let synced = |id: &str, context: &str| {
+        json!({"annotations": {"configmanagement.gke.io/source-path": "prod/web.yaml",
+            "configsync.gke.io/git-context": context, "configsync.gke.io/manager": "prod",
+            "configsync.gke.io/resource-id": id, "configmanagement.gke.io/token": ID}})
+    };
+    let found = ask(&[web(&synced("apps_deployment_prod_web", context))]).unwrap();
+    let lead = found.lead.unwrap();
+    assert_eq!((lead.folders[0].path.as_str(), lead.folders[0].file.as_deref()), ("prod", Some("prod/web.yaml")));
+    assert_eq!(
+        (lead.controller.qualified().as_str(), &lead.base),
+        ("RepoSync prod/repo-sync", &Base::Branch("main".to_owned()))
+    );
+    assert_eq!(lead.revisions, [(ID.to_owned(), "the synced commit".to_owned())]);
+    let tag = ask(&[web(&synced("apps_deployment_prod_web", &context.replace("HEAD", "v1")))]).unwrap();
+    assert_eq!(tag.lead.map(|lead| lead.base), Some(Base::Pinned("v1".to_owned())));
+    let copied = ask(&[web(&synced("apps_deployment_prod_api", context))]).unwrap();
+    assert_eq!((copied.lead, copied.trail[0].trust), (None, Trust::Claimed));
+    let mut both = synced("apps_deployment_prod_web", context);
+    both["labels"] = flux("apps");
+    let both = [web(&both), kustomization("apps", &json!({}), &[WEB], &json!({})), repository(&json!({}))];
+    assert_eq!(ask(&both).unwrap_err().code, "two-managers");
+}
