@@ -230,6 +230,7 @@ fn missing_request(hpa: &Object, condition: &Condition) -> Option<Observation> {
     seen.fact("resource", &found[1]);
     seen.fact("container", container);
     seen.fact("target", format!("{kind}/{name}"));
+    seen.fact("changedWith", named(kind, &hpa.metadata.namespace, name));
     Some(seen)
 }
 

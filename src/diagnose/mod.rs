@@ -52,7 +52,7 @@ mod start;
 mod statefulset;
 mod storage;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod unpicked;
 mod values;
 mod view;
@@ -62,6 +62,7 @@ mod workload;
 
 pub use checks::{Check, checks};
 pub use config::references;
+pub(crate) use ingress::backends as ingress_backends;
 pub use needs::{INSTALLED, logs_of, needs, unseen_owners};
 pub use probe::{PROBES, handler_port, port_number, probe_of};
 pub use scheduling::{largest_allocatable, requested};
@@ -144,7 +145,10 @@ pub fn diagnose_only(snapshot: &Snapshot, keep: impl Fn(&ObjectRef) -> bool) -> 
     seen.extend(not_ready::observe(&view, &seen));
     let mut drafts = observe::collapse(&view, seen);
     for draft in &mut drafts {
-        draft.finding.change = view.workload(&draft.workload).and_then(|workload| history::change(&view, workload));
+        // A fault of an autoscaler may have come with a change of what it scales.
+        let other = draft.finding.facts.get("changedWith").and_then(serde_json::Value::as_str);
+        let workload = view.workload(other.unwrap_or(&draft.workload));
+        draft.finding.change = workload.and_then(|workload| history::change(&view, workload));
     }
     let mut consequences = workload::consequences(&view);
     consequences.extend(service::consequences(&view));

@@ -156,7 +156,8 @@ fn port_fault(service: &Object, selected: &Selected<'_, '_>, at: usize, port: &V
     let same: Vec<_> = declared.iter().filter(|(_, port)| port.container_port == number).collect();
     if !same.is_empty() {
         let fits = same.iter().any(|(_, port)| protocol(&port.protocol) == wanted);
-        return (!fits).then(|| wrong_protocol(service, number, at, &wanted, protocol(&same[0].1.protocol)));
+        let has: BTreeSet<&str> = same.iter().map(|(_, port)| protocol(&port.protocol)).collect();
+        return (!fits).then(|| wrong_protocol(service, number, at, &wanted, &has));
     }
     // The pods of a headless Service are asked directly: its ports are not mapped.
     let headless = service.text("/spec/clusterIP") == "None";
@@ -192,7 +193,12 @@ fn base(code: &'static CodeInfo, service: &Object, summary: String) -> Observati
     seen
 }
 
-fn with_declared(seen: &mut Observation, selected: &Selected<'_, '_>, declared: &[(String, ContainerPort)]) {
+fn with_declared(
+    seen: &mut Observation,
+    selected: &Selected<'_, '_>,
+    declared: &[(String, ContainerPort)],
+    wanted: &str,
+) {
     let shown: BTreeSet<String> = declared
         .iter()
         .map(|(container, port)| {
@@ -207,6 +213,8 @@ fn with_declared(seen: &mut Observation, selected: &Selected<'_, '_>, declared: 
         json!({"container": container, "number": port.container_port, "name": port.name, "protocol": protocol(&port.protocol)})
     });
     seen.fact("declared", facts.collect::<Vec<_>>());
+    let served = served(declared, wanted).into_iter().map(|(number, name)| json!({"number": number, "name": name}));
+    seen.fact("served", served.collect::<Vec<_>>());
     let names: Vec<String> = selected.workloads.iter().map(|workload| workload.top.to_string()).collect();
     seen.fact("workloads", names);
 }
@@ -232,7 +240,7 @@ fn named(
         seen.class = FixClass::Ask;
     }
     seen.show(Source::Spec, None, &format!("targetPort: {name}"), Some(path));
-    with_declared(&mut seen, selected, declared);
+    with_declared(&mut seen, selected, declared, wanted);
     seen.fact("targetPort", name);
     seen
 }
@@ -265,14 +273,16 @@ fn numeric(
         seen.severity = Some(Severity::Info);
     }
     seen.show(Source::Spec, None, &format!("targetPort: {number}"), Some(path));
-    with_declared(&mut seen, selected, declared);
+    with_declared(&mut seen, selected, declared, wanted);
     seen.fact("targetPort", number);
     seen.fact("podsReady", selected.ready);
     seen
 }
 
-fn wrong_protocol(service: &Object, number: i64, at: usize, wanted: &str, has: &str) -> Observation {
-    let summary = format!("Service {} sends {wanted} to port {number}, which is {has}", service.metadata.name);
+fn wrong_protocol(service: &Object, number: i64, at: usize, wanted: &str, has: &BTreeSet<&str>) -> Observation {
+    let has: Vec<&str> = has.iter().copied().collect();
+    let is = text::and(&has);
+    let summary = format!("Service {} sends {wanted} to port {number}, which is {is}", service.metadata.name);
     let mut seen = base(&SERVICE_PROTOCOL_MISMATCH, service, summary);
     seen.message = number.to_string();
     seen.severity = Some(Severity::Warning);

@@ -191,6 +191,8 @@ fn host(view: &View<'_>, workload: &Workload<'_>, container: &Container) -> Opti
             seen.class = FixClass::Ask;
         }
         seen.fact("host", name);
+        seen.fact("namespace", namespace);
+        seen.fact("variable", variable.name.as_str());
         seen.fact("existing", here.into_iter().collect::<Vec<_>>());
         Some(seen)
     })

@@ -1,10 +1,11 @@
 //! A finding with the live object that an edit would change.
 
-use super::refusal;
+use super::{guards, refusal};
 use crate::model::finding::{Confidence, Finding};
 use crate::model::intent::{Author, Disposition, FieldEdit, Intent, Op};
 use crate::model::kube::{Object, PodSpec};
-use crate::model::path::{Path, Step};
+use crate::model::object::ObjectRef;
+use crate::model::path::Path;
 use crate::model::refusal::Refusal;
 use crate::model::snapshot::Snapshot;
 use serde::Deserialize as _;
@@ -14,6 +15,8 @@ use serde_json::Value;
 pub(crate) struct Case<'s> {
     pub snapshot: &'s Snapshot,
     pub finding: &'s Finding,
+    /// The object that an edit changes: mostly that of the finding.
+    pub target: ObjectRef,
     /// The live object as JSON: old values of edits are read here.
     pub live: Value,
     /// The live object when it is no pod.
@@ -27,34 +30,62 @@ impl<'s> Case<'s> {
     /// A refusal when it was not seen, is made by something that was not seen, is absent, or waits for a rollout.
     pub(crate) fn new(snapshot: &'s Snapshot, finding: &'s Finding) -> Result<Self, Refusal> {
         let named = &finding.object;
+        let case = Self::of(snapshot, finding, named.clone())?;
+        if finding.facts.get("drifted").and_then(Value::as_bool) == Some(true) {
+            let message = format!("the template of {named} is not that of the failing pods: a rollout is due");
+            return Err(Refusal::new(refusal::DRIFTED, message, "scan again after the rollout"));
+        }
+        Ok(case)
+    }
+
+    /// The same finding, to be mended on another object.
+    ///
+    /// # Errors
+    /// As for [`Case::new`].
+    pub(crate) fn on(&self, other: &ObjectRef) -> Result<Self, Refusal> {
+        Self::of(self.snapshot, self.finding, other.clone())
+    }
+
+    fn of(snapshot: &'s Snapshot, finding: &'s Finding, target: ObjectRef) -> Result<Self, Refusal> {
+        let named = &target;
         let object = snapshot.resolve(named);
         let pod = snapshot.pods.iter().find(|pod| named.kind == "Pod" && pod.object().same_object(named));
         let metadata = object.map(|o| &o.metadata).or(pod.map(|p| &p.metadata));
-        let shared = finding.facts.get("owners").is_some();
+        // Several owners share it, and it is absent or not theirs: the rule lists what a person can do.
+        let shared = finding.facts.get("owners").is_some() && target.same_object(&finding.object);
         let live = match (object, pod) {
             (Some(object), _) => object.to_value(),
             (None, Some(pod)) => serde_json::to_value(pod).unwrap_or_default(),
-            // A missing object that several owners name: the rule lists what a person can do.
             (None, None) if shared => Value::Null,
             (None, None) => {
                 let message = format!("{named} makes these pods and was not inspected");
                 return Err(Refusal::new(refusal::NOT_IN_GIT, message, format!("change the spec of {named}")));
             }
         };
-        let editable = object.is_none_or(|o| o.template_pointer().is_some() || o.kind == "Service");
-        if !editable {
-            let message = format!("{named} is a custom resource that makes these pods");
+        if !shared && object.is_some_and(|object| !is_editable(object)) {
+            let what = if finding.pods.names.is_empty() {
+                "is not changed by rule"
+            } else {
+                "is a custom resource that makes these pods"
+            };
+            let message = format!("{named} {what}");
             return Err(Refusal::new(refusal::NOT_IN_GIT, message, format!("change the spec of {named}")));
         }
         if let Some(owner) = metadata.and_then(|m| m.controller()).filter(|owner| owner.kind != "Node") {
             let message = format!("{}/{} makes {named}, an edit belongs there", owner.kind, owner.name);
-            return Err(Refusal::new(refusal::NOT_IN_GIT, message, String::new()));
+            let hint = format!("change {}/{} in Git", owner.kind, owner.name);
+            return Err(Refusal::new(refusal::NOT_IN_GIT, message, hint));
         }
-        if finding.facts.get("drifted").and_then(Value::as_bool) == Some(true) {
-            let message = format!("the template of {named} is not that of the failing pods: a rollout is due");
-            return Err(Refusal::new(refusal::DRIFTED, message, "scan again after the rollout"));
-        }
-        Ok(Self { snapshot, finding, live, object })
+        Ok(Self { snapshot, finding, live, object, target })
+    }
+
+    /// Refuses when several objects have the fault in common: each is an edit of its own.
+    pub(crate) fn alone(&self, hint: &str) -> Result<(), Refusal> {
+        let Some(owners) = self.fact("owners").and_then(Value::as_array) else { return Ok(()) };
+        let names = owners.iter().filter_map(|owner| owner.get("object")?.as_str());
+        let details = names.map(|name| format!("it hits {name}")).collect();
+        let message = format!("{}: one edit does not mend them all", self.finding.summary);
+        Err(Refusal::new(refusal::NEEDS_CHOICE, message, hint).with_details(details))
     }
 
     /// Path of the pod spec in the live object.
@@ -91,6 +122,11 @@ impl<'s> Case<'s> {
         self.fact(name).and_then(Value::as_bool).unwrap_or_default()
     }
 
+    /// The field that the finding's evidence names first.
+    pub(crate) fn evidence_path(&self) -> Option<Path> {
+        self.finding.evidence.iter().find_map(|evidence| evidence.path.clone())
+    }
+
     /// The live value at a path.
     pub(crate) fn at(&self, path: &Path) -> Option<&Value> {
         path.get(&self.live)
@@ -102,7 +138,7 @@ impl<'s> Case<'s> {
             return Ok(());
         }
         let now = self.at(path).map_or_else(|| "absent".to_owned(), ToString::to_string);
-        let message = format!("{path} was {seen} in the failing pods and is {now} in {}", self.finding.object);
+        let message = format!("{path} was {seen} in the failing pods and is {now} in {}", self.target);
         Err(Refusal::new(refusal::DRIFTED, message, "scan again after the rollout, or look who changes it on the way"))
     }
 
@@ -124,7 +160,7 @@ impl<'s> Case<'s> {
             review.push("the cause is likely, not certain".to_owned());
         }
         Intent {
-            object: self.finding.object.clone(),
+            object: self.target.clone(),
             edits,
             subject,
             why,
@@ -145,62 +181,17 @@ impl<'s> Case<'s> {
         Refusal { choices, ..Refusal::new(refusal::NEEDS_CHOICE, message, hint) }
     }
 
-    /// Refusals that hold for every rule, on the edits themselves: fields that can't change,
-    /// that another controller writes, or that protect.
+    /// Refusals that hold for every rule, on the edits themselves, whichever object they change.
     pub(crate) fn check(&self, intent: &Intent) -> Result<(), Refusal> {
-        intent.edits.iter().try_for_each(|edit| {
-            self.check_mutable(edit)?;
-            self.check_owner(edit)?;
-            match weakens(edit) {
-                Some(what) => Err(Refusal::new(
-                    refusal::WEAKENS,
-                    format!("{} would {what}", edit.path),
-                    "a person must decide that",
-                )),
-                None => Ok(()),
-            }
-        })
-    }
-
-    fn check_mutable(&self, edit: &FieldEdit) -> Result<(), Refusal> {
-        let object = &self.finding.object;
-        let fixed = match object.kind.as_str() {
-            "Job" => edit.path.starts_with(&Path::of("spec.template")),
-            "Pod" => edit.path.0.last() != Some(&Step::Field("image".to_owned())),
-            _ => false,
-        };
-        if !fixed {
-            return Ok(());
+        if intent.object.same_object(&self.target) {
+            return guards::check(self, intent);
         }
-        let message = format!("{} of {object} can't be changed once it exists", edit.path);
-        let hint = format!("change it in Git, delete {object} and let it be made again; its past is lost");
-        Err(Refusal::new(refusal::IMMUTABLE, message, hint))
-    }
-
-    fn check_owner(&self, edit: &FieldEdit) -> Result<(), Refusal> {
-        let last = edit.path.to_string();
-        let refused = |by: String| {
-            let message = format!("{by} writes {}", edit.path);
-            Err(Refusal::new(refusal::OWNED_BY_CONTROLLER, message, "change its settings instead"))
-        };
-        if last.contains(".resources") {
-            let autoscalers = self.snapshot.kind("VerticalPodAutoscaler").iter();
-            let mut ours = autoscalers.filter(|vpa| targets(vpa, "/spec/targetRef", self) && !is_off(vpa));
-            if let Some(vpa) = ours.next() {
-                return refused(vpa.object().to_string());
-            }
-        }
-        let annotations = self.object.map(|object| &object.metadata.annotations);
-        let updater = |key: &String| key.starts_with("argocd-image-updater.argoproj.io/");
-        if last.ends_with(".image") && annotations.is_some_and(|map| map.keys().any(updater)) {
-            return refused("Argo CD Image Updater".to_owned());
-        }
-        Ok(())
+        guards::check(&self.on(&intent.object)?, intent)
     }
 
     /// HorizontalPodAutoscalers of this workload.
     pub(crate) fn autoscalers(&self) -> impl Iterator<Item = &'s Object> {
-        let object = self.finding.object.clone();
+        let object = self.target.clone();
         self.snapshot.kind("HorizontalPodAutoscaler").iter().filter(move |hpa| {
             hpa.metadata.namespace == object.namespace()
                 && hpa.text("/spec/scaleTargetRef/kind") == object.kind
@@ -222,45 +213,30 @@ impl<'s> Case<'s> {
     }
 }
 
-fn targets(object: &Object, pointer: &str, case: &Case<'_>) -> bool {
-    let owner = &case.finding.object;
-    object.metadata.namespace == owner.namespace()
-        && object.text(&format!("{pointer}/kind")) == owner.kind
-        && object.text(&format!("{pointer}/name")) == owner.name
-}
-
-fn is_off(vpa: &Object) -> bool {
-    vpa.text("/spec/updatePolicy/updateMode") == "Off"
-}
-
-/// Fields whose change takes a protection away or gives a right, by any step of the path.
-const GUARDED: [&str; 13] = [
-    "securityContext",
-    "automountServiceAccountToken",
-    "serviceAccountName",
-    "serviceAccount",
-    "hostNetwork",
-    "hostPID",
-    "hostIPC",
-    "hostPath",
-    "hostPort",
-    "tolerations",
-    "replicas",
-    "runtimeClassName",
-    "defaultMode",
+/// Kinds whose manifests a rule may change, next to those with a pod template.
+const EDITABLE: [(&str, &str); 19] = [
+    ("", "Service"),
+    ("", "PersistentVolumeClaim"),
+    ("", "ServiceAccount"),
+    ("networking.k8s.io", "Ingress"),
+    ("networking.k8s.io", "NetworkPolicy"),
+    ("gateway.networking.k8s.io", "Gateway"),
+    ("gateway.networking.k8s.io", "HTTPRoute"),
+    ("autoscaling", "HorizontalPodAutoscaler"),
+    ("policy", "PodDisruptionBudget"),
+    ("rbac.authorization.k8s.io", "Role"),
+    ("rbac.authorization.k8s.io", "RoleBinding"),
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
+    ("kustomize.toolkit.fluxcd.io", "Kustomization"),
+    ("helm.toolkit.fluxcd.io", "HelmRelease"),
+    ("source.toolkit.fluxcd.io", "GitRepository"),
+    ("source.toolkit.fluxcd.io", "OCIRepository"),
+    ("source.toolkit.fluxcd.io", "HelmRepository"),
+    ("source.toolkit.fluxcd.io", "HelmChart"),
+    ("argoproj.io", "Application"),
 ];
 
-/// What an edit weakens, if it does.
-fn weakens(edit: &FieldEdit) -> Option<&'static str> {
-    let has = |name: &str| edit.path.0.iter().any(|step| matches!(step, Step::Field(field) if field == name));
-    let guarded = GUARDED.iter().any(|name| has(name));
-    let guards_inside = |value: &Value| GUARDED.iter().any(|name| value.to_string().contains(&format!("\"{name}\":")));
-    let protects = ["livenessProbe", "readinessProbe", "startupProbe", "limits", "requests", "resources"];
-    if guarded || edit.new.iter().chain(&edit.old).any(guards_inside) {
-        return Some("change a right or a protection");
-    }
-    if edit.op == Op::Remove && protects.iter().any(|name| has(name)) {
-        return Some("take a probe, a limit or a request away");
-    }
-    None
+fn is_editable(object: &Object) -> bool {
+    let own = object.object();
+    object.template_pointer().is_some() || EDITABLE.contains(&(own.group.as_str(), own.kind.as_str()))
 }

@@ -3,7 +3,7 @@
 use super::case::Case;
 use super::refusal;
 use crate::model::finding::FieldChange;
-use crate::model::intent::{FieldEdit, Op};
+use crate::model::intent::{FieldEdit, Intent, Op};
 use crate::model::path::Path;
 use crate::model::refusal::Refusal;
 use crate::text;
@@ -75,6 +75,23 @@ pub(crate) fn revert(case: &Case<'_>, names: impl Fn(&Path) -> bool) -> Result<O
         edits.push(FieldEdit { path: field.path.clone(), op, old: field.new.clone(), new: field.old.clone() });
     }
     Ok(Some(Revert { edits, review, from: change.from.clone(), good: change.good }))
+}
+
+/// The intent that puts back the changed fields that `names` says the code is about; `None` as for [`revert`].
+///
+/// # Errors
+/// As for [`revert`].
+pub(crate) fn put_back(
+    case: &Case<'_>,
+    names: impl Fn(&Path) -> bool,
+    what: &str,
+    because: &str,
+) -> Result<Option<Vec<Intent>>, Refusal> {
+    Ok(revert(case, names)?.map(|revert| {
+        let had = if revert.good { "whose pods are ready, had another" } else { "which came before, had another" };
+        let why = format!("{because}; revision {}, {had}", revert.from);
+        vec![case.intent(format!("Put back {what}"), why, revert.edits, revert.review)]
+    }))
 }
 
 /// The refusal for a value that worked: then it is no typo, something else changed.

@@ -5,12 +5,15 @@
 
 mod case;
 mod closeness;
+mod guards;
 mod history;
 pub mod model;
+mod reference;
+mod room;
 mod rules;
 
 use crate::model::code::FixClass;
-use crate::model::finding::{Finding, FixHint, Severity};
+use crate::model::finding::{Confidence, Finding, FixHint, Severity};
 use crate::model::intent::Intent;
 use crate::model::refusal::Refusal;
 use crate::model::snapshot::Snapshot;
@@ -42,14 +45,36 @@ pub fn candidates(snapshot: &Snapshot, finding: &Finding) -> Result<Vec<Intent>,
     let rule = rules::of(finding.code.name()).ok_or_else(|| {
         Refusal::new(refusal::NEEDS_JUDGEMENT, format!("no rule decides {}", finding.code), "read its evidence")
     })?;
-    if finding.severity == Severity::Info {
+    let is_guess = finding.confidence == Confidence::Hypothesis;
+    if is_guess || (finding.severity == Severity::Info && !WRONG_ANYWAY.contains(&finding.code.name())) {
         let message = format!("{} on {} is only worth knowing", finding.code, finding.object);
         return Err(Refusal::new(refusal::NEEDS_JUDGEMENT, message, "read its evidence"));
     }
     let case = Case::new(snapshot, finding)?;
-    let intents = rule(&case)?;
+    let mut intents = rule(&case)?;
+    // What is there already is no change.
+    intents.iter_mut().for_each(|intent| intent.edits.retain(|edit| edit.old != edit.new));
+    intents.retain(|intent| !intent.edits.is_empty());
+    if intents.is_empty() {
+        let message = format!("{} has what would mend it", case.target);
+        return Err(Refusal::new(refusal::DRIFTED, message, "scan again after the rollout"));
+    }
     intents.iter().try_for_each(|intent| case.check(intent))?;
+    if let Some(by_hand) = replaced_by_hand(&case) {
+        intents.iter_mut().for_each(|intent| intent.why = format!("{}; {by_hand}", intent.why));
+    }
     Ok(intents)
+}
+
+/// Codes that do no harm for now, where the edit is decided all the same.
+const WRONG_ANYWAY: [&str; 3] = ["ds-no-matching-nodes", "pdb-selects-nothing", "rollout-zero-surge-zero"];
+
+/// An ordered StatefulSet gives no new template to a pod that is not ready.
+fn replaced_by_hand(case: &Case<'_>) -> Option<String> {
+    let set = case.object.filter(|object| object.kind == "StatefulSet")?;
+    let pod = case.finding.pods.names.first()?;
+    let parallel = set.text("/spec/podManagementPolicy") == "Parallel";
+    (!parallel).then(|| format!("after the sync delete pod {pod} once, the set does not replace it by itself"))
 }
 
 /// What can be done about a finding, in a line: the subject of the first candidate, or why there is none.

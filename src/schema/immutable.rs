@@ -56,6 +56,13 @@ pub fn immutable(object: &ObjectRef, before: &Value, path: &Path) -> Option<Stri
     }
 }
 
+/// Whether a live object is a claim without a volume: it holds nothing, so that it can be deleted and made anew.
+pub fn is_unbound_claim(live: &Value) -> bool {
+    live["kind"] == "PersistentVolumeClaim"
+        && live["status"]["phase"] == "Pending"
+        && live["spec"]["volumeName"].as_str().unwrap_or_default().is_empty()
+}
+
 /// The only fields of a StatefulSet's spec that may change.
 const STATEFUL: [&str; 7] = [
     "replicas",
@@ -138,6 +145,15 @@ mod tests {
         assert!(of("v1", "ConfigMap", "data.a", &sealed).is_some());
         assert_eq!(of("v1", "ConfigMap", "data.a", &json!({})), None);
         assert_eq!(of("v1", "ConfigMap", "metadata.labels.a", &sealed), None);
+    }
+
+    #[test]
+    fn a_claim_holds_nothing_only_while_it_waits_for_a_volume() {
+        let claim = |phase: &str, spec: Value| json!({"kind": "PersistentVolumeClaim", "spec": spec, "status": {"phase": phase}});
+        assert!(is_unbound_claim(&claim("Pending", json!({}))));
+        assert!(!is_unbound_claim(&claim("Bound", json!({}))));
+        assert!(!is_unbound_claim(&claim("Pending", json!({"volumeName": "v"}))), "it may be bound any moment");
+        assert!(!is_unbound_claim(&json!({"kind": "Pod", "status": {"phase": "Pending"}})));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 mod immutable;
 
-pub use immutable::immutable;
+pub use immutable::{immutable, is_unbound_claim};
 
 use crate::model::object::ObjectRef;
 use crate::model::path::{Path, Step};

@@ -30,7 +30,11 @@ pub(super) async fn prove(question: &Question<'_>, mut draft: Draft<'_, '_>) -> 
         let text = format!("the field does not become the wanted value by changing {}", crate::text::and(&files));
         return Err(Refusal::new("no-effect", text, "change it by hand, where it is computed").into());
     }
-    let unknown = accepted(judged.delta.iter().chain(&judged.companions), &traced.base)?;
+    // A claim that waits for a volume is deleted by hand and made anew.
+    let anew = schema::is_unbound_claim(question.live).then_some(&question.intent.object);
+    let judged_here = judged.delta.iter().chain(&judged.companions);
+    let taken = |delta: &&Delta| anew.is_none_or(|claim| !delta.object.same_object(claim));
+    let unknown = accepted(judged_here.filter(taken), &traced.base)?;
     let blast = draft.final_blast().await?;
     let mut review = [traced.review.as_slice(), &draft.review].concat();
     review.extend(judged.review);

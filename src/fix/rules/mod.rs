@@ -1,12 +1,24 @@
 //! The rules, one file per family.
 
+mod admission;
 mod config;
 mod crash;
+mod delivery;
 mod image;
+mod ingress;
+mod job;
 mod oom;
+mod ports;
 mod probe;
+mod resources;
+mod rollout;
+mod scaling;
 mod scheduling;
 mod service;
+mod settings;
+mod storage;
+#[cfg(test)]
+mod tests;
 
 use super::case::Case;
 use crate::model::intent::Intent;
@@ -16,8 +28,25 @@ use crate::model::refusal::Refusal;
 pub(crate) type Rule = fn(&Case<'_>) -> Result<Vec<Intent>, Refusal>;
 
 /// The families; each file names its own codes.
-const FAMILIES: [&[(&str, Rule)]; 7] =
-    [config::RULES, crash::RULES, image::RULES, oom::RULES, probe::RULES, scheduling::RULES, service::RULES];
+const FAMILIES: [&[(&str, Rule)]; 17] = [
+    admission::RULES,
+    config::RULES,
+    crash::RULES,
+    delivery::RULES,
+    image::RULES,
+    ingress::RULES,
+    job::RULES,
+    oom::RULES,
+    ports::RULES,
+    probe::RULES,
+    resources::RULES,
+    rollout::RULES,
+    scaling::RULES,
+    scheduling::RULES,
+    service::RULES,
+    settings::RULES,
+    storage::RULES,
+];
 
 /// The rule of a code.
 pub(crate) fn of(code: &str) -> Option<Rule> {

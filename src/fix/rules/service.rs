@@ -31,6 +31,11 @@ const ROLES: [&str; 13] = [
     "rollouts-pod-template-hash",
 ];
 
+/// Whether a label means a role or is set at run time.
+pub(super) fn is_role(key: &str) -> bool {
+    key == "statefulset.kubernetes.io/pod-name" || ROLES.iter().any(|role| key.rsplit('/').next() == Some(role))
+}
+
 fn selector_mismatch(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     let Some(service) = case.object else {
         return Err(Refusal::new(refusal::DRIFTED, "the Service is gone", "scan again"));
@@ -63,8 +68,7 @@ fn selector_mismatch(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
         });
     };
     let (key, value) = (text(one, "key"), text(one, "value"));
-    let last = key.rsplit_once('/').map_or(key.as_str(), |(_, name)| name);
-    if ROLES.contains(&last) || key == "statefulset.kubernetes.io/pod-name" {
+    if is_role(&key) {
         return ask(format!("label {key} means a role or is set at run time: that no pod has it may be right"));
     }
     let Some(workload) = workload(case, &text(one, "workload")) else {
@@ -124,7 +128,6 @@ fn close_key(case: &Case<'_>, service: &Object) -> Option<Intent> {
         }
     }
     let [(workload, key, near, value)] = found.as_slice() else { return None };
-    let is_role = |key: &String| ROLES.iter().any(|role| key.rsplit('/').next() == Some(role));
     let taken = serves_already(case, service, workload).is_some();
     if is_role(key) || is_role(near) || taken || !declares_ports(service, workload) {
         return None;

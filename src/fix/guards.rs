@@ -1,0 +1,160 @@
+//! What no rule may do, whatever its facts are.
+
+use super::case::Case;
+use super::refusal;
+use crate::model::intent::{FieldEdit, Intent, Op};
+use crate::model::kube::Object;
+use crate::model::path::{Path, Step};
+use crate::model::refusal::Refusal;
+use crate::schema;
+use serde_json::Value;
+
+/// Refusals that hold for every rule, on the edits themselves: fields that can't change,
+/// that another controller writes, or that protect. `case` is that of the object they change.
+pub(super) fn check(case: &Case<'_>, intent: &Intent) -> Result<(), Refusal> {
+    let code = case.finding.code.name();
+    intent.edits.iter().try_for_each(|edit| {
+        mutable(case, edit)?;
+        owner(case, edit)?;
+        match weakens(code, &case.target.kind, edit).filter(|_| !is_moved(intent, edit)) {
+            Some(what) => {
+                let text = format!("{} would {what}", edit.path);
+                Err(Refusal::new(refusal::WEAKENS, text, "a person must decide that"))
+            }
+            None => Ok(()),
+        }
+    })
+}
+
+fn mutable(case: &Case<'_>, edit: &FieldEdit) -> Result<(), Refusal> {
+    let object = &case.target;
+    if schema::is_unbound_claim(&case.live) {
+        return Ok(());
+    }
+    let Some(by_hand) = schema::immutable(object, &case.live, &edit.path) else { return Ok(()) };
+    let message = format!("{} of {object} can't be changed once it exists", edit.path);
+    Err(Refusal::new(refusal::IMMUTABLE, message, by_hand))
+}
+
+fn owner(case: &Case<'_>, edit: &FieldEdit) -> Result<(), Refusal> {
+    let last = edit.path.to_string();
+    let refused = |by: String| {
+        let message = format!("{by} writes {}", edit.path);
+        Err(Refusal::new(refusal::OWNED_BY_CONTROLLER, message, "change its settings instead"))
+    };
+    if last.contains(".resources") && case.object.is_none_or(|object| object.template_pointer().is_some()) {
+        let autoscalers = case.snapshot.kind("VerticalPodAutoscaler").iter();
+        let mut ours = autoscalers.filter(|vpa| targets(vpa, "/spec/targetRef", case) && !is_off(vpa));
+        if let Some(vpa) = ours.next() {
+            return refused(vpa.object().to_string());
+        }
+    }
+    let annotations = case.object.map(|object| &object.metadata.annotations);
+    let updater = |key: &String| key.starts_with("argocd-image-updater.argoproj.io/");
+    if last.ends_with(".image") && annotations.is_some_and(|map| map.keys().any(updater)) {
+        return refused("Argo CD Image Updater".to_owned());
+    }
+    Ok(())
+}
+
+fn targets(object: &Object, pointer: &str, case: &Case<'_>) -> bool {
+    let owner = &case.target;
+    object.metadata.namespace == owner.namespace()
+        && object.text(&format!("{pointer}/kind")) == owner.kind
+        && object.text(&format!("{pointer}/name")) == owner.name
+}
+
+fn is_off(vpa: &Object) -> bool {
+    vpa.text("/spec/updatePolicy/updateMode") == "Off"
+}
+
+/// Fields whose change takes a protection away or gives a right, by any step of the path.
+const GUARDED: [&str; 13] = [
+    "securityContext",
+    "automountServiceAccountToken",
+    "serviceAccountName",
+    "serviceAccount",
+    "hostNetwork",
+    "hostPID",
+    "hostIPC",
+    "hostPath",
+    "hostPort",
+    "tolerations",
+    "replicas",
+    "runtimeClassName",
+    "defaultMode",
+];
+
+/// What a code is about, and its rule changes within bounds of its own.
+const OWN: [(&str, &str); 2] =
+    [("serviceaccount-missing", "serviceAccountName"), ("runtimeclass-missing", "runtimeClassName")];
+
+/// What an edit weakens, if it does.
+fn weakens(code: &str, kind: &str, edit: &FieldEdit) -> Option<&'static str> {
+    match kind {
+        "NetworkPolicy" | "ResourceQuota" | "LimitRange" => return Some("change what protects the namespace"),
+        "PodDisruptionBudget" if !edit.path.starts_with(&Path::of("spec.selector")) => {
+            return Some("change how many pods are protected");
+        }
+        // The one verb on the one resource that was refused.
+        "Role" if code == "rbac-verb-missing" => return None,
+        "Role" | "ClusterRole" | "RoleBinding" | "ClusterRoleBinding" => return Some("give a right"),
+        _ => {}
+    }
+    if strengthens(edit) {
+        return None;
+    }
+    let has = |name: &str| edit.path.0.iter().any(|step| matches!(step, Step::Field(field) if field == name));
+    let names = || GUARDED.iter().filter(|name| !OWN.contains(&(code, **name)));
+    let inside = |value: &Value| GUARDED.iter().any(|name| value.to_string().contains(&format!("\"{name}\":")));
+    if names().any(|name| has(name)) || edit.new.iter().chain(&edit.old).any(inside) {
+        return Some("change a right or a protection");
+    }
+    let protects = ["livenessProbe", "readinessProbe", "startupProbe", "limits", "requests", "resources"];
+    if edit.op == Op::Remove && protects.iter().any(|name| has(name)) {
+        return Some("take a probe, a limit or a request away");
+    }
+    None
+}
+
+/// Whether an edit can only take rights from a pod.
+fn strengthens(edit: &FieldEdit) -> bool {
+    let Some(Step::Field(last)) = edit.path.0.last() else { return false };
+    let is_right =
+        matches!(last.as_str(), "privileged" | "hostNetwork" | "hostPID" | "hostIPC" | "allowPrivilegeEscalation");
+    match &edit.new {
+        Some(Value::Bool(false)) => is_right,
+        Some(Value::Bool(true)) => last == "runAsNonRoot",
+        Some(Value::Array(names)) => last == "drop" && names.iter().any(|name| name == "ALL"),
+        Some(Value::String(profile)) => {
+            let open = edit.old.as_ref().is_none_or(|old| old == "Unconfined");
+            last == "type"
+                && profile == "RuntimeDefault"
+                && edit.path.to_string().ends_with("seccompProfile.type")
+                && open
+        }
+        // Unset, it is off; escalation is on.
+        None => is_right && last != "allowPrivilegeEscalation" && edit.old == Some(Value::Bool(true)),
+        Some(_) => false,
+    }
+}
+
+/// Whether an edit is half of a move: the same container in another list takes nothing away.
+fn is_moved(intent: &Intent, edit: &FieldEdit) -> bool {
+    // What makes it a sidecar, and what the API fills in.
+    const ASIDE: [&str; 3] = ["restartPolicy", "terminationMessagePath", "terminationMessagePolicy"];
+    let bare = |value: &Value| {
+        let mut value = value.clone();
+        if let Some(map) = value.as_object_mut() {
+            map.retain(|field, there| {
+                !ASIDE.contains(&field.as_str()) && there.as_object().is_none_or(|map| !map.is_empty())
+            });
+        }
+        value
+    };
+    let Some(own) = edit.old.as_ref().or(edit.new.as_ref()).filter(|value| value.is_object()) else { return false };
+    intent.edits.iter().any(|other| {
+        let others = if edit.op == Op::Remove { other.new.as_ref() } else { other.old.as_ref() };
+        other.path != edit.path && others.is_some_and(|value| bare(value) == bare(own))
+    })
+}

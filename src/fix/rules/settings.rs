@@ -1,0 +1,74 @@
+//! Variables that can't mean what they say.
+
+use super::super::case::Case;
+use super::super::closeness::only_close;
+use super::super::refusal;
+use crate::model::intent::Intent;
+use crate::model::refusal::Refusal;
+use crate::redact;
+use serde_json::{Value, json};
+
+/// Rules of this family.
+pub(super) const RULES: &[(&str, super::Rule)] = &[("config-url-typo", url), ("env-ref-order", order)];
+
+fn url(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
+    let (host, variable) = (case.text("host"), case.text("variable"));
+    let path = case.container_path().field("env").item(variable).field("value");
+    let now = case.at(&path).and_then(Value::as_str).unwrap_or_default();
+    let Some((before, after)) = now.split_once("://") else {
+        return Err(Refusal::new(refusal::DRIFTED, format!("{variable} has changed"), "scan again"));
+    };
+    if after.split('/').next().unwrap_or_default().contains('@') || redact::is_secret_variable(variable) {
+        let message = format!("{variable} holds a credential beside host {host}");
+        return Err(Refusal::new(refusal::NEEDS_JUDGEMENT, message, "correct the host by hand"));
+    }
+    let namespace = case.text("namespace");
+    let services = case.snapshot.kind("Service").iter().filter(|one| one.metadata.namespace == namespace);
+    let names: Vec<&str> = services.map(|one| one.metadata.name.as_str()).collect();
+    let take = |name: &str, review: Vec<String>| {
+        let new = format!("{before}://{}", after.replacen(host, name, 1));
+        let why = format!("no Service is named {host}, and {variable} names it");
+        case.intent(
+            format!("Name host {name} instead of {host}"),
+            why,
+            vec![case.set(path.clone(), json!(new))],
+            review,
+        )
+    };
+    if let Some(name) = only_close(host, &names, &[]).filter(|_| !case.is("worked")) {
+        return Ok(vec![take(name, vec![format!("{name} is the only Service with a name as close")])]);
+    }
+    let mut near = names;
+    near.sort_by_key(|name| (crate::text::distance(host, name), *name));
+    let choices = near.into_iter().take(5).map(|name| take(name, Vec::new())).collect();
+    Err(case.ask(case.finding.summary.clone(), "name a Service that exists", choices))
+}
+
+/// The definition moves before its use.
+fn order(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
+    let (variable, uses) = (case.text("variable"), case.text("uses"));
+    let path = case.container_path().field("env");
+    let mut list = case.at(&path).and_then(Value::as_array).cloned().unwrap_or_default();
+    let position =
+        |list: &[Value], name: &str| list.iter().position(|one| one.get("name").is_some_and(|own| own == name));
+    let (Some(use_at), Some(set_at)) = (position(&list, variable), position(&list, uses)) else {
+        return Err(Refusal::new(refusal::DRIFTED, format!("{variable} or {uses} is no longer set"), "scan again"));
+    };
+    if set_at < use_at {
+        return Err(Refusal::new(refusal::DRIFTED, format!("{uses} is set before {variable} now"), "scan again"));
+    }
+    let moved = list.remove(set_at);
+    // What the moved one uses must still stand before it.
+    let text = moved.get("value").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let needs =
+        |one: &Value| one.get("name").and_then(Value::as_str).is_some_and(|name| text.contains(&format!("$({name})")));
+    if list.iter().skip(use_at).any(needs) || Value::from(list.clone()).to_string().contains(redact::MASK) {
+        let message = format!("{uses} itself uses a variable that is set after {variable}");
+        return Err(Refusal::new(refusal::NEEDS_CHOICE, message, "sort the variables by hand"));
+    }
+    list.insert(use_at, moved);
+    let why = format!("$({uses}) in {variable} stays as text, because {uses} is set after it");
+    let review = vec!["the program then gets another value".to_owned()];
+    let edits = vec![case.set(path, json!(list))];
+    Ok(vec![case.intent(format!("Set {uses} before {variable}"), why, edits, review)])
+}

@@ -1,0 +1,191 @@
+//! Each rule on made objects, beside a near twin of each.
+#![allow(clippy::needless_pass_by_value, reason = "`json!` makes values")]
+
+use crate::diagnose::testing::{of, ready, refused};
+use crate::diagnose::{codes, diagnose};
+use crate::fix::candidates;
+use crate::model::code::FixClass;
+use crate::model::finding::{Finding, Severity};
+use crate::model::intent::{FieldEdit, Intent, Op};
+use crate::model::path::{Path, Step};
+use crate::model::refusal::Refusal;
+use crate::model::snapshot::Snapshot;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+mod delivered;
+mod namespace;
+mod traffic;
+
+/// One rule: what shows the code, what it answers, and what a near twin gets.
+struct Row {
+    code: &'static str,
+    objects: Vec<Value>,
+    /// `safe PATH: OLD -> NEW`, `review ...`, or a refusal with its choices: `needs-choice [... | ...]`.
+    answer: &'static str,
+    twin: Vec<Value>,
+    /// `none` where the twin does not show the code at all.
+    of_twin: &'static str,
+}
+
+fn answer(snapshot: &Snapshot, finding: &Finding) -> String {
+    let edits = |intent: &Intent| {
+        let shown = |value: &Option<Value>| value.as_ref().map_or("-".to_owned(), ToString::to_string);
+        let one = |edit: &FieldEdit| format!("{}: {} -> {}", edit.path, shown(&edit.old), shown(&edit.new));
+        let object =
+            if intent.object.same_object(&finding.object) { String::new() } else { format!("{} ", intent.object) };
+        format!("{object}{}", intent.edits.iter().map(one).collect::<Vec<_>>().join("; "))
+    };
+    match candidates(snapshot, finding) {
+        Ok(intents) => {
+            format!("{} {}", if intents[0].review.is_empty() { "safe" } else { "review" }, edits(&intents[0]))
+        }
+        Err(Refusal { code, choices, .. }) if choices.is_empty() => code.to_owned(),
+        Err(Refusal { code, choices, .. }) => {
+            format!("{code} [{}]", choices.iter().map(edits).collect::<Vec<_>>().join(" | "))
+        }
+    }
+}
+
+fn told(objects: &[Value], code: &str) -> String {
+    let snapshot = of(objects);
+    let found = diagnose(&snapshot);
+    match found.findings.iter().find(|finding| finding.code.name() == code) {
+        Some(finding) => answer(&snapshot, finding),
+        None => "none".to_owned(),
+    }
+}
+
+/// Writes an edit into the objects as the cluster would have it.
+fn apply(objects: &mut [Value], intent: &Intent) {
+    let target = objects
+        .iter_mut()
+        .find(|one| {
+            one["kind"] == intent.object.kind.as_str() && one["metadata"]["name"] == intent.object.name.as_str()
+        })
+        .unwrap();
+    for edit in &intent.edits {
+        match (&edit.new, edit.path.0.last()) {
+            (None, _) => {
+                edit.path.remove(target).unwrap();
+            }
+            (Some(new), Some(Step::Item { .. })) if edit.op == Op::Add => {
+                let list = edit.path.parent().unwrap();
+                let mut items = list.get(target).and_then(Value::as_array).cloned().unwrap_or_default();
+                items.push(new.clone());
+                assert!(list.set(target, json!(items)), "{}", edit.path);
+            }
+            (Some(new), _) => assert!(edit.path.set(target, new.clone()), "{}", edit.path),
+        }
+    }
+}
+
+fn worse(snapshot: &Snapshot) -> BTreeSet<String> {
+    let found = diagnose(snapshot).findings;
+    let all = found.iter().filter(|finding| finding.severity != Severity::Info);
+    all.map(|finding| format!("{} {}", finding.code, finding.object)).collect()
+}
+
+/// The answer of each row, and that applying an intent leaves the rule nothing more to propose.
+fn check(rows: Vec<Row>) {
+    let mut wrong = Vec::new();
+    for row in rows {
+        for (objects, want, which) in [(&row.objects, row.answer, ""), (&row.twin, row.of_twin, " of its twin")] {
+            let got = told(objects, row.code);
+            if got != want {
+                wrong.push(format!("{}{which}:\n   got {got}\n  want {want}", row.code));
+            }
+        }
+        let snapshot = of(&row.objects);
+        let found = diagnose(&snapshot);
+        let Some(finding) = found.findings.iter().find(|finding| finding.code.name() == row.code) else { continue };
+        let Ok(intents) = candidates(&snapshot, finding) else { continue };
+        for edit in &intents[0].edits {
+            let live = crate::fix::case::Case::new(&snapshot, finding).unwrap().on(&intents[0].object).unwrap().live;
+            assert_eq!(edit.old.as_ref(), edit.path.get(&live), "{}: {}", row.code, edit.path);
+        }
+        let mut after = row.objects.clone();
+        apply(&mut after, &intents[0]);
+        let after = of(&after);
+        if let Ok(again) = candidates(&after, finding) {
+            wrong.push(format!("{}: it proposes more after its own edit: {:?}", row.code, again[0].subject));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// For codes that the specs alone decide: the edit removes the finding and adds none.
+fn removes(code: &str, objects: &[Value]) {
+    let snapshot = of(objects);
+    let found = diagnose(&snapshot);
+    let finding = found.findings.iter().find(|finding| finding.code.name() == code).unwrap();
+    let intents = candidates(&snapshot, finding).unwrap();
+    let mut after = objects.to_vec();
+    apply(&mut after, &intents[0]);
+    let left = diagnose(&of(&after)).findings;
+    assert!(left.iter().all(|finding| finding.code.name() != code), "{code}: {left:?}");
+    let added: Vec<String> = worse(&of(&after)).difference(&worse(&snapshot)).cloned().collect();
+    assert!(added.is_empty(), "{code} adds {added:?}");
+}
+
+/// Families whose rules stand in another place.
+const ELSEWHERE: [&str; 7] = ["image", "start", "crash", "probe", "eviction", "scheduling", "config"];
+
+#[test]
+fn every_code_that_facts_decide_has_a_rule() {
+    let bare: Vec<&str> = codes()
+        .iter()
+        .filter(|code| code.class == FixClass::Rule && !ELSEWHERE.contains(&code.family))
+        .map(|code| code.name)
+        .filter(|name| super::of(name).is_none())
+        .collect();
+    assert!(bare.is_empty(), "{bare:?}");
+    for (name, _) in super::FAMILIES.into_iter().flatten() {
+        assert!(codes().iter().any(|code| code.name == *name), "{name} is no code");
+        assert_eq!(super::FAMILIES.into_iter().flatten().filter(|(other, _)| other == name).count(), 1, "{name}");
+    }
+}
+
+fn deployment(name: &str, spec: Value) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec})
+}
+
+/// The specs of a Deployment that runs ready pods with these labels and port.
+fn web(labels: Value) -> [Value; 1] {
+    [ready("web-1", labels)]
+}
+
+fn named(kind: &str, api_version: &str, name: &str) -> Value {
+    json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name}})
+}
+
+#[test]
+fn policies_and_quotas_are_never_edited() {
+    let finding = |kind: &str| {
+        let objects = [
+            refused("exceeded quota: q, requested: pods=1, used: pods=2, limited: pods=2", json!({})),
+            json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "q"}, "spec": {"hard": {"pods": "2"}}}),
+        ];
+        let snapshot = of(&objects);
+        let found = diagnose(&snapshot).findings.remove(0);
+        let intent = Intent {
+            object: snapshot.kind(kind)[0].object(),
+            edits: vec![FieldEdit {
+                path: Path::of("spec.hard.pods"),
+                op: Op::Set,
+                old: Some(json!("2")),
+                new: Some(json!("3")),
+            }],
+            subject: String::new(),
+            why: String::new(),
+            evidence: Vec::new(),
+            author: crate::model::intent::Author::Rule,
+            disposition: crate::model::intent::Disposition::Review,
+            review: Vec::new(),
+        };
+        let case = crate::fix::case::Case::new(&snapshot, &found).unwrap();
+        case.check(&intent).unwrap_err().code
+    };
+    assert_eq!(finding("ResourceQuota"), "not-in-git");
+    assert_eq!(finding("LimitRange"), "not-in-git");
+}
