@@ -20,7 +20,7 @@
 //! | 5 | [`proposal`]: tries candidate after candidate |
 //! | 4 | [`source`]: live object to Git, proved; [`fix`]: finding to intents, by rule; [`narrative`]: a model's words, each tied to evidence |
 //! | 3 | [`diagnose`]: pure rules over a snapshot; [`render`]: tree to objects; [`forge`]: pull requests |
-//! | 2 | [`cluster`]: the only reader of the cluster; [`repo`]: the only toucher of Git; [`policy`]: Rego in a child process; [`yaml`]; [`audit`]; [`schema`]: fields of the built-in kinds |
+//! | 2 | [`cluster`]: the only reader of the cluster; [`repo`]: the only toucher of Git; [`policy`]: Rego in a child process; [`yaml`]; [`audit`]; [`schema`]: fields of the built-in kinds; [`llm`]: the only talker to a model |
 //! | 1 | [`doors`]: child processes, files; [`settings`]; [`ui`]: the only writer to the terminal |
 //! | 0 | [`model`], [`error`], [`text`], [`redact`] |
 //!

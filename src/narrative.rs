@@ -8,7 +8,7 @@ mod words;
 
 use crate::error::{Error, Kind};
 use crate::llm::prompt::{Ask, Material};
-use crate::llm::{self, Budget, Client, Failure, Prompt, Said, Settings, Shape, answer};
+use crate::llm::{Budget, Client, Failure, Prompt, Said, Settings, Shape, answer};
 use crate::model::finding::{Finding, Severity};
 use crate::{redact, text};
 use serde::Serialize;
@@ -74,7 +74,7 @@ fn material(finding: &Finding) -> Material {
 /// # Errors
 /// When the model could not be asked, or nothing that it said holds.
 pub async fn tell(client: &Client, finding: &Finding) -> Result<Narrative, Error> {
-    let mut budget = Budget::of(CALLS, llm::TOGETHER);
+    let mut budget = Budget::of(CALLS, client.settings().together);
     let (mut material, host) = (material(finding), client.host());
     let mut refused = None;
     while !budget.is_spent() {

@@ -110,7 +110,7 @@ async fn client(finding: &Finding, settings: Settings, args: &ExplainArgs, sessi
     } else {
         consent::remembered(&consent::file(&session.environment)?)?
     };
-    Client::new(settings, &session.environment.0, &agreed)
+    args.model.connect(settings, &agreed, session).await
 }
 
 /// The findings that are about the target; without one the worst.

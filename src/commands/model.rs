@@ -3,13 +3,15 @@
 use super::Session;
 use crate::error::{Error, Kind};
 use crate::fix::model::{Case, Use, serves};
-use crate::llm::{Client, Settings, consent, settings::Given};
+use crate::llm::settings::{FIELDS, Given};
+use crate::llm::{Client, Memory, Settings, consent};
 use crate::model::finding::Finding;
 use crate::model::snapshot::Snapshot;
-use crate::settings::file;
+use crate::settings::{file, resolve};
 use crate::ui::Paint;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
+use std::collections::BTreeSet;
 
 /// Which model is asked, and when.
 #[derive(Debug, Clone, Default, Args)]
@@ -19,13 +21,29 @@ pub struct ModelArgs {
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     pub llm: When,
 
-    /// Base URL of an OpenAI-compatible server [env: AIFIX_LLM_URL; the key comes from AIFIX_LLM_API_KEY]
+    /// Base URL of a model server [env: AIFIX_LLM_URL; the key comes from AIFIX_LLM_API_KEY or a file]
     #[arg(long, value_name = "URL")]
     pub llm_url: Option<String>,
 
     /// Name of the model [env: AIFIX_LLM_MODEL]
     #[arg(long, value_name = "NAME")]
     pub llm_model: Option<String>,
+
+    /// Its protocol: openai (most servers know it), azure or anthropic [default: by its host; env: AIFIX_LLM_API]
+    #[arg(long, value_name = "API")]
+    pub llm_api: Option<String>,
+
+    /// Tokens that this run may use, prompts and answers together [default: no limit]
+    #[arg(long, value_name = "N")]
+    pub llm_budget_tokens: Option<u64>,
+
+    /// Seconds for all calls about one finding [default: 120]
+    #[arg(long, value_name = "N")]
+    pub llm_budget_seconds: Option<u64>,
+
+    /// Ask the model anew, also where its answer is remembered
+    #[arg(long)]
+    pub no_cache: bool,
 
     /// Print the request that would be sent, byte for byte, and send nothing
     #[arg(long)]
@@ -47,16 +65,51 @@ impl ModelArgs {
         if self.llm == When::Never {
             return Ok(None);
         }
-        let flags = Given { url: self.llm_url.clone(), model: self.llm_model.clone(), ..Given::default() };
+        let flags = Given {
+            url: self.llm_url.clone(),
+            model: self.llm_model.clone(),
+            api: self.llm_api.clone(),
+            budget_tokens: self.llm_budget_tokens,
+            budget_seconds: self.llm_budget_seconds,
+            ..Given::default()
+        };
         let table = file::read(&session.environment)?.llm;
-        let given = Given::deserialize(table).map_err(|error| {
-            Error::usage("the table [llm] of the user's file can't be used").because(error.message())
-        })?;
-        let settings = Settings::resolve(&flags, &session.environment, &given)?;
+        file::known(&table, "llm", &FIELDS)?;
+        let given = Given::deserialize(table)
+            .map_err(|error| Error::usage("the table [llm] of your settings can't be used").because(error.message()))?;
+        let mut settings = Settings::resolve(&flags, &session.environment, &given)?;
+        if let Some(settings) = &mut settings
+            && let Some(way) = self.memory(session).way(settings)
+        {
+            settings.way = way;
+        }
         if settings.is_none() && (self.llm == When::Always || self.show_prompt) {
             return Err(Error::usage("no model is configured").hint("name its server with --llm-url or AIFIX_LLM_URL"));
         }
         Ok(settings)
+    }
+
+    /// What is remembered of servers; nothing where there is no folder for it.
+    fn memory(&self, session: &Session) -> Memory {
+        let folder = resolve::cache_folder(&session.environment).map(|folder| folder.join("llm"));
+        folder.map(|folder| Memory::new(folder, !self.no_cache)).unwrap_or_default()
+    }
+
+    /// A client for a host that was agreed to. The key is read here, not before: what is only shown needs none.
+    pub(super) async fn connect(
+        &self,
+        mut settings: Settings,
+        agreed: &BTreeSet<String>,
+        session: &Session,
+    ) -> Result<Client, Error> {
+        if let Some(source) = settings.key_from.take() {
+            let read = source.read(&session.environment).await?;
+            if let Some(warning) = &read.warning {
+                session.ui.warn(warning);
+            }
+            settings.key = Some(read.key);
+        }
+        Ok(Client::new(settings, &session.environment.0, agreed)?.remembering(self.memory(session)))
     }
 
     /// For which findings it is asked.
@@ -76,16 +129,12 @@ impl ModelArgs {
         let Some(first) = findings.iter().find(|finding| serves(finding, self.use_for())) else { return Ok(None) };
         let leaves = Case::new(snapshot, first, &[]).prompt(&settings).leaves();
         let agreed = agree(&settings, &leaves, session).await?;
-        Client::new(settings, &session.environment.0, &agreed).map(Some)
+        self.connect(settings, &agreed, session).await.map(Some)
     }
 }
 
 /// The hosts that evidence may go to; asks once for a new one, showing what would leave.
-pub(super) async fn agree(
-    settings: &Settings,
-    leaves: &str,
-    session: &Session,
-) -> Result<std::collections::BTreeSet<String>, Error> {
+pub(super) async fn agree(settings: &Settings, leaves: &str, session: &Session) -> Result<BTreeSet<String>, Error> {
     let file = consent::file(&session.environment)?;
     let mut agreed = consent::remembered(&file)?;
     let Some(host) = consent::consent_needed(&settings.url, &agreed) else { return Ok(agreed) };

@@ -94,6 +94,11 @@ pub fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
+/// Whether anybody but its owner may read or write a file.
+pub fn is_open_to_others(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o066 != 0)
+}
+
 /// Whether nothing is there, or a regular file; a link or a device is neither.
 pub fn is_free_or_regular(path: &Path) -> bool {
     path.symlink_metadata().map_or(true, |found| found.is_file())

@@ -44,9 +44,13 @@ pub enum HttpError {
     /// The certificate or the handshake.
     #[error("{0}")]
     Tls(String),
-    /// Another status than 2xx; a redirect too, for it is never followed.
+    /// 407: the proxy lets nobody through without a name and a password.
+    #[error("the proxy asks for a name and a password (407)")]
+    Proxy,
+    /// Another status than 2xx; a redirect too, for it is never followed. `elsewhere` is `host:port` of
+    /// the place that a redirect names.
     #[error("it answered {code}")]
-    Status { code: u16, retry_after: Option<Duration>, body: Vec<u8> },
+    Status { code: u16, retry_after: Option<Duration>, elsewhere: Option<String>, body: Vec<u8> },
     #[error("the answer is larger than {0} bytes")]
     TooLarge(usize),
 }
@@ -140,6 +144,7 @@ async fn finish(request: reqwest::RequestBuilder, limit: usize) -> Result<Answer
     let mut response = request.send().await.map_err(lost)?;
     let status = response.status();
     let retry_after = retry_after(response.headers());
+    let elsewhere = elsewhere(response.url(), response.headers());
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(lost)? {
         if body.len() + chunk.len() > limit {
@@ -150,8 +155,17 @@ async fn finish(request: reqwest::RequestBuilder, limit: usize) -> Result<Answer
     if status.is_success() {
         Ok(Answer { status: status.as_u16(), body })
     } else {
-        Err(HttpError::Status { code: status.as_u16(), retry_after, body })
+        match status.as_u16() {
+            407 => Err(HttpError::Proxy),
+            code => Err(HttpError::Status { code, retry_after, elsewhere, body }),
+        }
     }
+}
+
+/// Where a redirect points, as `host:port`; nothing else of its address is looked at.
+fn elsewhere(asked: &Url, headers: &HeaderMap) -> Option<String> {
+    let location = headers.get(reqwest::header::LOCATION)?.to_str().ok()?;
+    asked.join(location).ok().map(|url| host(&url))
 }
 
 /// Only the form in seconds: the other is a date, and aifix trusts no local clock.
@@ -171,6 +185,9 @@ fn lost(error: reqwest::Error) -> HttpError {
     let tls = texts
         .iter()
         .any(|text| text.contains("certificate") || text.contains("handshake") || text.contains("InvalidContentType"));
+    if texts.iter().any(|text| text.contains("proxy authorization required")) {
+        return HttpError::Proxy;
+    }
     // The innermost reason is the one that a person can act on.
     let why = texts.pop().unwrap_or_default();
     match (tls, connect, timeout) {

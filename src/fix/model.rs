@@ -179,8 +179,10 @@ fn nothing(shape: &Shape, reason: &str) -> String {
     }
 }
 
-/// A limit that fits a context, with room for the answer and for what the template adds.
-fn shrunk(limit: usize, needs: u64, holds: u64) -> usize {
+/// A limit that fits a context, with room for the answer and for what the template adds; half of it when
+/// the server does not tell its size.
+fn shrunk(limit: usize, needs: Option<u64>, holds: Option<u64>) -> usize {
+    let Some((needs, holds)) = needs.zip(holds) else { return limit / 2 };
     let room = holds.saturating_sub(400);
     usize::try_from((limit as u64).saturating_mul(room) / needs.max(1)).unwrap_or(limit).min(limit - 1)
 }

@@ -36,7 +36,7 @@ pub(super) enum Failure {
 impl From<HttpError> for Failure {
     fn from(error: HttpError) -> Self {
         match error {
-            HttpError::Status { code, retry_after, body } => from_status(code, retry_after, &body),
+            HttpError::Status { code, retry_after, body, .. } => from_status(code, retry_after, &body),
             lost => Self::Lost(lost),
         }
     }

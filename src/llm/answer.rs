@@ -1,7 +1,9 @@
 //! What a model may say, and how it is read.
 
 use super::failure::Failure;
-use serde::Deserialize;
+use super::wire::Way;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 /// Which answers a prompt allows: what can be chosen, and which evidence can be named. The schema is
@@ -51,7 +53,7 @@ pub struct Sentence {
 }
 
 /// Tokens that were counted by the server.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     pub prompt: u64,
     pub answer: u64,
@@ -66,6 +68,10 @@ pub struct Answer {
     /// The model that really answered: servers ignore the name that was asked for.
     pub model: String,
     pub usage: Usage,
+    /// How it was asked for.
+    pub way: Way,
+    /// It was given before, to the same request.
+    pub remembered: bool,
 }
 
 impl Shape {
@@ -85,6 +91,25 @@ impl Shape {
                 ("sentences", Self::Sentences { evidence }) => {
                     let item = object(&json!({"text": words(SENTENCE), "evidence": numbers(evidence, 1)}));
                     json!({"type": "array", "items": item, "minItems": 1, "maxItems": SENTENCES})
+                }
+                _ => json!({"type": "string"}),
+            };
+            properties.insert((*name).to_owned(), schema);
+        }
+        object(&Value::Object(properties))
+    }
+
+    /// The shape for the prompt itself, where no server enforces a schema. What can be chosen is left out:
+    /// it stands in the question.
+    pub fn outline(&self) -> Value {
+        let numbers = json!({"type": "array", "items": {"type": "integer"}});
+        let mut properties = Map::new();
+        for name in self.names() {
+            let schema = match *name {
+                "evidence" => numbers.clone(),
+                "sentences" => {
+                    let item = object(&json!({"text": {"type": "string"}, "evidence": numbers}));
+                    json!({"type": "array", "items": item})
                 }
                 _ => json!({"type": "string"}),
             };
@@ -116,6 +141,7 @@ impl Shape {
     /// For text that is not exactly one JSON object of this shape.
     pub fn read(&self, text: &str) -> Result<Said, Failure> {
         let text = unfenced(text.trim());
+        let text = called(text).unwrap_or(text);
         if text.is_empty() {
             return Err(Failure::Silent);
         }
@@ -224,6 +250,21 @@ fn unfenced(text: &str) -> &str {
     inner.strip_prefix("json").unwrap_or(inner).trim()
 }
 
+/// A call of a tool that was written down instead of made.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Called<'c> {
+    #[serde(rename = "name")]
+    _name: &'c str,
+    #[serde(borrow)]
+    arguments: &'c RawValue,
+}
+
+/// What such a call holds, as it came.
+fn called(text: &str) -> Option<&str> {
+    serde_json::from_str::<Called<'_>>(text).ok().map(|called| called.arguments.get())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,7 +285,10 @@ mod tests {
             reason: "r".to_owned(),
         };
         assert_eq!(edit().read(GOOD), Ok(want.clone()));
-        assert_eq!(edit().read(&format!("```json\n{GOOD}\n```")), Ok(want));
+        assert_eq!(edit().read(&format!("```json\n{GOOD}\n```")), Ok(want.clone()));
+        // A tool that was called in words only.
+        let called = format!("```json\n{{\"name\": \"answer\", \"arguments\": {GOOD}}}\n```");
+        assert_eq!(edit().read(&called), Ok(want));
     }
 
     #[test]
@@ -295,6 +339,15 @@ mod tests {
         let item = &schema["properties"]["sentences"]["items"];
         assert_eq!(item["properties"]["evidence"]["items"]["enum"], json!([1, 2]));
         assert_eq!((&item["required"], &item["additionalProperties"]), (&json!(["text", "evidence"]), &json!(false)));
+    }
+
+    #[test]
+    fn the_outline_has_the_fields_of_the_schema_and_offers_nothing() {
+        for shape in [edit(), Shape::Sentences { evidence: vec![1] }] {
+            let (outline, schema) = (shape.outline(), shape.schema());
+            assert_eq!(outline["required"], schema["required"]);
+            assert!(!outline.to_string().contains("enum"), "{outline}");
+        }
     }
 
     #[test]

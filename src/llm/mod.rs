@@ -1,88 +1,50 @@
-//! The only talker to a model: one client, one protocol.
+//! The only talker to a model: one client, two wire formats.
 //!
 //! What a model says is data. This room sends a [`prompt::Prompt`] and reads an [`Answer`]; whether the
-//! answer may become an edit is decided where the live object is known, in `fix::model`.
+//! answer may become an edit is decided where the live object is known, in `fix::model`. The client knows
+//! no format: `wire` does, with one file for each.
 
 pub mod answer;
+mod anthropic;
+mod budget;
 pub mod consent;
 pub mod failure;
 pub mod fence;
+pub mod key;
+mod memory;
 mod openai;
 pub mod prompt;
 pub mod settings;
+mod status;
+mod wire;
 
 pub use answer::{Answer, Said, Sentence, Shape, Usage};
+pub use budget::{Budget, CALLS};
 pub use failure::Failure;
+pub use key::ApiKey;
+pub use memory::Memory;
 pub use prompt::Prompt;
-pub use settings::{ApiKey, Settings};
+pub use settings::Settings;
+pub use wire::{Api, Way};
 
 use crate::doors::files;
 use crate::doors::http::{self, Http, HttpError};
 use crate::error::{Error, Kind};
+use memory::Kept;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::time::Duration;
-use tokio::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Calls for one finding at most.
-pub const CALLS: usize = 3;
-/// Time for all calls of one finding.
-pub const TOGETHER: Duration = Duration::from_secs(120);
-
-/// Calls and time that are left for one finding.
-#[derive(Debug, Clone)]
-pub struct Budget {
-    calls: usize,
-    until: Instant,
-    made: usize,
-}
-
-impl Budget {
-    /// The budget of one finding; its time starts now.
-    pub fn new() -> Self {
-        Self::of(CALLS, TOGETHER)
-    }
-
-    /// Another budget.
-    pub fn of(calls: usize, together: Duration) -> Self {
-        Self { calls, until: Instant::now() + together, made: 0 }
-    }
-
-    /// Calls that were made.
-    pub fn made(&self) -> usize {
-        self.made
-    }
-
-    /// Whether another call may be made.
-    pub fn is_spent(&self) -> bool {
-        self.calls == 0 || self.left().is_zero()
-    }
-
-    fn left(&self) -> Duration {
-        self.until.saturating_duration_since(Instant::now())
-    }
-
-    fn take(&mut self) -> Result<(), Failure> {
-        if self.is_spent() {
-            return Err(Failure::Spent);
-        }
-        self.calls -= 1;
-        self.made += 1;
-        Ok(())
-    }
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// A client of one model server.
+/// A client of one model server. Its copies share what they used.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: Http,
     settings: Settings,
+    memory: Memory,
+    way: Arc<Mutex<Way>>,
+    /// Tokens that were used.
+    used: Arc<AtomicU64>,
 }
 
 impl Client {
@@ -106,7 +68,16 @@ impl Client {
             })
         });
         let options = http::Options { environment: environment.clone(), authorities: authorities.transpose()? };
-        Ok(Self { http: Http::new(&options)?, settings })
+        let way = Arc::new(Mutex::new(settings.way));
+        let http = Http::new(&options)?;
+        Ok(Self { http, settings, memory: Memory::default(), way, used: Arc::default() })
+    }
+
+    /// The same, with a memory.
+    #[must_use]
+    pub fn remembering(mut self, memory: Memory) -> Self {
+        self.memory = memory;
+        self
     }
 
     /// What it was made with.
@@ -119,28 +90,111 @@ impl Client {
         self.settings.host()
     }
 
-    /// Sends exactly [`Prompt::bytes`] and reads the answer. When the server asks to wait (429, 503),
-    /// it is asked once more after that, as long as the budget allows; every send counts as a call.
+    /// How the server is asked now.
+    fn way(&self) -> Way {
+        *self.way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn go_on_with(&self, way: Way) {
+        *self.way.lock().unwrap_or_else(PoisonError::into_inner) = way;
+    }
+
+    /// Sends exactly [`Prompt::bytes`] and reads the answer, or gives the one that is remembered.
+    ///
+    /// A server that refuses the way it is asked is asked in the next, which is remembered: that is no call.
+    /// One that asks to wait (429, 503 and their like) is asked again after that and a little longer, as
+    /// long as the budget allows; every such send counts as a call.
     ///
     /// # Errors
     /// For everything but a whole answer of the prompt's shape.
     pub async fn ask(&self, prompt: &Prompt, budget: &mut Budget) -> Result<Answer, Failure> {
+        let mut tries = 0;
         loop {
+            let way = self.way();
+            let body = prompt.body(&self.settings, way);
             budget.take()?;
+            if let Some(Kept { text, model, usage }) = self.memory.answer(&self.settings, &body)
+                && let Ok(said) = prompt.shape().read(&text)
+            {
+                budget.was_remembered();
+                return Ok(Answer { said, model, usage, way, remembered: true });
+            }
+            let estimate = prompt.tokens();
+            self.may_use(estimate)?;
             let deadline = self.settings.deadline.min(budget.left());
-            let headers = openai::headers(&self.settings);
-            let sent = self.http.post_json(&self.settings.url, &headers, prompt.bytes().to_vec(), deadline).await;
-            let wait = match &sent {
-                Err(HttpError::Status { code: 429 | 503, retry_after, .. }) => {
-                    retry_after.unwrap_or(Duration::from_secs(2))
-                }
-                _ => Duration::MAX,
+            let headers = wire::headers(&self.settings);
+            let error = match self.http.post_json(&self.settings.url, &headers, body.clone(), deadline).await {
+                Ok(response) => return self.answer(&response.body, &body, prompt, estimate, way, budget),
+                Err(error) => error,
             };
-            if wait < budget.left() && !budget.is_spent() {
-                tokio::time::sleep(wait).await;
+            if let Some(next) = self.refused_way(way, &error) {
+                budget.give_back();
+                self.go_on_with(next);
+                self.memory.keep_way(&self.settings, next);
                 continue;
             }
-            return openai::read(&sent?.body, prompt.shape());
+            let wait = budget::pause(&error, tries).filter(|wait| *wait < budget.left() && !budget.is_spent());
+            let Some(wait) = wait else { return Err(self.failure(error)) };
+            tries += 1;
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Reads what came with a status of 2xx; what it cost is counted whatever it says.
+    fn answer(
+        &self,
+        bytes: &[u8],
+        body: &[u8],
+        prompt: &Prompt,
+        estimate: u64,
+        way: Way,
+        budget: &mut Budget,
+    ) -> Result<Answer, Failure> {
+        let reply = wire::read(self.settings.api, bytes);
+        let told = reply.as_ref().map(|reply| reply.usage).unwrap_or_default();
+        let used = if told == Usage::default() { estimate } else { told.prompt + told.answer };
+        self.used.fetch_add(used, Ordering::Relaxed);
+        budget.was_used(told);
+        let reply = reply?;
+        let text = reply.text?;
+        match prompt.shape().read(&text) {
+            Ok(said) => {
+                let kept = Kept { text, model: reply.model, usage: reply.usage };
+                self.memory.keep_answer(&self.settings, body, &kept);
+                Ok(Answer { said, model: kept.model, usage: kept.usage, way, remembered: false })
+            }
+            Err(failure) => {
+                // It took the request and did not hold the model to it: from here on the prompt tells the shape.
+                if let Some(next) = way.next(self.settings.api).filter(|_| failure.is_of_the_shape()) {
+                    self.go_on_with(next);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// Whether so many tokens are left of what the run may use.
+    fn may_use(&self, tokens: u64) -> Result<(), Failure> {
+        match self.settings.tokens {
+            Some(budget) if self.used.load(Ordering::Relaxed).saturating_add(tokens) > budget => {
+                Err(Failure::Dear { budget })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The next way to ask, when it is the way that was refused.
+    fn refused_way(&self, way: Way, error: &HttpError) -> Option<Way> {
+        let HttpError::Status { code, body, .. } = error else { return None };
+        let is_it = way.is_refused_by(*code, &status::Said::new(body).text)
+            && !matches!(status::read(*code, None, body), Failure::TooLong { .. });
+        way.next(self.settings.api).filter(|_| is_it)
+    }
+
+    fn failure(&self, error: HttpError) -> Failure {
+        match Failure::from(error) {
+            Failure::Unauthorised { said, .. } if self.settings.key.is_none() => Failure::KeyWanted { said },
+            failure => failure,
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What a model is told: evidence first, the question last.
 
 use super::answer::Shape;
+use super::fence;
 use super::settings::Settings;
-use super::{fence, openai};
+use super::wire::{self, Way, Words};
 use crate::model::finding::{Finding, Source};
 use crate::redact::{self, Redacted};
 use crate::text;
@@ -138,8 +139,11 @@ fn changes(finding: &Finding) -> (&'static str, Vec<Redacted>) {
 /// One request, whole: what is shown is what is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prompt {
-    bytes: Vec<u8>,
+    system: &'static str,
+    user: String,
     shape: Shape,
+    way: Way,
+    bytes: Vec<u8>,
     evidence: usize,
     log: usize,
 }
@@ -208,8 +212,22 @@ impl Prompt {
             user.push_str(&fence::block("End of the container's log", &log));
         }
         user.push_str(&question);
-        let bytes = openai::body(settings, system, &user, &shape);
-        Self { bytes, shape, evidence: facts.len() + changes.len(), log: log.len() }
+        let (way, evidence) = (settings.way, facts.len() + changes.len());
+        let bytes = wire::body(settings, way, &Words { system, user: &user, shape: &shape });
+        Self { system, user, shape, way, bytes, evidence, log: log.len() }
+    }
+
+    /// The body of the request in another way than that of the settings.
+    pub fn body(&self, settings: &Settings, way: Way) -> Vec<u8> {
+        if way == self.way {
+            return self.bytes.clone();
+        }
+        wire::body(settings, way, &Words { system: self.system, user: &self.user, shape: &self.shape })
+    }
+
+    /// Tokens that it and its answer take at most.
+    pub(super) fn tokens(&self) -> u64 {
+        (tokens(self.system) + tokens(&self.user)) as u64 + u64::from(self.shape.tokens())
     }
 
     /// The exact body of the request.

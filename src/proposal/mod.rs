@@ -143,7 +143,7 @@ async fn candidates(finding: &Finding, ground: &Ground<'_>) -> Result<Result<Vec
         return Ok(ruled);
     }
     let prepared = ruled.as_deref().unwrap_or_default();
-    let mut budget = Budget::new();
+    let mut budget = Budget::new(advisor.client.settings());
     match fix::model::candidates(advisor.client, &mut budget, ground.snapshot, finding, prepared).await {
         Ok(mut advised) => {
             advised.extend(ruled.unwrap_or_default());

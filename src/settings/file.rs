@@ -3,7 +3,7 @@
 
 use super::environment::Environment;
 use crate::error::Error;
-use crate::text;
+use crate::text::{self, Sanitised};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Config {
-    /// `[llm]`: url, model, api, ca-file.
+    /// `[llm]`: url, model, api, keys, budgets, ca-file.
     pub llm: toml::Table,
     /// `[forge."git.example.com"]`: kind, url, token, ca-file.
     pub forge: toml::Table,
@@ -60,9 +60,26 @@ fn parse(path: &Path, text: &str) -> Result<Config, Error> {
             None => error.hint(format!("it may have {}", text::and(&TABLES.map(|name| format!("[{name}]"))))),
         });
     }
+    if let Some(toml::Value::Table(own)) = table.get("pull-request") {
+        known(own, "pull-request", &["labels", "reviewers"])?;
+    }
     table
         .try_into()
         .map_err(|error: toml::de::Error| Error::usage(format!("`{shown}` can't be used")).because(error.message()))
+}
+
+/// Refuses a field that a table does not have, by its name and the nearest that it has.
+///
+/// # Errors
+/// When there is one.
+pub fn known(table: &toml::Table, name: &str, fields: &[&str]) -> Result<(), Error> {
+    let Some(unknown) = table.keys().find(|key| !fields.contains(&key.as_str())) else { return Ok(()) };
+    let shown = Sanitised::line(&text::clip(unknown, 40));
+    let error = Error::usage(format!("the table [{name}] of your settings has an unknown field `{shown}`"));
+    Err(match text::nearest(unknown, fields.iter().copied()) {
+        Some(nearest) => error.hint(format!("did you mean `{nearest}`?")),
+        None => error.hint(format!("it may have {}", text::and(fields))),
+    })
 }
 
 #[cfg(test)]
@@ -76,7 +93,9 @@ mod tests {
         assert_eq!(error.hints, ["did you mean `[llm]`?"]);
         let labels = parse(path, "[pull-request]\nlabels = ['a']\n").unwrap().pull_request.labels;
         assert_eq!(labels, Some(vec!["a".to_owned()]));
-        assert!(parse(path, "[pull-request]\nlabel = 'a'\n").is_err());
+        let error = parse(path, "[pull-request]\nlabel = 'a'\n").unwrap_err();
+        assert_eq!(error.message, "the table [pull-request] of your settings has an unknown field `label`");
+        assert_eq!(error.hints, ["did you mean `labels`?"]);
         assert_eq!(parse(path, "[llm]\nurl = 'x'\n").unwrap().llm["url"].as_str(), Some("x"));
         assert!(parse(path, "[llm\n").is_err());
     }

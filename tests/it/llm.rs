@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 /// The crash of a recorded case, as a scan finds it.
-fn material() -> Material {
+pub(crate) fn material() -> Material {
     let snapshot = aifix::cluster::files::load(crate::harness::recorded("crash-env-missing").as_ref(), None).unwrap();
     let finding = aifix::diagnose::diagnose(&snapshot).findings.remove(0);
     let mut material = Material::new(&finding, &[]);
@@ -20,13 +20,13 @@ fn material() -> Material {
     material
 }
 
-fn settings(url: &str) -> Settings {
+pub(crate) fn settings(url: &str) -> Settings {
     let mut settings = Settings::new(url, "m", ApiKey::new("sk-local-canary")).unwrap();
     settings.deadline = Duration::from_secs(20);
     settings
 }
 
-fn budget() -> Budget {
+pub(crate) fn budget() -> Budget {
     Budget::of(3, Duration::from_secs(30))
 }
 
@@ -129,11 +129,7 @@ async fn each_misbehaviour_has_its_message_and_its_kind() {
             "the model at HOST refused the key (401): Invalid API Key",
             Kind::Usage,
         ),
-        (
-            Act::Fail(404, "", "File Not Found"),
-            "there is no such model or path at HOST (404): File Not Found",
-            Kind::Usage,
-        ),
+        (Act::Fail(404, "", "File Not Found"), "there is no such path at HOST (404): File Not Found", Kind::Usage),
         (Act::Fail(400, "", "no"), "the model at HOST did not take the request (400): no", Kind::Usage),
         (Act::Fail(500, "", "down"), "the model at HOST failed (500): down", Kind::Unreachable),
         (
@@ -180,7 +176,9 @@ async fn a_redirect_is_not_followed_and_the_key_stays() {
     let other = ModelServer::start(&[Act::Say(edit("spec.a", "1", "2"))]);
     let location: &'static str = Box::leak(format!("Location: {}/chat/completions\r\n", other.url()).into_boxed_str());
     let (message, kind) = outcome(Act::Fail(307, location, "moved")).await;
-    assert_eq!((message.as_str(), kind), ("the model at HOST did not take the request (307): moved", Kind::Usage));
+    let place = other.url().replace("http://", "").replace("/v1", "");
+    let want = format!("HOST points to {place} (307): nothing is sent to a place that nobody agreed to");
+    assert_eq!((message, kind), (want, Kind::Usage));
     assert!(other.seen().is_empty());
 }
 

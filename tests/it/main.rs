@@ -35,6 +35,7 @@ mod lab_codes;
 mod live;
 mod llm;
 mod llm_fix;
+mod llm_wire;
 mod model_road;
 mod model_server;
 mod narrative;

@@ -126,3 +126,41 @@ fn the_users_file_may_name_the_model_and_a_typo_in_it_is_named() {
     let ran = propose(&sandbox, &[]).exits(2);
     assert!(ran.err.contains("did you mean `[llm]`?"), "{}", ran.err);
 }
+
+#[test]
+fn the_key_comes_from_a_file_or_a_command_and_an_open_file_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt;
+    let sandbox = sandbox();
+    let server = ModelServer::start(&[Act::Say(edit(WORD, "exit 2", "sleep 86400"))]);
+    let file = sandbox.write("home/key", "sk-from-file\n");
+    let config = |line: &str| {
+        sandbox.write("home/.config/aifix/config.toml", &format!("[llm]\nurl = \"{}\"\n{line}\n", server.url()));
+    };
+    let mode = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+    config(&format!("key-file = {file:?}"));
+    mode(0o644);
+    let ran = propose(&sandbox, &["--no-cache"]).exits(0);
+    assert!(ran.err.contains("can be read by others: chmod 600"), "{}", ran.err);
+    mode(0o600);
+    let ran = propose(&sandbox, &["--no-cache"]).exits(0);
+    assert!(!ran.err.contains("can be read by others"), "{}", ran.err);
+    config("key-command = ['printf', 'sk-from-command']");
+    let ran = propose(&sandbox, &["--no-cache"]).exits(0);
+    assert!(!ran.out.contains("sk-from") && !ran.err.contains("sk-from"), "{}{}", ran.out, ran.err);
+    let keys: Vec<bool> = server.seen().iter().map(|seen| seen.head.contains("Bearer sk-from-file")).collect();
+    assert_eq!(keys, [true, true, false]);
+    assert!(server.seen()[2].head.contains("Bearer sk-from-command"));
+    config("key-command = ['false']");
+    let ran = propose(&sandbox, &["--no-cache"]).exits(2);
+    assert!(ran.err.contains("ended with exit code 1") && ran.err.contains("key-command"), "{}", ran.err);
+    assert_eq!(server.seen().len(), 3);
+}
+
+#[test]
+fn an_unknown_field_of_the_table_is_named_with_the_nearest() {
+    let sandbox = sandbox();
+    sandbox.write("home/.config/aifix/config.toml", "[llm]\nurl = 'http://127.0.0.1:1'\nkey_file = '/k'\n");
+    let ran = propose(&sandbox, &[]).exits(2);
+    assert!(ran.err.contains("the table [llm] of your settings has an unknown field `key_file`"), "{}", ran.err);
+    assert!(ran.err.contains("did you mean `key-file`?"), "{}", ran.err);
+}

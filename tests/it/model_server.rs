@@ -17,6 +17,8 @@ pub(crate) enum Act {
     Finish(&'static str, String),
     /// This status, these headers and this message in OpenAI's shape.
     Fail(u16, &'static str, &'static str),
+    /// This status with exactly this body.
+    Status(u16, String),
     /// The body of a context that is too small.
     TooLong { needs: u64, holds: u64 },
     /// Exactly this body with 200.
@@ -140,6 +142,7 @@ impl Shared {
                     let body = json!({"error": {"message": message, "type": "played", "code": code}});
                     answer(&mut writer, code, headers, &body.to_string())
                 }
+                Act::Status(code, body) => answer(&mut writer, code, "", &body),
                 Act::TooLong { needs, holds } => {
                     let error = json!({"code": 400, "message": "too long", "type": "exceed_context_size_error",
                                        "n_prompt_tokens": needs, "n_ctx": holds});

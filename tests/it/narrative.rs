@@ -105,7 +105,7 @@ fn one_objection_is_told_back_and_then_no_more_is_asked() {
 fn whatever_the_server_does_the_explanation_stands_and_one_line_says_why_there_are_no_words() {
     let found = plain("oom-killed");
     for (act, calls, why) in [
-        (Act::Fail(401, "", "no"), 1, "refused the key (401)"),
+        (Act::Fail(401, "", "no"), 1, "wants a key, and none was sent"),
         (Act::Fail(500, "", "down"), 1, "failed (500): down"),
         (Act::TooLong { needs: 900, holds: 512 }, 1, "does not fit the 512 tokens"),
         (Act::Break, 1, "closed the connection"),
