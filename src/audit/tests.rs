@@ -159,7 +159,7 @@ fn a_key_that_is_gone_is_never_made_anew() {
     let dir = folder();
     filled(&dir);
     let key = dir.path().join("audit.key");
-    files::remove_scratch(&key).unwrap();
+    files::remove(&key).unwrap();
     let error = Store::open(dir.path(), None).unwrap_err();
     assert!(error.message.contains("is gone") && error.hints[0].contains("AIFIX_AUDIT_KEY_FILE"), "{error:?}");
     assert!(!files::exists(&key));

@@ -18,6 +18,7 @@ mod kubeconfig;
 mod lists;
 mod logs;
 mod names;
+mod openapi;
 mod page;
 mod proxy;
 mod rights;
@@ -26,6 +27,7 @@ pub use connect::connect;
 pub use grants::{Grant, Reach, grants, scope};
 pub use kinds::hidden_codes;
 pub use names::contexts;
+pub use openapi::{Document, Documents};
 pub use rights::Right;
 
 use crate::model::snapshot::{Requests, Scope};

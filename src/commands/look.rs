@@ -24,10 +24,12 @@ pub(super) struct Seen {
     pub(super) diagnosis: Diagnosis,
     /// Host and port of the API server, `None` for a recorded snapshot.
     pub(super) server: Option<String>,
+    /// The connection of a single look.
+    pub(super) cluster: Option<Cluster>,
 }
 
 /// Takes a snapshot of a cluster, both waves, or reads a recorded one.
-pub(super) async fn take(args: &LookArgs, session: &Session) -> Result<(Snapshot, Option<String>), Error> {
+pub(super) async fn take(args: &LookArgs, session: &Session) -> Result<(Snapshot, Option<Cluster>), Error> {
     take_closely(args, session, None).await
 }
 
@@ -36,7 +38,7 @@ async fn take_closely(
     args: &LookArgs,
     session: &Session,
     about: Option<&Target>,
-) -> Result<(Snapshot, Option<String>), Error> {
+) -> Result<(Snapshot, Option<Cluster>), Error> {
     if args.from.is_some() {
         return Ok((recorded(args)?, None));
     }
@@ -47,7 +49,7 @@ async fn take_closely(
     }
     let progress = session.ui.progress(&format!("Reading {}", cluster.scope()));
     let snapshot = read(&cluster, &|words| progress.say(words), about).await?;
-    Ok((snapshot, Some(cluster.server().to_owned())))
+    Ok((snapshot, Some(cluster)))
 }
 
 /// The recorded snapshot that the flags name.
@@ -104,8 +106,9 @@ pub(super) async fn look(args: &LookArgs, session: &Session) -> Result<Seen, Err
 /// The same, with a closer look at one object.
 pub(super) async fn look_at(args: &LookArgs, session: &Session, about: Option<&Target>) -> Result<Seen, Error> {
     let selector = selected(args)?;
-    let (snapshot, server) = take_closely(args, session, about).await?;
-    Ok(Seen::new(snapshot, server, selector.as_ref()))
+    let (snapshot, cluster) = take_closely(args, session, about).await?;
+    let server = cluster.as_ref().map(|cluster| cluster.server().to_owned());
+    Ok(Seen { cluster, ..Seen::new(snapshot, server, selector.as_ref()) })
 }
 
 /// The selector of `-l`.
@@ -172,7 +175,7 @@ impl Seen {
             // The code says what can be done at best; this says it of this very finding.
             finding.fix = fix::hint(&snapshot, finding);
         }
-        Self { snapshot, diagnosis, server }
+        Self { snapshot, diagnosis, server, cluster: None }
     }
 
     /// The report of what was seen.

@@ -22,6 +22,7 @@ mod propose_lead;
 mod propose_place;
 mod propose_push;
 mod propose_request;
+mod propose_schema;
 pub mod runtime;
 mod scan;
 mod scan_source;

@@ -4,6 +4,7 @@ use super::look::{self, Seen};
 use super::model::ModelArgs;
 use super::propose_place::{Place, PlaceArgs};
 use super::propose_request::{self, RequestArgs};
+use super::propose_schema::Fields;
 use super::target::Target;
 use super::{Session, propose_choose, propose_clone, propose_dry_run, propose_lead, propose_push};
 use crate::diagnose;
@@ -121,6 +122,7 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
         _ => remote,
     };
     let mut place = Place::fetch(args, repo, remote, session).await?;
+    let fields = Fields::of(&seen, session);
     let requests = propose_request::prepare(args, &place, session).await?;
     let mut results: Vec<(Outcome, propose_push::Decision)> = Vec::new();
     let mut untried = 0;
@@ -135,7 +137,7 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
         }
         place.follow(&finding, args, &seen, session).await?;
         let mut progress = Some(session.ui.progress(&format!("Proving a fix for {}", finding.object)));
-        let ground = |choose| place.ground(args, &seen, advisor, intent.as_ref(), choose);
+        let ground = |choose| place.ground(args, &seen, advisor, intent.as_ref(), choose, &fields);
         let mut outcome = proposal::find(&finding, &ground(&args.place.choose)).await?;
         let mut told = false;
         if propose_choose::may_ask(&outcome, args, session) {
@@ -147,7 +149,7 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
             }
         }
         if args.server_dry_run {
-            outcome = propose_dry_run::ask(outcome, args, &seen.snapshot, session).await?;
+            outcome = propose_dry_run::ask(outcome, &seen).await?;
         }
         drop(progress);
         if let (Outcome::Proposed(proposal), Some(branch)) = (&mut outcome, &args.place.branch) {

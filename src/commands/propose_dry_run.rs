@@ -1,9 +1,6 @@
 //! `--server-dry-run`: the API server's word on a proof.
 
-use super::Session;
-use super::look;
-use super::propose::ProposeArgs;
-use crate::cluster;
+use super::look::Seen;
 use crate::error::Error;
 use crate::model::proposal::{Outcome, Proposal};
 use crate::model::refusal::Refusal;
@@ -14,15 +11,10 @@ const APPLIERS: [&str; 6] =
     ["kustomize-controller", "helm-controller", "argocd-controller", "kubectl", "kubectl-client-side-apply", "helm"];
 
 /// Sends every changed object of a proposal to the API server, which stores none; a No is a refusal.
-pub(super) async fn ask(
-    outcome: Outcome,
-    args: &ProposeArgs,
-    snapshot: &Snapshot,
-    session: &Session,
-) -> Result<Outcome, Error> {
+pub(super) async fn ask(outcome: Outcome, seen: &Seen) -> Result<Outcome, Error> {
     let Outcome::Proposed(mut proposal) = outcome else { return Ok(outcome) };
-    let cluster = cluster::connect(&look::options(&args.look, session)).await?;
-    let by = manager(&proposal, snapshot);
+    let Some(cluster) = &seen.cluster else { return Ok(Outcome::Proposed(proposal)) };
+    let by = manager(&proposal, &seen.snapshot);
     for change in proposal.objects.iter().filter(|change| !change.after.is_null() && change.object.kind != "Secret") {
         let mut object = change.object.clone();
         let mut whole = change.after.clone();

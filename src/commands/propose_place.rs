@@ -10,6 +10,7 @@ use crate::model::tree::Tree;
 use crate::policy::Set;
 use crate::proposal::{Advisor, BranchState, Ground};
 use crate::repo::{Branch, CommitId, Remote, Repo};
+use crate::schema::Describe;
 use crate::source::Tools;
 use crate::text::Sanitised;
 use clap::Args;
@@ -153,6 +154,7 @@ impl Place {
         model: Option<Advisor<'g>>,
         intent: Option<&'g Intent>,
         choose: &'g [usize],
+        fields: &'g dyn Describe,
     ) -> Ground<'g> {
         Ground {
             snapshot: &seen.snapshot,
@@ -173,6 +175,7 @@ impl Place {
             policies: &self.policies,
             program: &self.program,
             model,
+            fields,
             history: &self.repo,
             revert: args.revert,
             intent,

@@ -131,6 +131,7 @@ impl<'s> Sources<'s> {
                 found: &found,
                 live: &live.to_value(),
                 intent: &intent,
+                fields: &crate::schema::NoCluster,
                 choose: None,
                 allow_shared: true,
                 repo: "",

@@ -172,11 +172,11 @@ pub(crate) fn write_scratch_sparse(path: &Path, length: u64) -> io::Result<()> {
     fs::File::create(path)?.set_len(length)
 }
 
-/// Removes a file of a scratch folder.
+/// Removes a file of ours.
 ///
 /// # Errors
 /// When it can't be removed.
-pub fn remove_scratch(path: &Path) -> io::Result<()> {
+pub fn remove(path: &Path) -> io::Result<()> {
     fs::remove_file(path)
 }
 

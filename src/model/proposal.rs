@@ -112,8 +112,33 @@ pub struct Proof {
     /// Renders that were made.
     pub renders: usize,
     pub not_proved: Vec<String>,
+    /// Where the fields of each changed kind were looked up.
+    pub schema: Vec<Checked>,
     /// The field manager that the API server took the objects from, in a dry run; `None`: it was not asked.
     pub dry_run: Option<String>,
+}
+
+/// Who says which fields a kind has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schema {
+    /// The cluster itself, by its OpenAPI document.
+    Cluster,
+    /// The copy of the built-in kinds.
+    Bundled,
+    /// Nobody that could be asked.
+    Unknown,
+}
+
+/// By which fields the new values of a kind were checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Checked {
+    pub api_version: String,
+    pub kind: String,
+    pub by: Schema,
+    /// Why it was not the cluster.
+    pub why: Option<String>,
 }
 
 /// How a merged change reaches the cluster. The worst of what is known counts.

@@ -3,9 +3,10 @@
 use super::{diff, scan_text, verdicts};
 use crate::model::finding::Finding;
 use crate::model::intent::{Author, Disposition};
-use crate::model::proposal::{Delta, Origin, Proposal, Trust};
+use crate::model::proposal::{Delta, Origin, Proof, Proposal, Schema, Trust};
 use crate::model::refusal::Refusal;
 use crate::redact;
+use crate::schema::BUNDLED;
 use crate::text::{self, Sanitised};
 use crate::ui::{Page, Paint};
 use serde_json::Value;
@@ -132,6 +133,9 @@ fn proof(page: &mut Page, proposal: &Proposal, width: usize) {
         words.push_str(&format!("; unchanged: {}", text::and(&proof.siblings[..proof.siblings.len().min(5)])));
     }
     row(page, "proof", &words, width);
+    for words in checked(proof) {
+        row(page, "", &words, width);
+    }
     if let Some(by) = &proof.dry_run {
         row(page, "", &format!("the API server takes it from {by} (dry run, nothing stored)"), width);
     }
@@ -144,6 +148,24 @@ fn proof(page: &mut Page, proposal: &Proposal, width: usize) {
             width,
         );
     }
+}
+
+/// By which fields the new values were checked.
+pub(super) fn checked(proof: &Proof) -> Vec<String> {
+    let of = |by| proof.schema.iter().filter(move |one| one.by == by);
+    let mut out = Vec::new();
+    let own: Vec<&str> = of(Schema::Cluster).map(|one| one.kind.as_str()).collect();
+    if !own.is_empty() {
+        out.push(format!("the values fit the fields of {} as the cluster has them", text::and(&own)));
+    }
+    let copied: Vec<&str> = of(Schema::Bundled).map(|one| one.kind.as_str()).collect();
+    if let Some(why) = of(Schema::Bundled).find_map(|one| one.why.as_ref()) {
+        let kinds = text::and(&copied);
+        out.push(format!(
+            "the values fit the fields of {kinds} as {BUNDLED} has them (not those of the cluster: {why})"
+        ));
+    }
+    out
 }
 
 fn disposition(page: &mut Page, proposal: &Proposal, width: usize) {

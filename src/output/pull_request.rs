@@ -5,7 +5,7 @@
 //! commit message, where no fence protects: so nothing in it gives an order there either.
 
 use super::markdown::{length, longest_run, prose, span};
-use super::patch;
+use super::{patch, propose_text};
 use crate::model::intent::{Author, Disposition};
 use crate::model::proposal::{Delta, ObjectChange, Proposal, Tool};
 use crate::model::verdict::{Decision, Verdict};
@@ -112,6 +112,7 @@ fn proof(proposal: &Proposal) -> Vec<String> {
         let shown: Vec<String> = proof.siblings.iter().take(LINES).map(|root| name(root)).collect();
         lines.push(format!("rendered and unchanged ({}): {}", proof.siblings.len(), shown.join(", ")));
     }
+    lines.extend(propose_text::checked(proof).iter().map(|line| words(line)));
     lines.extend(proof.not_proved.iter().take(LINES).map(|line| format!("not proved: {}", words(line))));
     lines
 }

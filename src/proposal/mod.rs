@@ -18,6 +18,7 @@ use crate::model::snapshot::Snapshot;
 use crate::model::tree::Tree;
 use crate::model::verdict::{Decision, Evaluation, Verdict};
 use crate::policy::{self, Change, Input, Limits};
+use crate::schema::Describe;
 use crate::source::{self, Candidate, Located, Question, Stop};
 use crate::text;
 use serde_json::{Value, json};
@@ -56,6 +57,8 @@ pub struct Ground<'g> {
     pub program: &'g std::path::Path,
     /// The model that may be asked, and for what.
     pub model: Option<Advisor<'g>>,
+    /// Who says which fields a kind has.
+    pub fields: &'g dyn Describe,
     /// Earlier revisions of the base branch.
     pub history: &'g dyn source::History,
     /// Take back the commit that broke it, instead of changing a field.
@@ -213,6 +216,7 @@ async fn prove(
         found: &found,
         live: &live,
         intent: &intent,
+        fields: ground.fields,
         choose,
         allow_shared: ground.allow_shared,
         repo: ground.repo,

@@ -40,6 +40,7 @@ pub(super) async fn find(finding: &Finding, ground: &Ground<'_>) -> Result<Resul
         found: &found,
         live: &live,
         intent: &intent,
+        fields: ground.fields,
         choose: ground.choose.first().copied(),
         allow_shared: true,
         repo: ground.repo,

@@ -1,19 +1,28 @@
-//! Which fields the built-in kinds have, and what they take.
+//! Which fields a kind has, and what they take.
 //!
-//! `kinds.txt` is written from an API server's OpenAPI documents by `tests/lab/kinds`; its head there
-//! explains the shapes.
+//! The cluster's own description goes first, where it can be had: it knows every custom kind. Of the built-in
+//! kinds there is a copy in `kinds.txt`, written from an API server's OpenAPI documents by `tests/lab/kinds`;
+//! its head there explains the shapes.
 
 mod immutable;
+mod openapi;
 
 pub use immutable::{immutable, is_unbound_claim};
+pub use openapi::OpenApi;
 
 use crate::model::object::ObjectRef;
 use crate::model::path::{Path, Step};
 use crate::model::quantity::Quantity;
 use crate::text;
+use openapi::Node;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::future::{Future, ready};
+use std::pin::Pin;
+use std::sync::{Arc, LazyLock};
+
+/// The Kubernetes whose kinds are in the copy.
+pub const BUNDLED: &str = "Kubernetes 1.34";
 
 /// Types by name; kinds as `@group/version/Kind`.
 static TYPES: LazyLock<BTreeMap<&str, &str>> =
@@ -31,20 +40,40 @@ pub enum Fit {
     NotKnown,
 }
 
-/// Whether an object of this kind takes the value at the path.
-pub fn fit(object: &ObjectRef, path: &Path, value: &Value) -> Fit {
-    let kind = format!("@{}/{}", object.api_version(), object.kind);
-    if !TYPES.contains_key(kind.as_str()) {
-        return Fit::NotKnown;
+/// The answer of [`Describe`]: a document, or why there is none.
+pub type Described<'d> = Pin<Box<dyn Future<Output = Result<Arc<OpenApi>, String>> + 'd>>;
+
+/// Who asks the cluster what it says of a kind.
+pub trait Describe: Sync {
+    /// The document that holds the object's kind.
+    fn describe<'d>(&'d self, object: &'d ObjectRef) -> Described<'d>;
+}
+
+/// Where no cluster can be asked.
+#[derive(Debug, Clone, Copy)]
+pub struct NoCluster;
+
+impl Describe for NoCluster {
+    fn describe<'d>(&'d self, _: &'d ObjectRef) -> Described<'d> {
+        Box::pin(ready(Err("there is no cluster to ask".to_owned())))
     }
-    let mut shape = kind.as_str();
+}
+
+/// Whether an object of this kind takes the value at the path, by the cluster's document or else by the copy.
+pub fn fit(document: Option<&OpenApi>, object: &ObjectRef, path: &Path, value: &Value) -> Fit {
+    let kind = format!("@{}/{}", object.api_version(), object.kind);
+    let own = || TYPES.get_key_value(kind.as_str()).map(|(name, _)| Shape::Own(name));
+    let Some(mut shape) = document.map_or_else(own, |document| document.kind(object).map(Shape::Open)) else {
+        return Fit::NotKnown;
+    };
     for (at, step) in path.0.iter().enumerate() {
-        shape = match (step, inner(shape)) {
+        shape = match (step, shape.inner()) {
             (_, Inner::Anything) => return Fit::Fits,
             (Step::Field(_), Inner::Map(inner)) | (Step::Index(_) | Step::Item { .. }, Inner::List(inner)) => inner,
-            (Step::Field(name), Inner::Fields(fields)) => match field(fields, name) {
+            (Step::Field(name), Inner::Fields { fields, open }) => match field(&fields, name) {
                 Some(inner) => inner,
-                None => return no_field(object, &Path(path.0[..=at].to_vec()), name, fields),
+                None if open => return Fit::Fits,
+                None => return no_field(object, &Path(path.0[..=at].to_vec()), name, &fields),
             },
             (..) => return Fit::NoField(format!("{path} leads into a value that holds no others")),
         };
@@ -55,25 +84,101 @@ pub fn fit(object: &ObjectRef, path: &Path, value: &Value) -> Fit {
     }
 }
 
+/// Whether the copy has the kind.
+pub fn is_bundled(object: &ObjectRef) -> bool {
+    TYPES.contains_key(format!("@{}/{}", object.api_version(), object.kind).as_str())
+}
+
+/// What a place takes, as either source writes it.
+#[derive(Debug, Clone, Copy)]
+enum Shape<'s> {
+    Own(&'s str),
+    Open(Node<'s>),
+}
+
+type Fields<'s> = Vec<(&'s str, Shape<'s>)>;
+
 enum Inner<'s> {
-    Fields(&'s str),
-    List(&'s str),
-    Map(&'s str),
+    /// With `open`, also fields that are not named.
+    Fields {
+        fields: Fields<'s>,
+        open: bool,
+    },
+    List(Shape<'s>),
+    Map(Shape<'s>),
     Anything,
     Nothing,
 }
 
-fn inner(shape: &str) -> Inner<'_> {
-    if let Some(item) = shape.strip_prefix("[]") {
-        return Inner::List(item);
+impl<'s> Shape<'s> {
+    fn inner(self) -> Inner<'s> {
+        let shape = match self {
+            Self::Own(shape) => shape,
+            Self::Open(node) => return node.inner(),
+        };
+        if let Some(item) = shape.strip_prefix("[]") {
+            return Inner::List(Self::Own(item));
+        }
+        if let Some(value) = shape.strip_prefix("{}") {
+            return Inner::Map(Self::Own(value));
+        }
+        match TYPES.get(shape) {
+            Some(fields) => {
+                let fields = names(fields).map(|(name, shape)| (name, Self::Own(shape))).collect();
+                Inner::Fields { fields, open: false }
+            }
+            None if shape == "o" => Inner::Anything,
+            None => Inner::Nothing,
+        }
     }
-    if let Some(value) = shape.strip_prefix("{}") {
-        return Inner::Map(value);
+
+    /// What a place without inner places takes, when the value is none of it.
+    fn wrong_leaf(self, value: &Value) -> Option<String> {
+        let shape = match self {
+            Self::Own(shape) => shape,
+            Self::Open(node) => return node.wrong_leaf(value),
+        };
+        if let Some(texts) = shape.strip_prefix('=') {
+            let texts: Vec<&str> = texts.split('|').collect();
+            let fits = value.as_str().is_some_and(|text| texts.contains(&text));
+            return (!fits).then(|| text::or(&texts));
+        }
+        let of = match shape {
+            "s" => Leaf::Text,
+            "i" => Leaf::Whole,
+            "n" => Leaf::Number,
+            "b" => Leaf::Truth,
+            "q" => Leaf::Quantity,
+            "x" => Leaf::WholeOrText,
+            _ => return None,
+        };
+        of.wrong(value)
     }
-    match TYPES.get(shape) {
-        Some(fields) => Inner::Fields(fields),
-        None if shape == "o" => Inner::Anything,
-        None => Inner::Nothing,
+}
+
+/// What takes no inner places.
+#[derive(Debug, Clone, Copy)]
+enum Leaf {
+    Text,
+    Whole,
+    Number,
+    Truth,
+    Quantity,
+    WholeOrText,
+}
+
+impl Leaf {
+    fn wrong(self, value: &Value) -> Option<String> {
+        let is_whole = value.is_i64() || value.is_u64();
+        let (fits, takes) = match self {
+            Self::Text => (value.is_string(), "text (in quotes when it looks like a number)"),
+            Self::Whole => (is_whole, "a whole number"),
+            Self::Number => (value.is_number(), "a number"),
+            Self::Truth => (value.is_boolean(), "true or false"),
+            Self::Quantity => (Quantity::of(value).is_some(), "a quantity, such as 64Mi"),
+            Self::WholeOrText => (is_whole || value.is_string(), "a whole number or text"),
+        };
+        (!fits).then(|| takes.to_owned())
     }
 }
 
@@ -81,28 +186,22 @@ fn names(fields: &str) -> impl Iterator<Item = (&str, &str)> {
     fields.split(' ').filter_map(|field| field.split_once(':'))
 }
 
-fn field<'f>(fields: &'f str, name: &str) -> Option<&'f str> {
-    names(fields).find(|(known, _)| *known == name).map(|(_, shape)| shape)
+fn field<'s>(fields: &Fields<'s>, name: &str) -> Option<Shape<'s>> {
+    fields.iter().find(|(known, _)| *known == name).map(|(_, shape)| *shape)
 }
 
-fn no_field(object: &ObjectRef, path: &Path, name: &str, fields: &str) -> Fit {
-    let near = text::nearest(name, names(fields).map(|(known, _)| known));
+fn no_field(object: &ObjectRef, path: &Path, name: &str, fields: &Fields<'_>) -> Fit {
+    let near = text::nearest(name, fields.iter().map(|(known, _)| *known));
     let near = near.map(|near| format!("; the nearest is {near}")).unwrap_or_default();
     Fit::NoField(format!("a {} has no field {path}{near}", object.kind))
 }
 
 /// What a shape takes, when the value is none of it.
-fn wrong(shape: &str, value: &Value) -> Option<String> {
+fn wrong(shape: Shape<'_>, value: &Value) -> Option<String> {
     if value.is_null() {
         return None;
     }
-    let says = |fits: bool, takes: &str| (!fits).then(|| takes.to_owned());
-    if let Some(texts) = shape.strip_prefix('=') {
-        let texts: Vec<&str> = texts.split('|').collect();
-        let fits = value.as_str().is_some_and(|text| texts.contains(&text));
-        return (!fits).then(|| text::or(&texts));
-    }
-    match inner(shape) {
+    match shape.inner() {
         Inner::Anything => None,
         Inner::List(item) => match value.as_array() {
             Some(items) => items.iter().find_map(|value| wrong(item, value)),
@@ -112,22 +211,14 @@ fn wrong(shape: &str, value: &Value) -> Option<String> {
             Some(map) => map.values().find_map(|value| wrong(of, value)),
             None => Some("a map".to_owned()),
         },
-        Inner::Fields(fields) => match value.as_object() {
-            Some(map) => map.iter().find_map(|(name, value)| match field(fields, name) {
+        Inner::Fields { fields, open } => match value.as_object() {
+            Some(map) => map.iter().find_map(|(name, value)| match field(&fields, name) {
                 Some(shape) => wrong(shape, value),
-                None => Some(format!("no field {name}")),
+                None => (!open).then(|| format!("no field {name}")),
             }),
             None => Some("a map".to_owned()),
         },
-        Inner::Nothing => match shape {
-            "s" => says(value.is_string(), "text (in quotes when it looks like a number)"),
-            "i" => says(value.is_i64() || value.is_u64(), "a whole number"),
-            "n" => says(value.is_number(), "a number"),
-            "b" => says(value.is_boolean(), "true or false"),
-            "q" => says(Quantity::of(value).is_some(), "a quantity, such as 64Mi"),
-            "x" => says(value.is_i64() || value.is_u64() || value.is_string(), "a whole number or text"),
-            _ => None,
-        },
+        Inner::Nothing => shape.wrong_leaf(value),
     }
 }
 
@@ -137,7 +228,7 @@ mod tests {
     use serde_json::json;
 
     fn check(path: &str, value: &Value) -> Fit {
-        fit(&ObjectRef::new("apps/v1", "Deployment", "prod", "web"), &Path::of(path), value)
+        fit(None, &ObjectRef::new("apps/v1", "Deployment", "prod", "web"), &Path::of(path), value)
     }
 
     #[test]
@@ -192,6 +283,6 @@ mod tests {
     #[test]
     fn of_a_kind_that_is_not_built_in_nothing_is_known() {
         let custom = ObjectRef::new("example.com/v1", "Widget", "prod", "w");
-        assert_eq!(fit(&custom, &Path::of("spec.x"), &json!(1)), Fit::NotKnown);
+        assert_eq!(fit(None, &custom, &Path::of("spec.x"), &json!(1)), Fit::NotKnown);
     }
 }

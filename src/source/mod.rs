@@ -5,6 +5,7 @@
 //! trace the folder that reproduces the running object, find the place that makes the field,
 //! change it, render once more, and let it out only if nothing but the asked field changed.
 
+mod accept;
 mod blame;
 mod blast;
 mod claims;
@@ -42,6 +43,7 @@ use crate::model::intent::Intent;
 use crate::model::proposal::{Edit, FileChange, ObjectChange, Origin, Proof};
 use crate::model::refusal::Refusal;
 use crate::model::tree::Tree;
+use crate::schema::Describe;
 use serde_json::Value;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -56,7 +58,7 @@ pub struct Candidate<'a> {
 }
 
 /// What is asked.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Question<'a> {
     /// The tip of the base branch: what is edited.
     pub base: Candidate<'a>,
@@ -71,6 +73,8 @@ pub struct Question<'a> {
     /// The whole live object in the API's shape, with managedFields when they are known.
     pub live: &'a Value,
     pub intent: &'a Intent,
+    /// Who says which fields a kind has.
+    pub fields: &'a dyn Describe,
     /// `--choose N`, from 1: the answer to an earlier `ambiguous`.
     pub choose: Option<usize>,
     /// `--allow-shared`: files that other roots use may be edited.

@@ -1,12 +1,12 @@
 //! The last render: it differs by the intent, or is refused.
 
 use super::draft::Draft;
-use super::{Located, Question, Stop};
+use super::{Located, Question, Stop, accept};
 use crate::model::object::ObjectRef;
 use crate::model::proposal::{Delta, FileChange, ObjectChange, Origin, Proof};
 use crate::model::refusal::Refusal;
-use crate::render::compare::{diff, is_order, masked, reference};
-use crate::schema::{self, Fit};
+use crate::render::compare::{diff, masked, reference};
+use crate::schema;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -33,15 +33,15 @@ pub(super) async fn prove(question: &Question<'_>, mut draft: Draft<'_, '_>) -> 
     // A claim that waits for a volume is deleted by hand and made anew.
     let anew = schema::is_unbound_claim(question.live).then_some(&question.intent.object);
     let judged_here = judged.delta.iter().chain(&judged.companions);
-    let taken = |delta: &&Delta| anew.is_none_or(|claim| !delta.object.same_object(claim));
-    let unknown = accepted(judged_here.filter(taken), &traced.base)?;
+    let stays = |delta: &&Delta| anew.is_none_or(|claim| !delta.object.same_object(claim));
+    let taken = accept::accepted(question.fields, judged_here.filter(stays), &traced.base).await?;
     let blast = draft.final_blast().await?;
     let mut review = [traced.review.as_slice(), &draft.review].concat();
     review.extend(judged.review);
     review.extend(blast.changed.iter().map(|root| format!("`{root}` changes too")));
     let mut not_proved = vec![after_the_sync(&traced.object)];
     not_proved.extend_from_slice(&traced.bench.inputs().notes);
-    not_proved.extend(unknown);
+    not_proved.extend(taken.unknown);
     not_proved.extend(blast.unknown.iter().map(|root| format!("`{root}` uses the file and does not render")));
     let proof = Proof {
         base: question.base.revision.to_owned(),
@@ -53,6 +53,7 @@ pub(super) async fn prove(question: &Question<'_>, mut draft: Draft<'_, '_>) -> 
         siblings: blast.same,
         renders: draft.budget.renders(),
         not_proved,
+        schema: taken.schema,
         dry_run: None,
     };
     let origin = Origin {
@@ -71,37 +72,6 @@ pub(super) async fn prove(question: &Question<'_>, mut draft: Draft<'_, '_>) -> 
     });
     let objects = changed_objects(&proof, &traced.reference, &traced.base, &after);
     Ok(Located { origin, files: files.collect(), objects, edits: draft.edits, proof, review })
-}
-
-/// Whether the API takes the changes, as far as the kinds are known; else what is not known.
-pub(super) fn accepted<'d>(
-    deltas: impl Iterator<Item = &'d Delta>,
-    before: &[Value],
-) -> Result<Option<String>, Refusal> {
-    let mut unknown = None;
-    // A whole object that comes with the change was made by the renderer, and an order is no value.
-    for delta in deltas.filter(|delta| !delta.path.0.is_empty() && !is_order(delta)) {
-        let object = before.iter().find(|value| reference(value).is_some_and(|one| one.same_object(&delta.object)));
-        if let Some(by_hand) = schema::immutable(&delta.object, object.unwrap_or(&Value::Null), &delta.path) {
-            let text = format!("{} of {} can't be changed while it exists", delta.path, delta.object.qualified());
-            return Err(Refusal::new("immutable-field", text, by_hand));
-        }
-        let Some(new) = &delta.new else { continue };
-        match schema::fit(&delta.object, &delta.path, new) {
-            Fit::Wrong(said) => return Err(not_accepted(said)),
-            Fit::NoField(said) if delta.old.is_none() => return Err(not_accepted(said)),
-            Fit::NotKnown => {
-                unknown = Some(format!("that the API takes it: the fields of a {} are not known", delta.object.kind));
-            }
-            // A newer API has fields that are not known here: what has a value already exists.
-            Fit::NoField(_) | Fit::Fits => {}
-        }
-    }
-    Ok(unknown)
-}
-
-fn not_accepted(said: String) -> Refusal {
-    Refusal::new("schema", said, "change it to what the API takes: kubectl explain")
 }
 
 /// What no render can show of a changed object: what the cluster makes of it.

@@ -48,6 +48,7 @@ mod repo;
 mod revert;
 mod rights;
 mod road;
+mod schema_of_cluster;
 mod snapshots;
 mod source;
 mod source_lines;

@@ -124,6 +124,7 @@ async fn ask_seen(
         values: &values,
         found: &found,
         live,
+        fields: &aifix::schema::NoCluster,
         intent: &intent,
         choose: spec["choose"].as_u64().map(|n| n as usize),
         allow_shared: spec["allowShared"] == true,

@@ -9,8 +9,9 @@ mod merge;
 mod undo;
 mod walk;
 
+use super::accept::{Accepted, accepted};
 use super::history::History;
-use super::prove::{accepted, after_the_sync, changed_objects};
+use super::prove::{after_the_sync, changed_objects};
 use super::{Budget, Located, OVER, Question, Stop, blast, guards, search, short};
 use crate::model::finding::Change;
 use crate::model::history::Commit;
@@ -82,10 +83,10 @@ pub async fn revert(ask: &Ask<'_>) -> Result<Reverted, Stop> {
     guards::refuse_secrets(&changed)?;
     let (delta, companions): (Vec<Delta>, Vec<Delta>) =
         changed.into_iter().partition(|delta| scene.object().is_some_and(|object| delta.object.same_object(&object)));
-    let unknown = match ask.failing {
-        Failing::Runs { .. } => accepted(delta.iter().chain(&companions), before)?,
+    let taken = match ask.failing {
+        Failing::Runs { .. } => accepted(ask.question.fields, delta.iter().chain(&companions), before).await?,
         // What was never applied need not be changed on the cluster.
-        Failing::Builds | Failing::Applies { .. } => None,
+        Failing::Builds | Failing::Applies { .. } => Accepted::default(),
     };
     let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
     let blast = blast::between(&ask.question, &scene.root, &after_tree, &paths, &budget).await?;
@@ -97,7 +98,7 @@ pub async fn revert(ask: &Ask<'_>) -> Result<Reverted, Stop> {
         Some(object) => after_the_sync(object),
         None => "that the cluster takes it; see `aifix scan` after the sync".to_owned(),
     }];
-    not_proved.extend(unknown);
+    not_proved.extend(taken.unknown);
     not_proved.extend(blast.unknown.iter().map(|root| format!("`{root}` uses the files and does not render")));
     let bench = Workbench::new(&after_tree, &scene.root_of(&after_tree), ask.question.tools)?;
     let proof = Proof {
@@ -110,6 +111,7 @@ pub async fn revert(ask: &Ask<'_>) -> Result<Reverted, Stop> {
         siblings: blast.same,
         renders: budget.renders(),
         not_proved,
+        schema: taken.schema,
         dry_run: None,
     };
     let mut trail = std::mem::take(&mut scene.trail);

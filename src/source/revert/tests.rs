@@ -84,6 +84,7 @@ async fn ask(past: &Past, live: &Value, failing: Failing<'_>) -> Result<Reverted
         path: Some("k8s"),
         live,
         intent: &intent,
+        fields: &crate::schema::NoCluster,
         choose: None,
         allow_shared: true,
         repo: "github.com/acme/platform",

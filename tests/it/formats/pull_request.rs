@@ -6,7 +6,8 @@ use aifix::model::finding::Severity;
 use aifix::model::intent::{Author, Disposition, FieldEdit, Intent, Op};
 use aifix::model::path::Path;
 use aifix::model::proposal::{
-    Delivery, Delta, Edit, FileChange, Next, ObjectChange, Origin, Proof, Proposal, Signal, Tool, Trust,
+    Checked, Delivery, Delta, Edit, FileChange, Next, ObjectChange, Origin, Proof, Proposal, Schema, Signal, Tool,
+    Trust,
 };
 use aifix::model::verdict::{Decision, Evaluation, PolicyRun, Verdict};
 use aifix::output::pull_request::{self, Around, MARKER};
@@ -61,6 +62,9 @@ fn proposal(said: &dyn Fn(&str) -> String) -> Proposal {
             companions: vec![delta],
             noise: 0,
             masked: Vec::new(),
+            schema: [Schema::Cluster, Schema::Bundled]
+                .map(|by| Checked { api_version: said("apps/v1"), kind: said("Deployment"), by, why: Some(said("no")) })
+                .to_vec(),
             dry_run: None,
             siblings: vec![said("overlays/staging")],
             renders: 5,
@@ -157,6 +161,8 @@ fn it_says_what_was_found_changed_proved_and_how_to_verify_and_undo_it() {
 
     - 5 renders of `overlays/prod` (kustomize `5.8.2`) on commit `1a2b3c4d5e6f`: with the edit this changes, and nothing else
     - rendered and unchanged (1): `overlays/staging`
+    - the values fit the fields of Deployment as the cluster has them
+    - the values fit the fields of Deployment as Kubernetes `1.34` has them (not those of the cluster: no)
     - not proved: that the pod starts
 
     ### Policies
