@@ -27,7 +27,8 @@ HPA_METRICS_UNAVAILABLE "hpa-metrics-unavailable" None:
     "condition ScalingActive=False, reason FailedGetResourceMetric, with `could not find the requested resource` or \
      an error of the API.";
     "A metrics server that is not installed or is down.";
-    "Not in the workload: install or repair the metrics server.".
+    "Ask who runs the cluster to install or repair the metrics server: `kubectl get apiservice \
+     v1beta1.metrics.k8s.io`.".
 HPA_MISSING_REQUESTS "hpa-missing-requests" Rule:
     "an autoscaler can't compute utilisation because a request is missing";
     "Utilisation is use divided by the request, and a container of the pod sets none. Sidecars count too.";
@@ -63,7 +64,7 @@ HPA_SCALING_DISABLED "hpa-scaling-disabled" None:
     "By intent: it goes on when the target has a replica again.";
     "condition ScalingActive=False, reason ScalingDisabled.";
     "A workload that is scaled to zero.";
-    "By intent: nothing to change.".
+    "By intent: change it in Git when it should run again.".
 HPA_LIMITED_MAX "hpa-limited-max" Ask:
     "an autoscaler has been at its maximum for a while";
     "It wants more replicas than maxReplicas allows.";

@@ -35,7 +35,7 @@ ARGOCD_OUT_OF_SYNC "argocd-out-of-sync" None:
     "The live object is not what Git says: an edit must be made on Git's value, not on the live one.";
     "Application status.sync.status OutOfSync for over ten minutes.";
     "Automatic sync that is off, a change by hand, a field that another tool sets.";
-    "Worth knowing: sync it, or bring the change into Git.".
+    "Sync it (`argocd app sync NAME`), or bring the change into Git.".
 ARGOCD_DEGRADED "argocd-degraded" None:
     "Argo CD reports workloads that are not healthy";
     "The Application was applied; what it runs fails.";

@@ -27,7 +27,7 @@ FLUX_SOURCE_STALE "flux-source-stale" None:
     "The source is newer than what runs for more than two intervals, and no error says why.";
     "status.artifact.revision of the source against status.lastAppliedRevision.";
     "A controller that is down, a queue that is long.";
-    "Not in Git: see the Flux controllers.".
+    "Look at the controllers, not at Git: `flux check` and `flux logs --level=error`.".
 FLUX_PATH_MISSING "flux-path-missing" Rule:
     "the path of a Kustomization does not exist in its source";
     "Flux fetched the repository and finds no such directory in it.";
@@ -58,7 +58,7 @@ FLUX_PRUNE_FAILED "flux-prune-failed" None:
     "Objects that are no longer in Git are still there.";
     "Kustomization Ready=False, reason PruneFailed.";
     "A finalizer, a webhook, a missing right to delete.";
-    "Not in Git: what keeps the object is what to fix.".
+    "Look what keeps the object: `kubectl get KIND NAME -o yaml` names its finalizers.".
 FLUX_DEPENDENCY_NOT_READY "flux-dependency-not-ready" None:
     "Flux waits for another object of its own";
     "dependsOn names one that is not ready, so this one is not applied.";

@@ -60,7 +60,7 @@ INGRESS_NO_ADDRESS "ingress-no-address" None:
     "The controller of its class has not taken the Ingress up, so no traffic from outside reaches its backends.";
     "an empty status.loadBalancer for over five minutes and a class with a controller.";
     "A controller that is down or rejects the Ingress.";
-    "Not in the Ingress: see the controller's own log and pods.".
+    "Look at the controller, not at the Ingress: `kubectl get pods` and `kubectl logs` in its namespace.".
 INGRESS_HOST_CONFLICT "ingress-host-conflict" Ask:
     "two Ingresses claim the same host and path";
     "They send to different backends, and which one wins depends on the controller.";

@@ -35,7 +35,7 @@ JOB_SUSPENDED "job-suspended" None:
     "It has no pods, and starts none until spec.suspend is false.";
     "spec.suspend; condition Suspended=True.";
     "A queue that has not admitted it, a person who stopped it.";
-    "By intent: nothing to change.".
+    "By intent: change it in Git when it should run again.".
 JOB_HANGING "job-hanging" Model:
     "a Job runs far longer than it did before";
     "It has no deadline and has been running for over ten times the usual time, or for over a day.";
@@ -47,7 +47,7 @@ JOB_STUCK_FINALIZER "job-stuck-finalizer" None:
     "Pods of Jobs have a finalizer for counting, which the Job controller removes. It has not done so.";
     "the finalizer batch.kubernetes.io/job-tracking on a pod whose Job does not exist.";
     "A controller manager that is down, a Job that was removed by force.";
-    "Not in Git: see the controller manager.".
+    "Ask who runs the cluster: its controller manager takes the finalizer away once it works again.".
 CRONJOB_BLOCKED "cronjob-blocked" None:
     "a CronJob does not start because an earlier run goes on";
     "With concurrencyPolicy Forbid no run starts while one is active, and that one has been active for more than two \
@@ -84,7 +84,7 @@ CRONJOB_SUSPENDED "cronjob-suspended" None:
     "It starts no runs until spec.suspend is false; runs that have begun go on.";
     "spec.suspend of the CronJob is true.";
     "A person or a tool that stopped it.";
-    "By intent: nothing to change.".
+    "By intent: change it in Git when it should run again.".
 CRONJOB_CREATE_FAILED "cronjob-create-failed" Model:
     "a CronJob can't make its Job";
     "The API refuses the Job, so the run does not start.";

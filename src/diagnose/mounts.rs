@@ -21,7 +21,8 @@ CSI_DRIVER_MISSING "csi-driver-missing" None:
     "event FailedAttachVolume with `timed out waiting for external-attacher of D CSI driver`; `driver name D not \
      found in the list of registered CSI drivers`.";
     "A driver that is not installed or is down, a node plugin that does not tolerate the node's taints.";
-    "Not in the workload: install or repair the driver.".
+    "Ask who runs the cluster to install or repair the driver: `kubectl get csidrivers,daemonsets -A` shows which \
+     run.".
 VOLUME_MULTI_ATTACH "volume-multi-attach" Rule:
     "a volume for one node is still attached to another";
     "A ReadWriteOnce volume can be attached to one node at a time, and a pod on another node has it.";
@@ -48,7 +49,7 @@ MOUNT_CACHE_SYNC "mount-cache-sync" None:
     "For a moment after a pod is placed the kubelet may not know its ConfigMaps yet. It is harmless unless it lasts.";
     "event FailedMount with `failed to sync configmap cache` or `secret cache` for over two minutes.";
     "A kubelet that can't reach the API server.";
-    "Not in Git: see the node and its connection to the API server.".
+    "Ask who runs the node: its kubelet does not reach the API server (`kubectl describe node NAME`).".
 VOLUME_TOKEN_FAILED "volume-token-failed" None:
     "a pod gets no token for its ServiceAccount";
     "The token volume of the pod can't be filled, because the account is gone or the API refuses a token.";

@@ -25,13 +25,13 @@ NAMESPACE_DISCOVERY_FAILED "namespace-discovery-failed" None:
     "The namespace controller must list every kind, and one API group does not answer.";
     "condition NamespaceDeletionDiscoveryFailure=True with the groups that fail.";
     "An aggregated API whose Service is down or was removed.";
-    "Not in Git of the namespace: repair or remove the APIService.".
+    "Repair or remove the APIService that does not answer: `kubectl get apiservices` names it.".
 NAMESPACE_CONTENT_FAILED "namespace-content-failed" None:
     "the objects of a namespace can't be deleted";
     "The API refuses to delete some of them: a webhook, a permission, an error of the API.";
     "condition NamespaceDeletionContentFailure=True, reason ContentDeletionFailed.";
     "A webhook that denies or does not answer.";
-    "Not in Git of the namespace: the message names the cause.".
+    "Do what the message asks for: `kubectl get namespace NAME -o yaml` shows it whole.".
 OBJECT_FINALIZER_STUCK "object-finalizer-stuck" None:
     "a deleted object does not go away";
     "It has a finalizer, and the controller that should remove it does not.";
@@ -56,7 +56,8 @@ APISERVICE_UNAVAILABLE "apiservice-unavailable" None:
     "Part of the API is served by another server in the cluster, and that one is not reachable.";
     "APIService condition Available=False: MissingEndpoints, ServiceNotFound, FailedDiscoveryCheck.";
     "A metrics server or adapter that is down or was removed.";
-    "Not in the workload: repair the server behind it, or remove the APIService.".
+    "Ask who runs the cluster: the server behind it must answer (`kubectl describe apiservice NAME`), or the \
+     APIService go.".
 CRD_NOT_ESTABLISHED "crd-not-established" Model:
     "a custom kind is not served";
     "Its definition is in the cluster and not accepted, so objects of the kind can't be made.";

@@ -19,7 +19,7 @@ NODE_NOT_READY "node-not-ready" None:
      does not work.";
     "node condition Ready=False, reason KubeletNotReady, and its message.";
     "A network plugin that is not set up, a container runtime that is down or stuck.";
-    "Not in Git of a workload: repair or replace the node.".
+    "Ask who runs the node to repair or replace it: `kubectl describe node NAME` has what the kubelet says.".
 NODE_LOST "node-lost" None:
     "a node no longer reports";
     "The kubelet has not posted its status. Pods there count as not ready, and after five minutes they are deleted, \
@@ -39,19 +39,19 @@ NODE_DISK_PRESSURE "node-disk-pressure" None:
     "The kubelet removes images and evicts pods until space is free.";
     "node condition DiskPressure=True; taint node.kubernetes.io/disk-pressure.";
     "Logs and temporary files of pods, many large images, a small disk.";
-    "Not in Git of a workload: free or add disk space.".
+    "Ask who runs the node to free or add disk space: `kubectl describe node NAME` shows what it holds.".
 NODE_PID_PRESSURE "node-pid-pressure" None:
     "a node is short of process ids";
     "The kubelet evicts pods until processes can be started again.";
     "node condition PIDPressure=True; taint node.kubernetes.io/pid-pressure.";
     "A program that starts processes and does not wait for them.";
-    "Not by rule: find what starts the processes.".
+    "Find what starts the processes: `kubectl top pods -A` and the node itself tell it.".
 NODE_NETWORK_UNAVAILABLE "node-network-unavailable" None:
     "a node's network is not set up";
     "The network plugin or the cloud's route controller has not set the node up, so its pods get no network.";
     "node condition NetworkUnavailable=True.";
     "A network plugin that does not run there, a route quota of the provider.";
-    "Not in Git of a workload: repair the network of the node.".
+    "Ask who runs the node to repair its network: `kubectl describe node NAME` has what its plugin says.".
 NODE_CORDONED "node-cordoned" None:
     "a node is cordoned while pods wait for one";
     "A cordoned node takes no new pods. It is done on purpose, and sometimes forgotten.";
@@ -63,7 +63,7 @@ NODE_TAINTED "node-tainted" None:
     "A taint reserves a node for pods that tolerate it. It is usually meant.";
     "spec.taints of the node, and pods that the scheduler turns down for it.";
     "A pool of nodes that is kept for certain workloads, a node that is being set up.";
-    "By intent: worth knowing beside the pods that wait.".
+    "By intent: tolerate the taint in the pods that belong there, or ask who runs the node.".
 NODE_CUSTOM_CONDITION "node-custom-condition" None:
     "a node has a condition of another tool that is not what it was";
     "Tools add conditions of their own to nodes. Whether True is good or bad only they know, so it is no fault by \
@@ -76,7 +76,7 @@ NODE_IMAGE_GC_FAILED "node-image-gc-failed" None:
     "The kubelet found nothing to remove; disk pressure comes next.";
     "events ImageGCFailed or FreeDiskSpaceFailed on the node.";
     "All images in use, a disk that is filled by something else.";
-    "Not in Git of a workload: free or add disk space.".
+    "Ask who runs the node to free or add disk space: `kubectl describe node NAME` shows what it holds.".
 NODE_REBOOTED "node-rebooted" None:
     "a node was rebooted";
     "All its containers restarted at one time, which explains their restart counts.";
@@ -88,7 +88,7 @@ NODE_CLOCK "node-clock" None:
     "Events carry times in the future, so ages computed from them are not right.";
     "the time of an event is over a minute after the API server's clock.";
     "A node or a control plane without time synchronisation, a virtual machine that was paused.";
-    "Not in Git: repair the clock of the node. Ages here may be wrong.".
+    "Ask who runs the node to set its clock. Ages here may be wrong.".
 }
 
 /// Conditions of a node that are faults when True, and their codes.

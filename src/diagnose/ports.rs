@@ -53,7 +53,8 @@ SERVICE_LOADBALANCER_PENDING "service-loadbalancer-pending" None:
     "The cluster's cloud controller has not given the Service an external address. Inside the cluster it works.";
     "type LoadBalancer and an empty status.loadBalancer for over five minutes; event SyncLoadBalancerFailed.";
     "A quota of the provider, an invalid annotation, a cluster without a load balancer controller.";
-    "Not in Git of the workload unless the event names a field of the Service.".
+    "Ask who runs the cluster: `kubectl describe service NAME` has what its cloud controller says. An event may \
+     name a field of the Service.".
 SERVICE_DUPLICATE_ENDPOINTS "service-duplicate-endpoints" None:
     "two Services have the same selector and port";
     "Both lead to the same pods. Often one of them was left behind.";
@@ -66,7 +67,8 @@ ENDPOINTS_MANUAL_STALE "endpoints-manual-stale" None:
      may well be outside the cluster.";
     "addresses of Endpoints of a Service without selector against pods and nodes.";
     "A pod address that was copied and has changed.";
-    "A possible cause only: the endpoints are by hand.".
+    "A possible cause only: correct the addresses where they are written, `kubectl get endpoints NAME -o yaml` \
+     shows them.".
 }
 
 /// Kinds of sidecars that a Service does not mean.

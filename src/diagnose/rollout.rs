@@ -39,7 +39,7 @@ GENERATION_NOT_OBSERVED "generation-not-observed" None:
     "status.observedGeneration is behind metadata.generation for minutes: the controller of this kind does not work.";
     "status.observedGeneration below metadata.generation and no status change for over two minutes.";
     "A controller manager that is down or overloaded.";
-    "Not in Git: see the controller manager of the cluster.".
+    "Ask who runs the cluster: its controller manager does not work (`kubectl get pods -n kube-system`).".
 REPLICASET_CREATE_ERROR "replicaset-create-error" Model:
     "a Deployment can't make its ReplicaSet";
     "The API refused the ReplicaSet itself, so no pod of the new revision is even tried.";
@@ -57,7 +57,7 @@ HISTORY_EXHAUSTED "history-exhausted" None:
     "revisionHistoryLimit is 0, so there is no revision to compare with or to go back to.";
     "spec.revisionHistoryLimit is 0.";
     "A setting that saves a few objects, and that takes away what a rollback needs.";
-    "Worth knowing only: rollback and comparison do not work.".
+    "Set revisionHistoryLimit above 0 in Git, so that there is something to go back to.".
 MIN_READY_TOO_LONG "min-ready-too-long" None:
     "ready pods do not count as available yet";
     "A pod counts as available only after it was ready for minReadySeconds.";

@@ -32,14 +32,14 @@ WEBHOOK_UNREACHABLE "webhook-unreachable" None:
     "a refusal with `failed calling webhook \"W\"` and `connection refused`, `context deadline exceeded`, `no \
      endpoints available` or `EOF`.";
     "The webhook's own pods are down, or the control plane can't reach them.";
-    "Not in the workload: what keeps the webhook's pods from answering is what to fix.".
+    "Ask who runs the webhook: what keeps its pods from answering is what to fix.".
 WEBHOOK_CA_INVALID "webhook-ca-invalid" None:
     "the certificate of an admission webhook is not trusted";
     "The API server can't verify the webhook's certificate with the caBundle of its configuration, so every object is \
      refused.";
     "a refusal with `failed calling webhook \"W\"` and `tls: failed to verify certificate`.";
     "A certificate that was renewed without its caBundle, one that expired, one for another name.";
-    "Not in the workload: renew the certificate or the caBundle of the webhook.".
+    "Ask who runs the webhook to renew its certificate or the caBundle of its configuration.".
 POLICY_ENGINE_DENIED "policy-engine-denied" Model:
     "a policy engine denies a pod";
     "Kyverno or Gatekeeper checked the pod against a policy and said no. The message names the policy, the rule and \

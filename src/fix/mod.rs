@@ -42,9 +42,7 @@ pub mod refusal {
 /// # Errors
 /// A [`Refusal`] that names why no rule may decide, with candidates in its details when a person can.
 pub fn candidates(snapshot: &Snapshot, finding: &Finding) -> Result<Vec<Intent>, Refusal> {
-    let rule = rules::of(finding.code.name()).ok_or_else(|| {
-        Refusal::new(refusal::NEEDS_JUDGEMENT, format!("no rule decides {}", finding.code), "read its evidence")
-    })?;
+    let Some(rule) = rules::of(finding.code.name()) else { return Err(by_hand(finding)) };
     let is_guess = finding.confidence == Confidence::Hypothesis;
     if is_guess || (finding.severity == Severity::Info && !WRONG_ANYWAY.contains(&finding.code.name())) {
         let message = format!("{} on {} is only worth knowing", finding.code, finding.object);
@@ -64,6 +62,17 @@ pub fn candidates(snapshot: &Snapshot, finding: &Finding) -> Result<Vec<Intent>,
         intents.iter_mut().for_each(|intent| intent.why = format!("{}; {by_hand}", intent.why));
     }
     Ok(intents)
+}
+
+/// Without a rule the row of the code says what there is to do.
+fn by_hand(finding: &Finding) -> Refusal {
+    let row = finding.code.0;
+    let code = match row.class {
+        FixClass::Ask => refusal::NEEDS_CHOICE,
+        FixClass::None => refusal::NOT_IN_GIT,
+        FixClass::Rule | FixClass::Model => refusal::NEEDS_JUDGEMENT,
+    };
+    Refusal::new(code, format!("no rule decides {}", row.name), row.fix.trim_end_matches('.'))
 }
 
 /// Codes that do no harm for now, where the edit is decided all the same.

@@ -16,6 +16,7 @@ mod made;
 mod objects;
 mod outcomes;
 mod pods;
+mod rules;
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/recorded")

@@ -116,6 +116,7 @@ fn pod_security(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     }
     let spec = case.pod_spec();
     let mut edits: Vec<FieldEdit> = Vec::new();
+    let mut unsure = None;
     for (check, detail) in &checks {
         let named = named(&spec, detail);
         if named.is_empty() || detail.contains("must not") {
@@ -133,13 +134,13 @@ fn pod_security(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
                     ));
                 }
                 "unrestricted capabilities" => case.set(here.field("capabilities").field("drop"), json!(["ALL"])),
-                _ if user(&container.security_context)
-                    .or(user(&spec.security_context))
-                    .is_none_or(|user| user == 0) =>
-                {
-                    return ask(format!("which user container {} can run as is not known", container.name));
+                _ => {
+                    let user = user(&container.security_context).or(user(&spec.security_context));
+                    if user.is_none_or(|user| user == 0) {
+                        unsure = Some(format!("which user container {} can run as is not known", container.name));
+                    }
+                    case.set(here.field("runAsNonRoot"), json!(true))
                 }
-                _ => case.set(here.field("runAsNonRoot"), json!(true)),
             });
         }
     }
@@ -148,7 +149,13 @@ fn pod_security(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     }
     let review = vec!["a program that needs what is taken away fails".to_owned()];
     let why = format!("the {level} level of the namespace refuses the pod without these settings");
-    Ok(vec![case.intent(format!("Meet the {level} level of the namespace"), why, edits, review)])
+    let intent = case.intent(format!("Meet the {level} level of the namespace"), why, edits, review);
+    match unsure {
+        Some(message) => {
+            Err(case.ask(message, "an image that runs as root fails then: look which user it has", vec![intent]))
+        }
+        None => Ok(vec![intent]),
+    }
 }
 
 /// The containers that the detail of a check names before what they must have.

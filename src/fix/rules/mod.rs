@@ -1,6 +1,7 @@
 //! The rules, one file per family.
 
 mod admission;
+mod choices;
 mod config;
 mod crash;
 mod delivery;
@@ -28,8 +29,9 @@ use crate::model::refusal::Refusal;
 pub(crate) type Rule = fn(&Case<'_>) -> Result<Vec<Intent>, Refusal>;
 
 /// The families; each file names its own codes.
-const FAMILIES: [&[(&str, Rule)]; 17] = [
+const FAMILIES: [&[(&str, Rule)]; 18] = [
     admission::RULES,
+    choices::RULES,
     config::RULES,
     crash::RULES,
     delivery::RULES,

@@ -170,14 +170,19 @@ fn too_far_apart(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
 }
 
 fn default_below(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
-    let (resource, request) = (case.text("resource"), case.text("request"));
+    let resource = case.text("resource");
     let at = case.container_path().field("resources");
-    case.expect(&at.field("requests").field(resource), &json!(request))?;
+    // The API writes amounts its own way; the template's words are kept.
+    let asked = case.at(&at.field("requests").field(resource)).cloned().unwrap_or_default();
+    if Quantity::of(&asked) != case.fact("request").and_then(Quantity::of) {
+        return Err(Refusal::new(refusal::DRIFTED, format!("the {resource} request has changed"), "scan again"));
+    }
+    let request = asked.as_str().map_or_else(|| asked.to_string(), str::to_owned);
     let limit = at.field("limits").field(resource);
     if case.at(&limit).is_some() {
         return Err(Refusal::new(refusal::DRIFTED, format!("{limit} is set now"), "scan again"));
     }
-    let edits = vec![case.set(limit, json!(request))];
+    let edits = vec![case.set(limit, asked.clone())];
     let name = case.finding.container.as_deref().unwrap_or_default();
     let subject = format!("Set the {resource} limit of container {name} to {request}");
     let slower = "the container is held back where it was not before";

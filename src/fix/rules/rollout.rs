@@ -1,11 +1,12 @@
-//! Rollouts that wait for themselves, and deadlines of Jobs.
+//! Rollouts that wait for themselves.
 
 use super::super::case::Case;
-use super::super::refusal;
+use super::super::{history, refusal};
 use crate::model::intent::{FieldEdit, Intent, Op};
 use crate::model::path::Path;
 use crate::model::refusal::Refusal;
-use serde_json::{Value, json};
+use crate::text;
+use serde_json::json;
 
 /// Rules of this family.
 pub(super) const RULES: &[(&str, super::Rule)] = &[
@@ -63,12 +64,28 @@ fn zero(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     )])
 }
 
-/// Nothing in Git replaces the pod: the template is another already.
+/// A pod that waits for an image which the template still names: that goes back first. Otherwise nothing in
+/// Git replaces the pod.
 fn set_stuck(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
-    let pod = case.text("pod");
-    let namespace = case.target.namespace();
-    let hint = format!("kubectl delete pod {} -n {}", crate::text::shell_word(pod), crate::text::shell_word(namespace));
-    let message = format!("the template is another already, and pod {pod} is not replaced until it is deleted");
-    let known = case.fact("pod").is_some_and(Value::is_string);
-    Err(Refusal::new(refusal::NOT_IN_GIT, message, if known { hint } else { "delete the broken pod".to_owned() }))
+    let (name, namespace) = (case.text("pod"), case.target.namespace());
+    let pods = &case.snapshot.pods;
+    let pod = pods.iter().find(|pod| pod.metadata.name == name && pod.metadata.namespace == namespace);
+    let waits = pod.iter().flat_map(|pod| &pod.status.container_statuses).filter(|status| {
+        let reason = status.state.waiting.as_ref().map_or("", |waiting| waiting.reason.as_str());
+        matches!(reason, "ImagePullBackOff" | "ErrImagePull" | "InvalidImageName")
+    });
+    for status in waits {
+        let path = case.spec_path().field("containers").item(&status.name).field("image");
+        let own = pod.and_then(|pod| pod.spec.containers.iter().find(|one| one.name == status.name));
+        if own.is_none_or(|own| case.at(&path) != Some(&json!(own.image))) {
+            continue;
+        }
+        let because = format!("pod {name} can't pull the image that the template still names");
+        if let Some(intents) = history::put_back(case, |changed| *changed == path, "the image", &because)? {
+            return Ok(intents);
+        }
+    }
+    let message = format!("the template is another already, and pod {name} is not replaced until it is deleted");
+    let hint = format!("kubectl delete pod {} -n {}", text::shell_word(name), text::shell_word(namespace));
+    Err(Refusal::new(refusal::NOT_IN_GIT, message, hint))
 }

@@ -1,4 +1,4 @@
-//! Autoscalers, disruption budgets and DaemonSets that reach nothing.
+//! Autoscalers, budgets and DaemonSets that reach nothing.
 
 use super::super::case::Case;
 use super::super::closeness::only_close;

@@ -9,12 +9,13 @@ use crate::model::finding::{Finding, Severity};
 use crate::model::intent::{FieldEdit, Intent, Op};
 use crate::model::path::{Path, Step};
 use crate::model::refusal::Refusal;
-use crate::model::snapshot::Snapshot;
+use crate::model::snapshot::{LogLine, LogTail, Snapshot};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 mod delivered;
 mod namespace;
+mod pods;
 mod traffic;
 
 /// One rule: what shows the code, what it answers, and what a near twin gets.
@@ -144,6 +145,26 @@ fn every_code_that_facts_decide_has_a_rule() {
         assert!(codes().iter().any(|code| code.name == *name), "{name} is no code");
         assert_eq!(super::FAMILIES.into_iter().flatten().filter(|(other, _)| other == name).count(), 1, "{name}");
     }
+}
+
+/// The snapshot with one line in the log of container `app` of this pod.
+fn with_log(mut snapshot: Snapshot, pod: &str, text: &str) -> Snapshot {
+    snapshot.logs.push(LogTail {
+        namespace: "a".to_owned(),
+        pod: pod.to_owned(),
+        container: "app".to_owned(),
+        previous: false,
+        lines: vec![LogLine { at: None, text: text.to_owned() }],
+    });
+    snapshot
+}
+
+/// The same object, made by a controller.
+fn owned_by(mut object: Value, kind: &str, name: &str) -> Value {
+    let api = if kind == "CronJob" || kind == "Job" { "batch/v1" } else { "apps/v1" };
+    object["metadata"]["ownerReferences"] =
+        json!([{"apiVersion": api, "kind": kind, "name": name, "uid": format!("{kind}-{name}"), "controller": true}]);
+    object
 }
 
 fn deployment(name: &str, spec: Value) -> Value {

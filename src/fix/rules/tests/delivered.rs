@@ -1,6 +1,6 @@
 //! Claims, Jobs, settings and what the delivery tools report.
 
-use super::{Row, check, named};
+use super::{Row, check, named, owned_by};
 use crate::diagnose::testing::{OLD, event, ready};
 use serde_json::{Value, json};
 
@@ -299,4 +299,41 @@ fn what_delivery_tools_do_not_find() {
             of_twin: "needs-judgement",
         },
     ]);
+}
+
+#[test]
+fn deadlines_follow_the_runs_that_ended_well() {
+    let with = |seconds: i64| {
+        let job = |name: &str, status: Value| {
+            owned_by(
+                json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": {}, "status": status}),
+                "CronJob",
+                "report",
+            )
+        };
+        let end = format!("2026-11-22T15:{:02}:{:02}Z", seconds / 60, seconds % 60);
+        let good = job(
+            "a",
+            json!({"startTime": "2026-11-22T15:00:00Z", "completionTime": end, "conditions": [{"type": "Complete", "status": "True"}]}),
+        );
+        let late = job(
+            "b",
+            json!({"startTime": OLD, "conditions": [{"type": "Failed", "status": "True", "reason": "DeadlineExceeded",
+            "message": "Job was active longer than specified deadline", "lastTransitionTime": "2026-11-22T16:10:00Z"}]}),
+        );
+        vec![
+            cron_job(
+                json!({"schedule": "0 * * * *", "jobTemplate": {"spec": {"activeDeadlineSeconds": 600, "template": {"spec": {}}}}}),
+            ),
+            good,
+            late,
+        ]
+    };
+    check(vec![Row {
+        code: "job-deadline-exceeded",
+        objects: with(590),
+        answer: "review spec.jobTemplate.spec.activeDeadlineSeconds: 600 -> 1200",
+        twin: with(60),
+        of_twin: "needs-choice [spec.jobTemplate.spec.activeDeadlineSeconds: 600 -> 1200]",
+    }]);
 }

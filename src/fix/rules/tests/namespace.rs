@@ -105,7 +105,10 @@ fn levels_of_a_namespace() {
                  {context}.runAsNonRoot: - -> true; {context}.seccompProfile.type: - -> \"RuntimeDefault\""
             )),
             twin: level(all, json!({})),
-            of_twin: "needs-choice",
+            of_twin: leak(format!(
+                "needs-choice [{context}.allowPrivilegeEscalation: - -> false; {context}.capabilities.drop: - -> [\"ALL\"]; \
+                 {context}.runAsNonRoot: - -> true; {context}.seccompProfile.type: - -> \"RuntimeDefault\"]"
+            )),
         },
         Row {
             code: "pod-security-denied",

@@ -1,0 +1,109 @@
+//! Changes that only a person may choose.
+
+use super::super::case::Case;
+use super::super::refusal;
+use crate::model::intent::Intent;
+use crate::model::kube::Object;
+use crate::model::path::Path;
+use crate::model::quantity::Quantity;
+use crate::model::refusal::Refusal;
+use crate::text;
+use serde_json::{Value, json};
+
+/// Rules of this family.
+pub(super) const RULES: &[(&str, super::Rule)] =
+    &[("rbac-verb-missing", verb), ("volume-full", volume_full), ("sa-no-pull-secret", pull_secret)];
+
+fn texts(value: &Value, field: &str) -> Vec<String> {
+    let all = value.get(field).and_then(Value::as_array).into_iter().flatten();
+    all.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// Exactly the verb on exactly the resource, in a Role that the account has already.
+fn verb(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
+    let (verb, resource, group) = (case.text("verb"), case.text("resource"), case.text("group"));
+    let spec = case.pod_spec();
+    let account = if spec.service_account_name.is_empty() { "default" } else { &spec.service_account_name };
+    let namespace = case.target.namespace();
+    let is_it = |one: &Value| {
+        let text = |field: &str| one.get(field).and_then(Value::as_str).unwrap_or_default();
+        let here = text("namespace").is_empty() || text("namespace") == namespace;
+        text("kind") == "ServiceAccount" && text("name") == account && here
+    };
+    let bindings = case.snapshot.kind("RoleBinding").iter().filter(|one| one.metadata.namespace == namespace);
+    let mut choices = Vec::new();
+    for binding in bindings.filter(|one| one.text("/roleRef/kind") == "Role") {
+        let subjects: Vec<Value> = binding.view("/subjects");
+        let role = case.snapshot.find("Role", namespace, binding.text("/roleRef/name"));
+        let Some(role) = role.filter(|_| subjects.iter().any(is_it)) else { continue };
+        let Ok(on) = case.on(&role.object()) else { continue };
+        let rules: Vec<Value> = role.view("/rules");
+        let same = rules.iter().position(|rule| {
+            texts(rule, "resources") == [resource]
+                && texts(rule, "apiGroups") == [group]
+                && rule.get("resourceNames").is_none()
+        });
+        let edit = match same {
+            Some(at) => {
+                let mut verbs = texts(&rules[at], "verbs");
+                verbs.push(verb.to_owned());
+                on.set(Path::of("rules").index(at).field("verbs"), json!(verbs))
+            }
+            None => {
+                let mut all = rules.clone();
+                all.push(json!({"apiGroups": [group], "resources": [resource], "verbs": [verb]}));
+                on.set(Path::of("rules"), json!(all))
+            }
+        };
+        let why = match subjects.len() {
+            1 => format!("{} gives it to ServiceAccount {account} alone", binding.object()),
+            n => format!("{} gives it to {n} subjects", binding.object()),
+        };
+        let subject = format!("Allow {verb} on {resource} in Role {}", role.metadata.name);
+        choices.push(on.intent(subject, why, vec![edit], Vec::new()));
+    }
+    let hint = format!("allow {verb} on {resource}, and nothing more, in a role of ServiceAccount {account}");
+    Err(case.ask(case.finding.summary.clone(), &hint, choices))
+}
+
+/// Half as much again, where the class can grow; a volume never shrinks.
+fn volume_full(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
+    let namespace = case.target.namespace();
+    let claim = case.snapshot.find("PersistentVolumeClaim", namespace, case.text("claim"));
+    let grows = |claim: &&Object| {
+        let class = case.snapshot.find("StorageClass", "", claim.text("/spec/storageClassName"));
+        class.and_then(|class| class.body.get("allowVolumeExpansion")).and_then(Value::as_bool) == Some(true)
+    };
+    let hint = "keep less on the volume, or move the data to a larger one";
+    let Some(claim) = claim.filter(grows) else {
+        let message = format!("{}, and its class is not known to grow volumes", case.finding.summary);
+        return Err(Refusal::new(refusal::NEEDS_CHOICE, message, hint));
+    };
+    let on = case.on(&claim.object())?;
+    let path = Path::of("spec.resources.requests.storage");
+    let now = on.at(&path).cloned().unwrap_or_default();
+    let Some(has) = Quantity::of(&now) else {
+        return Err(Refusal::new(refusal::NEEDS_CHOICE, case.finding.summary.clone(), hint));
+    };
+    let shown = now.as_str().unwrap_or_default();
+    let new = Quantity::whole(has.units() + (has.units() + 1) / 2).written_like(shown);
+    let why = format!("claim {} has {shown}, and its class can grow; it can't shrink again", claim.metadata.name);
+    let choice = on.intent(format!("Ask for {new} of storage"), why, vec![on.set(path, json!(new))], Vec::new());
+    Err(case.ask(case.finding.summary.clone(), hint, vec![choice]))
+}
+
+/// Another Secret is another credential.
+fn pull_secret(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
+    let wanted = case.text("missing");
+    let path = case.evidence_path().unwrap_or_default();
+    case.expect(&path, &json!(wanted))?;
+    let here = case.snapshot.secrets.iter().filter(|one| one.metadata.namespace == case.target.namespace());
+    let mut names: Vec<&str> = here.map(|one| one.metadata.name.as_str()).collect();
+    names.sort_by_key(|name| (text::distance(wanted, name), *name));
+    let choices = names.into_iter().take(5).map(|name| {
+        let edits = vec![case.set(path.clone(), json!(name))];
+        case.intent(format!("Pull with Secret {name}"), "it exists here".to_owned(), edits, Vec::new())
+    });
+    let hint = format!("make Secret {wanted}, or name another");
+    Err(case.ask(case.finding.summary.clone(), &hint, choices.collect()))
+}
