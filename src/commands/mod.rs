@@ -7,6 +7,7 @@ pub mod completions;
 mod contexts;
 mod demo;
 mod doctor;
+mod eval;
 mod explain;
 mod filter;
 mod look;
@@ -16,6 +17,7 @@ mod policy;
 mod propose;
 mod propose_choose;
 mod propose_clone;
+mod propose_counsel;
 mod propose_dry_run;
 mod propose_history;
 mod propose_lead;
@@ -69,6 +71,7 @@ pub enum Command {
     Policy(policy::PolicyArgs),
     Doctor(doctor::DoctorArgs),
     Demo(demo::DemoArgs),
+    Eval(eval::EvalArgs),
     Completions(completions::CompletionsArgs),
     Audit(audit::AuditArgs),
     /// Panics: the tests look at what a user sees then.
@@ -156,6 +159,7 @@ pub async fn run(command: Command, session: &Session) -> Result<u8, Error> {
         Command::Completions(args) => completions::run(&args, session),
         Command::Demo(args) => demo::run(&args, session).await,
         Command::Doctor(args) => doctor::run(&args, session).await,
+        Command::Eval(args) => eval::run(&args, session).await,
         Command::Policy(args) => policy::run(&args, session).await,
         Command::Audit(args) => audit::run(&args, session),
         #[cfg(debug_assertions)]

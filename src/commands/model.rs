@@ -4,7 +4,7 @@ use super::Session;
 use crate::error::{Error, Kind};
 use crate::fix::model::{Case, Use, serves};
 use crate::llm::settings::{FIELDS, Given};
-use crate::llm::{Client, Memory, Settings, consent};
+use crate::llm::{Client, Counsel, Memory, Settings, consent};
 use crate::model::finding::Finding;
 use crate::model::snapshot::Snapshot;
 use crate::settings::{file, resolve};
@@ -41,7 +41,7 @@ pub struct ModelArgs {
     #[arg(long, value_name = "N")]
     pub llm_budget_seconds: Option<u64>,
 
-    /// Ask the model anew, also where its answer is remembered
+    /// Ask the model anew, also where its answer is remembered; how it is asked best is found out anew, too
     #[arg(long)]
     pub no_cache: bool,
 
@@ -123,11 +123,12 @@ impl ModelArgs {
         settings: Option<Settings>,
         snapshot: &Snapshot,
         findings: &[Finding],
+        counsel: impl Fn(&Finding) -> Counsel,
         session: &Session,
     ) -> Result<Option<Client>, Error> {
         let Some(settings) = settings else { return Ok(None) };
         let Some(first) = findings.iter().find(|finding| serves(finding, self.use_for())) else { return Ok(None) };
-        let leaves = Case::new(snapshot, first, &[]).prompt(&settings).leaves();
+        let leaves = Case::new(snapshot, first, &[]).advised(&counsel(first)).prompt(&settings).leaves();
         let agreed = agree(&settings, &leaves, session).await?;
         self.connect(settings, &agreed, session).await.map(Some)
     }

@@ -6,12 +6,12 @@ use super::propose_place::{Place, PlaceArgs};
 use super::propose_request::{self, RequestArgs};
 use super::propose_schema::Fields;
 use super::target::Target;
-use super::{Session, propose_choose, propose_clone, propose_dry_run, propose_lead, propose_push};
+use super::{Session, propose_choose, propose_clone, propose_counsel, propose_dry_run, propose_lead, propose_push};
 use crate::diagnose;
 use crate::error::{Error, Kind, exit};
 use crate::fix;
 use crate::fix::model::Case;
-use crate::llm::Settings;
+use crate::llm::{Counsel, Settings};
 use crate::model::code::FixClass;
 use crate::model::finding::{Finding, Severity};
 use crate::model::intent::{Disposition, Intent};
@@ -112,17 +112,25 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
         return nothing_to_fix(args, target.as_ref(), &seen, session);
     }
     propose_choose::check(args, &findings, &seen)?;
-    if args.model.show_prompt {
-        return show_prompt(&findings, settings, &seen, session);
-    }
-    let client = args.model.client(settings, &seen.snapshot, &findings, session).await?;
-    let advisor = client.as_ref().map(|client| Advisor { client, use_for: args.model.use_for() });
     let remote = match (&args.place.remote, &args.place.path) {
         (None, None) => propose_lead::remote(&repo, remote, &findings, &seen),
         _ => remote,
     };
     let mut place = Place::fetch(args, repo, remote, session).await?;
     let fields = Fields::of(&seen, session);
+    if args.model.show_prompt {
+        return show_prompt(&findings, settings, &mut place, args, &seen, session).await;
+    }
+    let client = args
+        .model
+        .client(
+            settings,
+            &seen.snapshot,
+            &findings,
+            |finding| propose_counsel::gather(finding, &place, session),
+            session,
+        )
+        .await?;
     let requests = propose_request::prepare(args, &place, session).await?;
     let mut results: Vec<(Outcome, propose_push::Decision)> = Vec::new();
     let mut untried = 0;
@@ -136,6 +144,10 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
             session.ui.print("\n")?;
         }
         place.follow(&finding, args, &seen, session).await?;
+        let counsel =
+            if client.is_some() { propose_counsel::gather(&finding, &place, session) } else { Counsel::default() };
+        let advisor =
+            client.as_ref().map(|client| Advisor { client, use_for: args.model.use_for(), counsel: &counsel });
         let mut progress = Some(session.ui.progress(&format!("Proving a fix for {}", finding.object)));
         let ground = |choose| place.ground(args, &seen, advisor, intent.as_ref(), choose, &fields);
         let mut outcome = proposal::find(&finding, &ground(&args.place.choose)).await?;
@@ -175,11 +187,20 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
 }
 
 /// The first request about each finding, one per line, exactly as it would be sent.
-fn show_prompt(findings: &[Finding], settings: Option<Settings>, seen: &Seen, session: &Session) -> Result<u8, Error> {
+async fn show_prompt(
+    findings: &[Finding],
+    settings: Option<Settings>,
+    place: &mut Place,
+    args: &ProposeArgs,
+    seen: &Seen,
+    session: &Session,
+) -> Result<u8, Error> {
     let Some(settings) = settings else { return Ok(exit::DONE) };
     for finding in findings {
+        place.follow(finding, args, seen, session).await?;
         let ruled = fix::candidates(&seen.snapshot, finding).unwrap_or_default();
-        let prompt = Case::new(&seen.snapshot, finding, &ruled).prompt(&settings);
+        let counsel = propose_counsel::gather(finding, place, session);
+        let prompt = Case::new(&seen.snapshot, finding, &ruled).advised(&counsel).prompt(&settings);
         session.ui.print(&String::from_utf8_lossy(prompt.bytes()))?;
         session.ui.print("\n")?;
     }

@@ -82,7 +82,7 @@ pub(super) struct Place {
     pub(super) identity: String,
     shown: String,
     tools: Tools,
-    policies: Set,
+    pub(super) policies: Set,
     program: PathBuf,
 }
 

@@ -5,6 +5,7 @@
 
 mod case;
 mod closeness;
+pub mod expect;
 mod guards;
 mod history;
 pub mod model;

@@ -12,7 +12,7 @@ pub use fields::{AllowedField, Kind, fields};
 
 use crate::error::Error;
 use crate::llm::prompt::{self, Material};
-use crate::llm::{Budget, Client, Failure, Prompt, Said, Settings, Shape, fence};
+use crate::llm::{Answer, Budget, Client, Counsel, Failure, Prompt, Said, Settings, Shape, fence};
 use crate::model::code::FixClass;
 use crate::model::finding::Finding;
 use crate::model::intent::{Author, Disposition, Intent, Op};
@@ -20,7 +20,7 @@ use crate::model::refusal::Refusal;
 use crate::model::snapshot::{LogTail, Snapshot};
 use crate::redact::{self, Redacted};
 use crate::text;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Lines of a log that may reach a model.
 const LOG_LINES: usize = 40;
@@ -75,6 +75,13 @@ impl<'c> Case<'c> {
         Self { finding, fields, prepared, log, material }
     }
 
+    /// The same, with bounds and habits of the place.
+    #[must_use]
+    pub fn advised(mut self, counsel: &Counsel) -> Self {
+        self.material.counsel = counsel.clone();
+        self
+    }
+
     /// Whether there is anything to ask.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty() && self.prepared.is_empty()
@@ -123,47 +130,125 @@ pub async fn candidates(
     finding: &Finding,
     prepared: &[Intent],
 ) -> Result<Vec<Intent>, NoFix> {
-    let mut case = Case::new(snapshot, finding, prepared);
-    let (mut limit, mut refused) = (prompt::LIMIT, Vec::new());
-    if case.is_empty() {
-        return Err(no_safe_fix(finding, &["there is no field that a model may change".to_owned()], budget));
+    let mut consultation = Consultation::new(client, Case::new(snapshot, finding, prepared), budget.clone());
+    let answer = consultation.next().await;
+    budget.clone_from(&consultation.budget);
+    answer.map(|intent| vec![intent])
+}
+
+/// A case that is put to a model until something holds: here, and where the change is proved.
+pub struct Consultation<'c> {
+    client: &'c Client,
+    case: Case<'c>,
+    budget: Budget,
+    limit: usize,
+    refused: Vec<String>,
+    /// The last request and what came.
+    last: Option<(Prompt, Option<Answer>)>,
+}
+
+impl<'c> Consultation<'c> {
+    /// Asks nothing yet.
+    pub fn new(client: &'c Client, case: Case<'c>, budget: Budget) -> Self {
+        Self { client, case, budget, limit: prompt::LIMIT, refused: Vec::new(), last: None }
     }
-    while !budget.is_spent() {
-        let prompt = Prompt::build(&case.material, client.settings(), limit);
-        let said = match client.ask(&prompt, budget).await {
-            Ok(answer) => answer.said,
-            // Once: a server that still has no room says so.
-            Err(Failure::TooLong { needs, holds }) if limit == prompt::LIMIT => {
-                limit = shrunk(limit, needs, holds);
-                continue;
+
+    /// Calls, tokens and remembered answers so far.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// Whether the last answer was whole, and said that nothing of what was offered is proved.
+    pub fn found_nothing(&self) -> bool {
+        let last = self.last.as_ref().and_then(|(_, answer)| answer.as_ref());
+        last.is_some_and(|answer| matches!(answer.said, Said::Nothing { .. }))
+    }
+
+    /// Tells the model why its last answer, which held here, can't be taken all the same.
+    pub fn object(&mut self, reasons: Vec<String>) {
+        self.refused.push(reasons.join("; "));
+        self.case.material.objections = reasons;
+    }
+
+    /// The next intent that holds here. At most three calls are made in all.
+    ///
+    /// # Errors
+    /// [`NoFix::Failed`] when the model could not be asked, [`NoFix::Refused`] when nothing it said could be taken.
+    pub async fn next(&mut self) -> Result<Intent, NoFix> {
+        if self.case.is_empty() {
+            self.refused.push("there is no field that a model may change".to_owned());
+            return Err(self.no_safe_fix());
+        }
+        while !self.budget.is_spent() {
+            let prompt = Prompt::build(&self.case.material, self.client.settings(), self.limit);
+            let answer = self.client.ask(&prompt, &mut self.budget).await;
+            let shape = prompt.shape().clone();
+            self.last = Some((prompt, answer.as_ref().ok().cloned()));
+            let said = match answer {
+                Ok(answer) => answer.said,
+                // Once: a server that still has no room says so.
+                Err(Failure::TooLong { needs, holds }) if self.limit == prompt::LIMIT => {
+                    self.limit = shrunk(self.limit, needs, holds);
+                    continue;
+                }
+                Err(Failure::Spent) => break,
+                Err(failure) if failure.is_of_the_answer() => {
+                    self.object(vec![failure.message(&self.client.host())]);
+                    continue;
+                }
+                Err(failure) => return Err(NoFix::Failed(failure.into_error(&self.client.host()))),
+            };
+            if let Said::Nothing { reason } = &said {
+                self.refused.push(nothing(&shape, reason));
+                if matches!(shape, Shape::Choice { .. }) && !self.case.fields.is_empty() {
+                    self.case.material.candidates = Vec::new();
+                    self.case.material.objections = Vec::new();
+                    continue;
+                }
+                break;
             }
-            Err(Failure::Spent) => break,
-            Err(failure) if failure.is_of_the_answer() => {
-                let message = failure.message(&client.host());
-                case.material.objections = vec![message.clone()];
-                refused.push(message);
-                continue;
+            match self.case.judge(&said) {
+                Ok(intent) => return Ok(intent),
+                Err(reasons) => self.object(reasons),
             }
-            Err(failure) => return Err(NoFix::Failed(failure.into_error(&client.host()))),
+        }
+        Err(self.no_safe_fix())
+    }
+
+    /// What was asked and what it cost, for the record: the request is the last one, as it was sent.
+    pub fn record(&self) -> Value {
+        let settings = self.client.settings();
+        let answer = self.last.as_ref().and_then(|(_, answer)| answer.as_ref());
+        let way = answer.map_or(settings.way, |answer| answer.way);
+        let request = self.last.as_ref().map(|(prompt, _)| prompt.body(settings, way));
+        let request: Value = request.and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
+        let answered_by = answer.map(|answer| redact::text(&text::clip(&answer.model, 80)).to_string());
+        json!({
+            "host": self.client.host(),
+            "api": settings.api.name(),
+            "model": settings.model,
+            "answeredBy": answered_by,
+            "promptVersion": prompt::VERSION,
+            "structure": way.name(),
+            "calls": self.budget.made(),
+            "remembered": self.budget.remembered(),
+            "tokens": self.budget.usage(),
+            "request": request,
+        })
+    }
+
+    fn no_safe_fix(&self) -> NoFix {
+        let object = &self.case.finding.object;
+        let last =
+            self.refused.last().map_or_else(|| "the model was not asked".to_owned(), |reason| text::clip(reason, 240));
+        let message = format!("no safe fix for {object} from the model: {last}");
+        let details = match self.refused.len() {
+            0 | 1 => vec![format!("{} made", text::count(self.budget.made(), "call"))],
+            _ => self.refused.iter().enumerate().map(|(at, reason)| format!("answer {}: {reason}", at + 1)).collect(),
         };
-        if let Said::Nothing { reason } = &said {
-            refused.push(nothing(prompt.shape(), reason));
-            if matches!(prompt.shape(), Shape::Choice { .. }) && !case.fields.is_empty() {
-                case.material.candidates = Vec::new();
-                case.material.objections = Vec::new();
-                continue;
-            }
-            break;
-        }
-        match case.judge(&said) {
-            Ok(intent) => return Ok(vec![intent]),
-            Err(reasons) => {
-                refused.push(reasons.join("; "));
-                case.material.objections = reasons;
-            }
-        }
+        let hint = "nothing was changed; look at the evidence, or write the change yourself with `--intent FILE`";
+        NoFix::Refused(Refusal::new("no-safe-fix", message, hint).with_details(details))
     }
-    Err(no_safe_fix(finding, &refused, budget))
 }
 
 fn nothing(shape: &Shape, reason: &str) -> String {
@@ -185,17 +270,6 @@ fn shrunk(limit: usize, needs: Option<u64>, holds: Option<u64>) -> usize {
     let Some((needs, holds)) = needs.zip(holds) else { return limit / 2 };
     let room = holds.saturating_sub(400);
     usize::try_from((limit as u64).saturating_mul(room) / needs.max(1)).unwrap_or(limit).min(limit - 1)
-}
-
-fn no_safe_fix(finding: &Finding, refused: &[String], budget: &Budget) -> NoFix {
-    let last = refused.last().map_or_else(|| "the model was not asked".to_owned(), |reason| text::clip(reason, 240));
-    let message = format!("no safe fix for {} from the model: {last}", finding.object);
-    let details = match refused.len() {
-        0 | 1 => vec![format!("{} made", text::count(budget.made(), "call"))],
-        _ => refused.iter().enumerate().map(|(at, reason)| format!("answer {}: {reason}", at + 1)).collect(),
-    };
-    let hint = "nothing was changed; look at the evidence, or write the change yourself with `--intent FILE`";
-    NoFix::Refused(Refusal::new("no-safe-fix", message, hint).with_details(details))
 }
 
 /// How a candidate is chosen: its edits as text.

@@ -15,11 +15,11 @@ use std::path::PathBuf;
 /// Bytes of a remembered answer at most.
 const LIMIT: u64 = 256 << 10;
 
-/// The folder of what is remembered, or none.
+/// The folder of what is remembered, or none; and whether it is recalled, or only written anew.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Memory {
     folder: Option<PathBuf>,
-    answers: bool,
+    recalls: bool,
 }
 
 /// An answer as it was given.
@@ -32,14 +32,15 @@ pub(super) struct Kept {
 }
 
 impl Memory {
-    /// Remembers in `folder`; answers only when `answers` says so.
-    pub fn new(folder: PathBuf, answers: bool) -> Self {
-        Self { folder: Some(folder), answers }
+    /// Remembers in `folder`. Without `recalls` everything is asked and found out anew.
+    pub fn new(folder: PathBuf, recalls: bool) -> Self {
+        Self { folder: Some(folder), recalls }
     }
 
     /// How this model at this endpoint is asked best, as far as its refusals told.
     pub fn way(&self, settings: &Settings) -> Option<Way> {
-        let bytes = files::read_bounded(&self.file(&way_of(settings))?, 64).ok()?;
+        let file = self.file(&way_of(settings)).filter(|_| self.recalls)?;
+        let bytes = files::read_bounded(&file, 64).ok()?;
         let way = Way::parse(std::str::from_utf8(&bytes).ok()?.trim())?;
         settings.api.ways().contains(&way).then_some(way)
     }
@@ -50,12 +51,12 @@ impl Memory {
 
     /// The answer to exactly this request.
     pub(super) fn answer(&self, settings: &Settings, body: &[u8]) -> Option<Kept> {
-        let file = self.file(&answer_to(settings, body)).filter(|_| self.answers)?;
+        let file = self.file(&answer_to(settings, body)).filter(|_| self.recalls)?;
         serde_json::from_slice(&files::read_bounded(&file, LIMIT).ok()?).ok()
     }
 
     pub(super) fn keep_answer(&self, settings: &Settings, body: &[u8], kept: &Kept) {
-        if let (true, Ok(text)) = (self.answers, serde_json::to_vec(kept)) {
+        if let Ok(text) = serde_json::to_vec(kept) {
             self.write(&answer_to(settings, body), &text);
         }
     }
@@ -127,11 +128,12 @@ mod tests {
     #[test]
     fn a_way_is_remembered_by_endpoint_and_model() {
         let scratch = files::Scratch::new().unwrap();
-        let memory = Memory::new(scratch.path().join("llm"), false);
+        let memory = Memory::new(scratch.path().join("llm"), true);
         let here = settings("http://127.0.0.1:1/v1", "m");
         assert_eq!(memory.way(&here), None);
         memory.keep_way(&here, Way::Object);
         assert_eq!(memory.way(&here), Some(Way::Object));
+        assert_eq!(Memory::new(scratch.path().join("llm"), false).way(&here), None);
         assert_eq!(memory.way(&settings("http://127.0.0.1:1/v1", "n")), None);
         files::write_private(&scratch.path().join("llm").join(way_of(&here)), b"rubbish").unwrap();
         assert_eq!(memory.way(&here), None);

@@ -8,6 +8,7 @@ pub mod answer;
 mod anthropic;
 mod budget;
 pub mod consent;
+mod counsel;
 pub mod failure;
 pub mod fence;
 pub mod key;
@@ -20,6 +21,7 @@ mod wire;
 
 pub use answer::{Answer, Said, Sentence, Shape, Usage};
 pub use budget::{Budget, CALLS};
+pub use counsel::{Counsel, EXAMPLES};
 pub use failure::Failure;
 pub use key::ApiKey;
 pub use memory::Memory;

@@ -1,4 +1,4 @@
-//! The two formats of model servers, and how they are told apart.
+//! The two formats of model servers, told apart.
 
 use super::answer::{Shape, Usage};
 use super::failure::Failure;

@@ -201,7 +201,8 @@ pub struct Proposal {
     pub reverts: Option<Commit>,
     /// What the policies say of it; never a denial.
     pub evaluation: Evaluation,
-    /// What a model was asked, when its answer is the intent: `{host, model, request}`; redacted.
+    /// What a model was asked and what it cost, when its answer is the intent, or its `opinion` on a rule's;
+    /// redacted.
     pub asked: Option<Value>,
     pub disposition: Disposition,
     /// `aifix/<namespace>/<kind>-<name>/<code>-<8 hex>`.

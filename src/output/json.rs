@@ -95,6 +95,7 @@ fn proposed(proposal: &Proposal, done: &Done) -> Result<Value, Error> {
         "verdicts": to_value(&proposal.evaluation.verdicts)?,
         "policies": to_value(&proposal.evaluation.policies)?,
         "disposition": to_value(&proposal.disposition)?,
+        "opinion": proposal.asked.as_ref().and_then(|asked| asked.get("opinion")),
         "branch": proposal.branch,
         "commit": done.commit,
         "pushed": done.pushed,

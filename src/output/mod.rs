@@ -3,6 +3,7 @@
 pub mod codes;
 pub mod diff;
 pub mod doctor_text;
+pub mod eval;
 pub mod explain_text;
 pub mod github;
 pub mod html;

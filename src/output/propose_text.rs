@@ -27,6 +27,7 @@ pub fn proposed(page: &mut Page, proposal: &Proposal, width: usize) {
     }
     diff::write(page, &proposal.files);
     page.end();
+    asked(page, proposal, width);
     deltas(page, "renders", &proposal.proof.delta, width);
     deltas(page, "with it", &proposal.proof.companions, width);
     proof(page, proposal, width);
@@ -166,6 +167,17 @@ pub(super) fn checked(proof: &Proof) -> Vec<String> {
         ));
     }
     out
+}
+
+/// What a model said of a rule's change, and where its answer came from.
+fn asked(page: &mut Page, proposal: &Proposal, width: usize) {
+    let Some(asked) = &proposal.asked else { return };
+    if let Some(opinion) = asked.get("opinion").and_then(Value::as_str) {
+        row(page, "opinion", Sanitised::line(opinion).as_str(), width);
+    }
+    if asked.get("remembered").and_then(Value::as_u64).is_some_and(|n| n > 0) {
+        row(page, "model", "this answer was given before; --no-cache asks anew", width);
+    }
 }
 
 fn disposition(page: &mut Page, proposal: &Proposal, width: usize) {

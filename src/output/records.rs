@@ -134,7 +134,11 @@ impl Told<'_> {
             self.page.wrapped(self.width, "  - ", "    ", Sanitised::line(&words).as_str());
         }
         let host = text(body, "/prompt/host");
-        if !host.is_empty() {
+        let opinion = text(body, "/prompt/opinion");
+        if !opinion.is_empty() {
+            let words = format!("a model at {host} was asked, too: {opinion}");
+            self.page.wrapped(self.width, "  ", "  ", Sanitised::line(&words).as_str());
+        } else if !host.is_empty() {
             self.page.line(format_args!("  written by a model at {}", Sanitised::line(host)));
         }
         self.page.end();

@@ -1,5 +1,6 @@
 //! The commit message of a proposal.
 
+use crate::model::intent::Author;
 use crate::model::proposal::{Delta, Proposal};
 use crate::redact;
 use crate::text::{self, Sanitised};
@@ -59,7 +60,7 @@ pub fn write(proposal: &Proposal, record: &str) -> String {
     let object = &proposal.finding.object;
     out.push_str(&format!("\nAifix-Object: {}\n", Sanitised::line(&object.qualified())));
     out.push_str(&format!("Aifix-Finding: {}\n", proposal.finding.code));
-    if let Some(asked) = &proposal.asked {
+    if let Some(asked) = proposal.asked.as_ref().filter(|_| proposal.intent.author == Author::Model) {
         let name = |key: &str| asked.get(key).and_then(Value::as_str).filter(|name| !name.is_empty());
         let model = name("model").or_else(|| name("host")).unwrap_or("unknown");
         out.push_str(&format!("Aifix-Model: {}\n", Sanitised::line(model)));

@@ -1,5 +1,6 @@
 //! Candidate after candidate, until one is proved.
 
+mod advice;
 pub mod branch;
 pub mod message;
 pub mod record;
@@ -7,8 +8,8 @@ mod revert;
 
 use crate::error::Error;
 use crate::fix;
-use crate::fix::model::{NoFix, Use};
-use crate::llm::{Budget, Client};
+use crate::fix::model::Use;
+use crate::llm::{Client, Counsel};
 use crate::model::finding::Finding;
 use crate::model::intent::{Author, Disposition, Intent};
 use crate::model::object::ObjectRef;
@@ -21,7 +22,7 @@ use crate::policy::{self, Change, Input, Limits};
 use crate::schema::Describe;
 use crate::source::{self, Candidate, Located, Question, Stop};
 use crate::text;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The code of a refusal by policy.
@@ -72,6 +73,7 @@ pub struct Ground<'g> {
 pub struct Advisor<'g> {
     pub client: &'g Client,
     pub use_for: Use,
+    pub counsel: &'g Counsel,
 }
 
 /// What is known of a branch on the remote.
@@ -97,74 +99,55 @@ pub async fn find(finding: &Finding, ground: &Ground<'_>) -> Result<Outcome, Err
         });
     }
     let mut choose = ground.choose;
-    let intents = match ground.intent {
+    let ruled = match ground.intent {
         Some(intent) if !intent.object.same_object(&finding.object) => {
             let text =
                 format!("the given change is of {}, not of {}", intent.object.qualified(), finding.object.qualified());
             return Ok(refused(Refusal::new("other-object", text, "name the object whose finding it fixes")));
         }
-        Some(intent) => vec![intent.clone()],
-        None => match candidates(finding, ground).await? {
-            Ok(intents) => intents,
-            Err(refusal) => match choose.split_first().filter(|_| !refusal.choices.is_empty()) {
-                Some((number, rest)) => {
-                    choose = rest;
-                    vec![refusal.chosen(*number).ok_or_else(|| out_of_range(finding, *number, &refusal))?]
-                }
-                None => return Ok(refused(refusal)),
-            },
+        Some(intent) => Ok(vec![intent.clone()]),
+        None => match (fix::candidates(ground.snapshot, finding), choose.split_first()) {
+            (Err(refusal), Some((number, rest))) if !refusal.choices.is_empty() => {
+                choose = rest;
+                Ok(vec![refusal.chosen(*number).ok_or_else(|| out_of_range(finding, *number, &refusal))?])
+            }
+            (ruled, _) => ruled,
         },
     };
+    // What a person chose needs no advice.
+    let decided = ground.intent.is_some() || choose.len() < ground.choose.len();
+    let is_asked = |advisor: &Advisor<'_>| !decided && fix::model::serves(finding, advisor.use_for);
+    let advisor = ground.model.filter(is_asked);
+    let prepared = ruled.as_deref().unwrap_or_default();
     let mut stood: Vec<Refusal> = Vec::new();
-    for intent in intents {
-        match prove(finding, intent, choose.first().copied(), ground).await? {
+    for intent in prepared {
+        match prove(finding, intent.clone(), choose.first().copied(), ground).await? {
+            Ok(mut proposal) => {
+                if let Some(advisor) = advisor.filter(|advisor| advisor.use_for == Use::Always) {
+                    proposal.asked = Some(advice::opinion(&proposal, prepared, ground, advisor).await);
+                }
+                return Ok(Outcome::Proposed(Box::new(proposal)));
+            }
+            Err(refusal) => stood.push(refusal),
+        }
+    }
+    if let Some(advisor) = advisor.filter(|advisor| ruled.is_err() || advisor.use_for == Use::Always) {
+        match advice::search(finding, prepared, ground, advisor).await? {
             Ok(proposal) => return Ok(Outcome::Proposed(Box::new(proposal))),
             Err(refusal) => stood.push(refusal),
         }
     }
-    Ok(refused(first_of(stood)))
+    Ok(refused(match ruled {
+        Err(refusal) if stood.is_empty() => refusal,
+        Err(refusal) => Refusal { choices: refusal.choices, ..first_of(stood) },
+        Ok(_) => first_of(stood),
+    }))
 }
 
 fn out_of_range(finding: &Finding, number: usize, refusal: &Refusal) -> Error {
     let count = text::count(refusal.choices.len(), "change");
     Error::usage(format!("--choose {number}: there are {count} to choose from for {}", finding.object))
         .hint("run it without --choose to see them")
-}
-
-/// The rules' candidates; where they decide nothing, or always when a person wants it so, the model's first.
-async fn candidates(finding: &Finding, ground: &Ground<'_>) -> Result<Result<Vec<Intent>, Refusal>, Error> {
-    let ruled = fix::candidates(ground.snapshot, finding);
-    // What a person chooses needs no advice.
-    let asks = ruled.as_ref().is_err_and(|refusal| !refusal.choices.is_empty());
-    if asks && !ground.choose.is_empty() {
-        return Ok(ruled);
-    }
-    let Some(advisor) = ground.model.filter(|advisor| fix::model::serves(finding, advisor.use_for)) else {
-        return Ok(ruled);
-    };
-    if advisor.use_for == Use::Crashes && ruled.is_ok() {
-        return Ok(ruled);
-    }
-    let prepared = ruled.as_deref().unwrap_or_default();
-    let mut budget = Budget::new(advisor.client.settings());
-    match fix::model::candidates(advisor.client, &mut budget, ground.snapshot, finding, prepared).await {
-        Ok(mut advised) => {
-            advised.extend(ruled.unwrap_or_default());
-            Ok(Ok(advised))
-        }
-        Err(NoFix::Failed(error)) => Err(error),
-        Err(NoFix::Refused(refusal)) => Ok(ruled.map_err(|asked| Refusal { choices: asked.choices, ..refusal })),
-    }
-}
-
-/// What a model was asked about a finding, for the record.
-fn asked(finding: &Finding, intent: &Intent, ground: &Ground<'_>) -> Option<Value> {
-    let advisor = ground.model.filter(|_| intent.author == Author::Model)?;
-    let settings = advisor.client.settings();
-    let ruled = fix::candidates(ground.snapshot, finding).unwrap_or_default();
-    let prompt = fix::model::Case::new(ground.snapshot, finding, &ruled).prompt(settings);
-    let request: Value = serde_json::from_slice(prompt.bytes()).unwrap_or_default();
-    Some(json!({"host": advisor.client.host(), "model": settings.model, "request": request}))
 }
 
 /// The first refusal, with those of later candidates as details.
@@ -319,7 +302,7 @@ fn proposal(finding: &Finding, mut intent: Intent, located: Located, ground: &Gr
         object.map(|object| source::next(ground.snapshot, object, &fields, ground.base_branch)).unwrap_or_default();
     Proposal {
         finding: finding.clone(),
-        asked: asked(finding, &intent, ground),
+        asked: None,
         disposition: intent.disposition,
         intent,
         origin: located.origin,

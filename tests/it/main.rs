@@ -20,6 +20,7 @@ mod completions;
 mod contexts;
 mod controlled;
 mod dry_run;
+mod eval;
 #[path = "../lab/expected.rs"]
 mod expected;
 mod explain;
@@ -36,6 +37,7 @@ mod live;
 mod llm;
 mod llm_fix;
 mod llm_wire;
+mod model_counsel;
 mod model_road;
 mod model_server;
 mod narrative;

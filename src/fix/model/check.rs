@@ -105,7 +105,7 @@ pub(super) fn why(ours: &str, evidence: &[u32], reason: &str) -> String {
 }
 
 /// A model's words as they may stand in a message: no place, no mention, no markup.
-pub(super) fn tame(words: &str) -> String {
+pub(crate) fn tame(words: &str) -> String {
     let Some(place) = PLACE.as_ref() else { return String::new() };
     let plain = place.replace_all(words, "...");
     let plain: String = plain.chars().filter(|c| c.is_ascii_alphanumeric() || " .,:;()%/=_'-".contains(*c)).collect();

@@ -72,7 +72,7 @@ fn volume_full(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     let claim = case.snapshot.find("PersistentVolumeClaim", namespace, case.text("claim"));
     let grows = |claim: &&Object| {
         let class = case.snapshot.find("StorageClass", "", claim.text("/spec/storageClassName"));
-        class.and_then(|class| class.body.get("allowVolumeExpansion")).and_then(Value::as_bool) == Some(true)
+        class.and_then(|class| class.at("/allowVolumeExpansion")).and_then(Value::as_bool) == Some(true)
     };
     let hint = "keep less on the volume, or move the data to a larger one";
     let Some(claim) = claim.filter(grows) else {

@@ -201,6 +201,18 @@ fn model(reader: &mut Reader) {
     let ran = sandbox.aifix_in("work", &[&args[..], &[&server.url(), "--llm-model", "played"]].concat()).exits(0);
     reader.read(&ran.json());
     records(reader, &sandbox);
+    // A rule decides, and a model is asked for its opinion.
+    let sandbox = Sandbox::new();
+    sandbox.repository(&[("web.yaml", &oom_manifest())]);
+    let limit = "spec.template.spec.containers[app].resources.limits.memory";
+    let server = ModelServer::start(&[Act::Say(edit(limit, "32Mi", "100Mi"))]);
+    let from = recorded("oom-killed");
+    let args =
+        ["propose", "deployment/web", "--from", &from, "-o", "json", "--push", "--yes=review", "--llm", "always"];
+    let ran = sandbox.aifix_in("work", &[&args[..], &["--llm-url", &server.url()]].concat()).exits(0);
+    assert!(ran.json()["proposals"][0]["opinion"].is_string(), "{}", ran.out);
+    reader.read(&ran.json());
+    records(reader, &sandbox);
 }
 
 const WARNS: &str = "\
