@@ -174,6 +174,15 @@ impl Told<'_> {
                 &format!("{kind}/{name}: {place}: {} -> {}", value(delta, "/old"), value(delta, "/new")),
             );
         }
+        for change in items(body, "/proposedFix/objects") {
+            let of = |name: &str| text(change, name);
+            let namespace = Some(of("/object/namespace")).filter(|name| !name.is_empty());
+            let name = namespace.map_or_else(String::new, |namespace| format!("{namespace}/"));
+            self.row(
+                "whole",
+                &format!("{} {name}{}, before and after: -o json", of("/object/kind"), of("/object/name")),
+            );
+        }
         for words in items(proof, "/siblings").iter().filter_map(Value::as_str) {
             self.row("unchanged", words);
         }

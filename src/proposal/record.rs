@@ -2,7 +2,7 @@
 
 use crate::model::finding::Finding;
 use crate::model::intent::Intent;
-use crate::model::proposal::Proposal;
+use crate::model::proposal::{ObjectChange, Proposal};
 use crate::model::refusal::Refusal;
 use crate::model::snapshot::Snapshot;
 use crate::redact;
@@ -30,6 +30,7 @@ pub fn proposed(proposal: &Proposal, patch: &str, circumstances: &Circumstances<
             "origin": proposal.origin,
             "edits": proposal.edits,
             "diff": redact::diff(patch).as_str(),
+            "objects": objects(&proposal.objects),
             "proof": proposal.proof,
             "next": proposal.next,
             "reverts": proposal.reverts,
@@ -38,6 +39,16 @@ pub fn proposed(proposal: &Proposal, patch: &str, circumstances: &Circumstances<
         },
         "policyReport": proposal.evaluation,
     })
+}
+
+/// Every object of the render that differs, whole, before and after; of a Secret only its name.
+fn objects(changes: &[ObjectChange]) -> Value {
+    let rows = changes.iter().map(|change| {
+        let side = |value: &Value| if change.object.kind == "Secret" { Value::Null } else { redact::value(value) };
+        let (before, after) = (side(&change.before), side(&change.after));
+        json!({"object": change.object, "intended": change.intended, "before": before, "after": after})
+    });
+    rows.collect()
 }
 
 /// Body of the entry `refused`.
@@ -118,6 +129,27 @@ mod tests {
     use crate::model::intent::{Author, Disposition, FieldEdit, Op};
     use crate::model::object::ObjectRef;
     use crate::model::path::Path;
+
+    #[test]
+    fn a_changed_object_is_kept_whole_and_a_secret_by_its_name() {
+        let change = |kind: &str, before: Value, after: Value| ObjectChange {
+            object: ObjectRef::new("v1", kind, "shop", "web"),
+            before,
+            after,
+            intended: kind == "ConfigMap",
+        };
+        let config =
+            |level: &str| json!({"kind": "ConfigMap", "data": {"LEVEL": level, "DB_PASSWORD": "hunter2hunter2"}});
+        let secret = json!({"kind": "Secret", "stringData": {"a": "s3cr3t"}});
+        let kept =
+            objects(&[change("ConfigMap", config("info"), config("debug")), change("Secret", Value::Null, secret)]);
+        assert_eq!(kept[0]["before"]["data"]["LEVEL"], "info");
+        assert_eq!(kept[0]["after"]["data"]["LEVEL"], "debug");
+        assert_eq!((&kept[0]["intended"], &kept[1]["object"]["name"]), (&json!(true), &json!("web")));
+        assert_eq!((&kept[1]["before"], &kept[1]["after"]), (&Value::Null, &Value::Null));
+        assert!(!kept.to_string().contains("s3cr3t"), "{kept}");
+        assert!(!kept.to_string().contains("hunter2"), "{kept}");
+    }
 
     #[test]
     fn a_changed_field_is_recorded_as_a_person_types_it() {

@@ -116,11 +116,17 @@ fn a_push_lands_one_commit_with_one_changed_line_and_a_record() {
     let shown = sandbox.aifix(&["audit", "show", record, "-o", "json"]).exits(0).json();
     assert_eq!(shown["status"]["entries"][0]["hash"], hash, "the trailer is the hash of the entry `proposed`");
     assert_eq!(shown["status"]["commit"], sandbox.git("remote.git", &["rev-parse", branch]).as_str());
+    let objects = &shown["spec"]["proposedFix"]["objects"];
+    let limit =
+        |side: &str| &objects[0][side]["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"];
+    assert_eq!(*limit("before"), "32Mi", "{objects:#}");
+    assert_eq!(*limit("after"), "64Mi", "{objects:#}");
     let told = sandbox.aifix(&["audit", "show", record]).exits(0).out;
     assert!(told.starts_with("pushed  Deployment cat-oom-killed/web  oom-killed\n"), "{told}");
     for part in [
         branch.as_str(),
         "+            memory: 64Mi",
+        "whole     Deployment cat-oom-killed/web, before and after",
         "asked: allowed",
         "containers[app].resources.limits.memory",
         hash,
