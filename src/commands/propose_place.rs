@@ -45,6 +45,10 @@ pub struct PlaceArgs {
     #[arg(long, value_name = "N", value_parser = number)]
     pub choose: Vec<usize>,
 
+    /// Let kustomize have Helm render charts of the repository (helmCharts); nothing is fetched
+    #[arg(long)]
+    pub enable_helm: bool,
+
     /// Allow an edit that also changes other environments
     #[arg(long)]
     pub allow_shared: bool,
@@ -123,7 +127,7 @@ impl Place {
             base_id: base.to_string(),
             identity: remote.url.identity(),
             shown: remote.url.to_string(),
-            tools: tools(session),
+            tools: tools(session).inflating(args.place.enable_helm),
             policies,
             program: super::program()?,
             repo,

@@ -178,12 +178,25 @@ impl Walk<'_> {
                 Values::Fixed(_) => {}
             }
         }
+        let files: Vec<String> = root.values_files().into_iter().map(str::to_owned).collect();
+        self.chart_files(folder, count, &files, false)
+    }
+
+    /// The files of a chart and of all that are inside it; `values` are files beside it, and `reads_files`
+    /// says that other values ask for files of the chart.
+    pub(super) fn chart_files(
+        &mut self,
+        folder: &str,
+        base: Layer,
+        values: &[String],
+        reads_files: bool,
+    ) -> Result<(), Refusal> {
         let charts = charts(self.tree, folder)?;
         let texts = charts.iter().flat_map(|chart| self.tree.below(&chart.folder)).map(|(path, _)| path);
-        let reads_files =
-            texts.chain(root.values_files()).any(|path| self.tree.text(path).is_some_and(|t| t.contains(".Files")));
+        let asks = |path: &str| self.tree.text(path).is_some_and(super::inflate::reads_files);
+        let reads_files = reads_files || texts.chain(values.iter().map(String::as_str)).any(asks);
         for chart in charts {
-            let layer = count + chart.prefix.len() * 2;
+            let layer = base + chart.prefix.len() * 2;
             let known = |path: &str| reads_files || is_read(path, &chart.folder);
             self.folder_of_chart(&chart.folder, layer, &known, &mut Vec::new())?;
             if chart.folder != folder {

@@ -27,6 +27,8 @@ pub struct Inputs {
     pub kustomizations: Vec<(String, Value)>,
     /// Folders that are bases or components of this root.
     pub folders: BTreeSet<String>,
+    /// The first kustomization that renders charts.
+    pub inflating: Option<String>,
     /// What the render can't show, one line each.
     pub notes: Vec<String>,
 }
@@ -97,6 +99,7 @@ impl Inputs {
         let known: BTreeSet<String> = self.kustomizations.iter().map(|(path, _)| path.clone()).collect();
         self.kustomizations.extend(other.kustomizations.into_iter().filter(|(path, _)| !known.contains(path)));
         self.folders.extend(other.folders);
+        self.inflating = self.inflating.take().or(other.inflating);
     }
 
     fn walk_folder(tree: &Tree, root: &Root, on: bool) -> (Self, Vec<Refusal>) {
@@ -208,16 +211,16 @@ impl Walk<'_> {
     }
 
     fn fields(&mut self, folder: &str, file: &str, spec: &Value, layer: Layer) -> Result<(), Refusal> {
-        for name in ["helmCharts", "helmChartInflationGenerator"] {
-            if spec.get(name).is_some_and(|value| !value.is_null()) {
-                self.go_on(Err(Refusal::new(
-                    "unsupported-renderer",
-                    format!("`{file}` renders Helm charts (`{name}`)"),
-                    "name the chart itself: --path CHART --values FILE",
-                )))?;
-            }
+        if spec.get("helmChartInflationGenerator").is_some_and(|value| !value.is_null()) {
+            self.go_on(Err(Refusal::new(
+                "unsupported-renderer",
+                format!("`{file}` renders Helm charts (`helmChartInflationGenerator`)"),
+                "write them as `helmCharts`, or name the chart itself: --path CHART --values FILE",
+            )))?;
         }
         let at = At { folder, file, layer };
+        let inflated = self.inflate(&at, spec);
+        self.go_on(inflated)?;
         for (name, further) in [("resources", 2), ("bases", 2), ("components", 1)] {
             for entry in texts(&spec[name]) {
                 let named = self.named(&At { layer: layer + further, ..at }, entry, layer);
@@ -268,7 +271,7 @@ impl Walk<'_> {
         }
     }
 
-    fn file(&mut self, at: &At<'_>, entry: &str) -> Result<(), Refusal> {
+    pub(super) fn file(&mut self, at: &At<'_>, entry: &str) -> Result<(), Refusal> {
         let named = self.only_file(at, entry);
         self.go_on(named)
     }
@@ -350,10 +353,10 @@ impl Walk<'_> {
 
 /// Who names an input, and the layer that the input belongs to.
 #[derive(Clone, Copy)]
-struct At<'a> {
-    folder: &'a str,
-    file: &'a str,
-    layer: Layer,
+pub(super) struct At<'a> {
+    pub(super) folder: &'a str,
+    pub(super) file: &'a str,
+    pub(super) layer: Layer,
 }
 
 /// Fields of built-in plugins that name files.

@@ -117,7 +117,13 @@ fn circles_and_endless_nesting_end() {
 #[test]
 fn programs_and_charts_are_not_run() {
     for (field, wanted) in [
-        ("helmCharts: [{name: x}]", "unsupported-renderer"),
+        ("helmCharts: [{name: x}]", "remote-source"),
+        ("helmCharts: [{name: x}]\nhelmGlobals: {chartHome: ../..}", "path-escape"),
+        ("helmCharts: [{name: x}]\nhelmGlobals: {chartHome: /}", "path-escape"),
+        ("helmCharts: [{name: x}]\nhelmGlobals: {configHome: /root}", "unsupported-renderer"),
+        ("helmCharts: [{name: x, releaseName: --post-renderer=/bin/sh}]", "plugin"),
+        ("helmCharts: [{name: x, RELEASENAME: --post-renderer=/bin/sh}]", "yaml-unsafe"),
+        ("helmChartInflationGenerator: [{chartName: x}]", "unsupported-renderer"),
         ("generators: [g.yaml]", "plugin"),
         ("transformers: [\"apiVersion: x/v1\\nkind: T\\n\"]", "plugin"),
         ("transformers: [\"apiVersion: builtin\\nkind: LabelTransformer\\nmetadata: {name: a}\\n\"]", ""),

@@ -126,7 +126,8 @@ const KNOWN: [&str; 116] = [
 ];
 
 /// Maps whose keys a person makes up.
-const FREE: [&str; 6] = ["commonLabels", "commonAnnotations", "labels", "annotations", "pairs", "metadata"];
+const FREE: [&str; 7] =
+    ["valuesInline", "commonLabels", "commonAnnotations", "labels", "annotations", "pairs", "metadata"];
 
 /// Refuses fields that our walk does not see and kustomize does: it decodes names as Go's `encoding/json` does,
 /// in any case (<https://pkg.go.dev/encoding/json#Unmarshal>).

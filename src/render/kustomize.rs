@@ -20,7 +20,11 @@ pub(super) async fn render(
     // Every input was walked, so files beside the root are allowed, as Flux does.
     let restrictor = "--load-restrictor=LoadRestrictionsNone";
     let verb = if is_kubectl { "kustomize" } else { "build" };
-    let mut finished = child::run(program, &[verb, restrictor, &folder], &scratch).await?;
+    let helm = tools.spare_inflater().map(|helm| format!("--helm-command={}", helm.display()));
+    let mut args = vec![verb, restrictor];
+    args.extend(helm.iter().flat_map(|helm| ["--enable-helm", helm]));
+    args.push(&folder);
+    let mut finished = child::run(program, &args, &scratch).await?;
     if let Some(substitution) = substitution {
         let text = String::from_utf8_lossy(&finished.stdout).into_owned();
         let documents = text.split("\n---\n").map(|document| substitution.document(document));

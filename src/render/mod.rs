@@ -10,6 +10,7 @@ pub mod compare;
 mod control;
 mod flux;
 mod helm;
+mod inflate;
 pub mod inputs;
 mod keys;
 mod kustomize;
@@ -26,6 +27,7 @@ mod tools;
 mod variants;
 
 pub use control::{Control, fills_in};
+pub use inflate::{Inflation, inflations};
 pub use inputs::{Inputs, inputs};
 pub use release::{Field, Release, Values};
 pub use roots::{Root, roots, within};
@@ -84,6 +86,9 @@ impl<'t> Workbench<'t> {
     /// When an input is remote, outside the repository, or of a kind that is not rendered.
     pub fn new(tree: &Tree, root: &Root, tools: &'t Tools) -> Result<Self, Refusal> {
         let inputs = Inputs::of(tree, root)?;
+        if let Some(file) = &inputs.inflating {
+            tools.inflater(file)?;
+        }
         let mut own = Tree::default();
         for path in inputs.files.keys().chain(inputs.links.keys()) {
             if let Some(entry) = tree.entries.get(path) {
@@ -127,6 +132,10 @@ impl<'t> Workbench<'t> {
         let laid =
             self.root.control.as_ref().and_then(|control| control.lay(&mut self.tree.clone(), &self.root, &[]).ok());
         match laid.map_or(self.root.tool, |laid| laid.root.tool) {
+            Tool::Kustomize if self.inputs.inflating.is_some() => {
+                let (kustomize, helm) = (self.tools.kustomize_version().await?, self.tools.helm_version().await?);
+                Ok(format!("{kustomize} with {helm}"))
+            }
             Tool::Kustomize => self.tools.kustomize_version().await,
             Tool::Helm => self.tools.helm_version().await,
             Tool::Plain => Ok(String::new()),

@@ -16,6 +16,8 @@ pub struct Tools {
     pub kubectl: Option<PathBuf>,
     /// Helm 3 or 4.
     pub helm: Option<PathBuf>,
+    /// Kustomize may have it render charts.
+    inflates: bool,
     kustomize_version: OnceCell<String>,
     helm_version: OnceCell<String>,
 }
@@ -24,6 +26,11 @@ impl Tools {
     /// Those at the given places.
     pub fn new(kustomize: Option<PathBuf>, kubectl: Option<PathBuf>, helm: Option<PathBuf>) -> Self {
         Self { kustomize, kubectl, helm, ..Self::default() }
+    }
+
+    /// The same, where kustomize may have Helm render charts of the repository.
+    pub fn inflating(self, inflates: bool) -> Self {
+        Self { inflates, ..self }
     }
 
     /// Those on `PATH`.
@@ -55,6 +62,26 @@ impl Tools {
         let program = self.helm()?;
         let ask = async || Ok(named("helm", &ask(program, &["version", "--short"]).await?));
         self.helm_version.get_or_try_init(ask).await.cloned()
+    }
+
+    /// The Helm that kustomize may start for the charts of a file.
+    ///
+    /// # Errors
+    /// When it may not, or there is none.
+    pub(super) fn inflater(&self, file: &str) -> Result<&Path, Refusal> {
+        if self.inflates {
+            return self.helm();
+        }
+        Err(Refusal::new(
+            "unsupported-renderer",
+            format!("`{file}` renders Helm charts (`helmCharts`)"),
+            "let kustomize have Helm render those of the repository: --enable-helm",
+        ))
+    }
+
+    /// The same for a folder that may have none.
+    pub(super) fn spare_inflater(&self) -> Option<&Path> {
+        self.helm.as_deref().filter(|_| self.inflates)
     }
 
     pub(super) fn kustomize(&self) -> Result<(&Path, bool), Refusal> {

@@ -15,7 +15,7 @@ use crate::model::proposal::{Edit, Tool};
 use crate::model::refusal::Refusal;
 use crate::render::compare::{Noise, canonical, diff, noise};
 use crate::render::names::find;
-use crate::render::{Control, Overlay, Rendered};
+use crate::render::{Control, Overlay, Rendered, inflations};
 use crate::yaml::YamlError;
 use crate::yaml::edit::{Change, apply};
 use crate::yaml::scalars::Place;
@@ -128,7 +128,8 @@ impl<'d, 't> Draft<'d, 't> {
         refuse_file(&candidate.file, &text)?;
         let changed = candidate.apply(&text, &wanted).map_err(|error| unsafe_edit(&candidate.file, &error))?;
         refuse_line(&candidate.file, &text, &changed)?;
-        if self.is_shared(&candidate.file, &changed).await? {
+        // What was copied from elsewhere stays as it is: a patch of our own goes over it.
+        if self.is_copied(&candidate.file) || self.is_shared(&candidate.file, &changed).await? {
             return self.overlay(edit, Some(new)).await;
         }
         let (document, path) = match &candidate.spot {
@@ -256,6 +257,12 @@ impl<'d, 't> Draft<'d, 't> {
     pub(super) fn keep(&mut self, edit: Edit, text: String) {
         self.files.insert(edit.file.clone(), text);
         self.edits.push(edit);
+    }
+
+    /// Whether a file belongs to a chart that kustomize would fetch if it were not here.
+    fn is_copied(&self, file: &str) -> bool {
+        let specs = &self.traced.bench.inputs().kustomizations;
+        specs.iter().flat_map(|(by, spec)| inflations(by, spec)).any(|chart| chart.foreign && chart.holds(file))
     }
 
     /// The text of an input, as changed so far.

@@ -299,7 +299,7 @@ fn pick<'q>(question: &Question<'q>, mut proved: Vec<Traced<'q>>) -> Option<Resu
 fn mentions(tree: &Tree, root: &Root, object: &ObjectRef) -> bool {
     let name = without_hash(&object.name);
     let (inputs, refused) = Inputs::reach(tree, root);
-    if root.tool == Tool::Helm {
+    if root.tool == Tool::Helm || inputs.inflating.is_some() {
         // The chart makes the name.
         let all = inputs.files.keys().map(String::as_str).chain(tree.below(&root.path).map(|(path, _)| path));
         let speaks = |path: &str| tree.text(path).is_some_and(|text| text.contains(object.kind.as_str()));

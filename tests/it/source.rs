@@ -187,6 +187,8 @@ async fn check(name: &str, tools: &Tools) -> Result<(), String> {
     let deployed = files::is_dir(&folder.join("deployed")).then(|| tree(&folder.join("deployed")));
     let crs = folder.join("crs.yaml");
     let crs = if files::exists(&crs) { parse::all(&text(&crs)).unwrap() } else { Vec::new() };
+    let inflating = self::tools().inflating(true);
+    let tools = if spec["enableHelm"] == true { &inflating } else { tools };
     let (file, got) = match ask_seen(&base, deployed.as_ref(), &live, &crs, &spec, tools).await {
         Ok(located) => {
             bytes_outside_the_diff_are_the_same(&base, &located);
@@ -334,7 +336,7 @@ async fn nothing_outside_the_repository_is_read() {
         (vec![("p/kustomization.yaml", "resources: ['https://127.0.0.1:1/a.yaml']\n")], "remote-source"),
         (vec![("p/kustomization.yaml", "resources: ['github.com/a/b?ref=v1']\n")], "remote-source"),
         (vec![("p/kustomization.yaml", "resources: [../p]\n")], "render-failed"),
-        (vec![("p/kustomization.yaml", "helmCharts: [{name: x}]\n")], "unsupported-renderer"),
+        (vec![("p/kustomization.yaml", "helmCharts: [{name: x}]\n")], "remote-source"),
         (
             vec![
                 ("p/kustomization.yaml", "generators: [g.yaml]\n"),

@@ -2,6 +2,7 @@
 
 use super::candidate::{Candidate, Spot, Way, field, split_image};
 use super::controlled;
+use super::inflated::Inflated;
 use crate::model::object::ObjectRef;
 use crate::model::path::{Path, Step};
 use crate::render::names::originals;
@@ -35,15 +36,21 @@ pub fn candidates(sources: &[Source<'_>], target: &Target<'_>, any_source: bool)
     let mut unread = Vec::new();
     let known = known_names(sources, target.object);
     let target = &Known { target: *target, names: &known };
+    let charts = Inflated::of(sources);
     for source in sources {
         if let Some(spec) = source.kustomization {
             typed(source, spec, sources, target, &mut found);
+            found.extend(Inflated::inline(source, spec, target));
             for (path, leaf) in leaves(spec) {
                 if let Some(inner) = embedded(leaf) {
                     let at = |deep| Place { document: 0, path: path.clone(), inner: Some(deep) };
                     document(source, &inner, &at, target, any_source, &mut found);
                 }
             }
+            continue;
+        }
+        if let Some(values) = charts.places(source, target) {
+            found.extend(values);
             continue;
         }
         if !is_yaml(source.path) {

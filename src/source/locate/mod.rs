@@ -4,6 +4,7 @@ pub mod candidate;
 pub mod candidates;
 pub mod choose;
 mod controlled;
+mod inflated;
 pub mod place;
 pub mod probe;
 pub mod templates;
