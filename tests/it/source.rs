@@ -30,9 +30,20 @@ fn repos() -> PathBuf {
 
 /// The kustomize and the helm of the test run, else those on `PATH`.
 pub(super) fn tools() -> Tools {
-    let given = |variable, name| process::variable(variable).map(PathBuf::from).or_else(|| process::which(name));
-    let (kustomize, helm) = (given("AIFIX_TEST_KUSTOMIZE", "kustomize"), given("AIFIX_TEST_HELM", "helm"));
-    Tools::new(kustomize, process::which("kubectl"), helm)
+    tools_with(given("AIFIX_TEST_HELM", "helm"))
+}
+
+fn tools_with(helm: Option<PathBuf>) -> Tools {
+    Tools::new(given("AIFIX_TEST_KUSTOMIZE", "kustomize"), process::which("kubectl"), helm)
+}
+
+fn given(variable: &str, name: &str) -> Option<PathBuf> {
+    process::variable(variable).map(PathBuf::from).or_else(|| process::which(name))
+}
+
+/// Whether the repository of a layout holds a chart.
+fn has_chart(name: &str) -> bool {
+    tree(&repos().join(name).join("repo")).entries.keys().any(|path| path.ends_with("Chart.yaml"))
 }
 
 fn text(path: &FilePath) -> String {
@@ -187,7 +198,7 @@ async fn check(name: &str, tools: &Tools) -> Result<(), String> {
     let deployed = files::is_dir(&folder.join("deployed")).then(|| tree(&folder.join("deployed")));
     let crs = folder.join("crs.yaml");
     let crs = if files::exists(&crs) { parse::all(&text(&crs)).unwrap() } else { Vec::new() };
-    let inflating = self::tools().inflating(true);
+    let inflating = Tools::new(tools.kustomize.clone(), tools.kubectl.clone(), tools.helm.clone()).inflating(true);
     let tools = if spec["enableHelm"] == true { &inflating } else { tools };
     let (file, got) = match ask_seen(&base, deployed.as_ref(), &live, &crs, &spec, tools).await {
         Ok(located) => {
@@ -237,6 +248,8 @@ fn bytes_outside_the_diff_are_the_same(base: &Tree, located: &Located) {
 #[tokio::test]
 async fn every_layout_gives_the_expected_edit_or_refusal() {
     let tools = tools();
+    let bless = process::variable("AIFIX_BLESS").is_some();
+    let newer = process::variable("AIFIX_TEST_HELM4").filter(|_| !bless).map(|helm| tools_with(Some(helm.into())));
     let only = process::variable("AIFIX_LAYOUT").and_then(|name| name.into_string().ok());
     let mut wrong = String::new();
     let names = files::list(&repos()).unwrap();
@@ -244,6 +257,12 @@ async fn every_layout_gives_the_expected_edit_or_refusal() {
     for name in names.iter().filter(|name| only.as_ref().is_none_or(|only| name.starts_with(only.as_str()))) {
         if let Err(text) = check(name, &tools).await {
             wrong.push_str(&text);
+        }
+        // Helm 4 gives the same, where this run has one.
+        if let Some(newer) = newer.as_ref().filter(|_| has_chart(name))
+            && let Err(text) = check(name, newer).await
+        {
+            let _ = writeln!(wrong, "with Helm 4: {text}");
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
