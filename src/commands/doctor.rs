@@ -1,7 +1,7 @@
 //! `aifix doctor`: what works here, and what to type where not.
 
 use super::model::ModelArgs;
-use super::{Session, look};
+use super::{Session, forge_of, look};
 use crate::audit::Store;
 use crate::cluster::{self, Right};
 use crate::doors::files;
@@ -12,7 +12,7 @@ use crate::output::{json, roles};
 use crate::policy::Set;
 use crate::repo::Repo;
 use crate::settings::flags::{LookArgs, ReportFormat};
-use crate::settings::resolve;
+use crate::settings::{file, resolve};
 use crate::text;
 use clap::Args;
 use std::collections::{BTreeMap, BTreeSet};
@@ -208,6 +208,7 @@ async fn git(args: &DoctorArgs, session: &Session) -> Vec<Checkup> {
             });
         }
     }
+    out.extend(forge(&repo, session).await);
     out.push(match repo.identity() {
         Some(who) => works("identity", who),
         None => limited(
@@ -217,6 +218,29 @@ async fn git(args: &DoctorArgs, session: &Session) -> Vec<Checkup> {
         ),
     });
     out
+}
+
+/// Whom `--pr` would ask, and whether the token is taken; it is never shown. A folder has no forge.
+async fn forge(repo: &Repo, session: &Session) -> Option<Checkup> {
+    let url = repo.remote(None).ok()?.push_url;
+    let look = async || -> Result<Option<Checkup>, Error> {
+        let config = file::read(&session.environment)?;
+        let Some(forge) = forge_of::open(&url, None, &config, repo, session).await? else { return Ok(None) };
+        let at = format!("{} at {}", forge.kind().name(), forge.host());
+        if !forge.can_sign_in() {
+            let hint = format!("set {}, or open the request at the address that is printed", forge.token_names());
+            return Ok(Some(limited("forge", format!("{at}, no token: --pr can open no request"), hint)));
+        }
+        forge.check().await?;
+        Ok(Some(works("forge", format!("{at}, which takes the token of {}", forge.token_names()))))
+    };
+    match look().await {
+        Ok(found) => found,
+        Err(error) => {
+            let hint = error.hints.join("; ");
+            Some(limited("forge", format!("--pr would fail: {error}"), hint))
+        }
+    }
 }
 
 /// Which model would be asked; nothing is sent.

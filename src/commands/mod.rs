@@ -10,6 +10,7 @@ mod doctor;
 mod eval;
 mod explain;
 mod filter;
+mod forge_of;
 mod look;
 mod model;
 mod parts;

@@ -19,6 +19,7 @@ use crate::model::proposal::Outcome;
 use crate::output::json::{self, Done};
 use crate::output::{explain_text, patch, propose_text, scan_text};
 use crate::proposal::{self, Advisor};
+use crate::repo::RepoUrl;
 use crate::settings::flags::{LookArgs, ProposalFormat};
 use crate::text::{self, Sanitised, shell_word};
 use crate::ui::Paint;
@@ -326,12 +327,12 @@ fn next_step(
     let mut page = session.ui.page();
     let cluster =
         seen.server.as_deref().map(|server| format!("{} (read), ", Sanitised::line(server))).unwrap_or_default();
-    page.wrapped(
-        session.ui.width(),
-        "contacts  ",
-        "          ",
-        &format!("{cluster}{} (fetched; --push pushes there)", Sanitised::line(&place.remote.push_url.to_string())),
-    );
+    let shown = |url: &RepoUrl| Sanitised::line(&url.to_string()).to_string();
+    let repository = match place.fork() {
+        None => format!("{} (fetched; --push pushes there)", shown(&place.remote.push_url)),
+        Some(fork) => format!("{} (fetched), {} (--push pushes there)", shown(&place.remote.url), shown(fork)),
+    };
+    page.wrapped(session.ui.width(), "contacts  ", "          ", &format!("{cluster}{repository}"));
     if args.all {
         return session.ui.print(page.as_str());
     }

@@ -9,7 +9,7 @@ use crate::model::intent::Intent;
 use crate::model::tree::Tree;
 use crate::policy::Set;
 use crate::proposal::{Advisor, BranchState, Ground};
-use crate::repo::{Branch, CommitId, Remote, Repo};
+use crate::repo::{Branch, CommitId, Remote, Repo, RepoUrl};
 use crate::schema::Describe;
 use crate::source::Tools;
 use crate::text::Sanitised;
@@ -40,6 +40,10 @@ pub struct PlaceArgs {
     /// Remote to fetch from and push to [default: origin, or the only one]
     #[arg(long, value_name = "NAME")]
     pub remote: Option<String>,
+
+    /// Remote of your fork: the branch is pushed there, and --pr asks the repository of --remote to take it
+    #[arg(long, value_name = "NAME")]
+    pub fork: Option<String>,
 
     /// Which of several changes, or of several places in Git; repeated, it answers one question after another
     #[arg(long, value_name = "N", value_parser = number)]
@@ -73,6 +77,8 @@ fn number(typed: &str) -> Result<usize, &'static str> {
 pub(super) struct Place {
     pub(super) repo: Repo,
     pub(super) remote: Remote,
+    /// Where the branch is pushed: the same, or a fork.
+    pub(super) push: Remote,
     pub(super) base_branch: Branch,
     pub(super) base: CommitId,
     base_id: String,
@@ -103,6 +109,14 @@ impl Place {
         remote: Remote,
         session: &Session,
     ) -> Result<Self, Error> {
+        let push = match args.place.fork.as_deref() {
+            None => remote.clone(),
+            Some(name) => repo.remote(Some(name))?,
+        };
+        if args.place.fork.is_some() && push.push_url.identity() == remote.url.identity() {
+            return Err(Error::usage(format!("`{}` is the repository itself, and no fork of it", remote.url))
+                .hint("name the repository that you forked: --remote NAME"));
+        }
         let policies = Set::load(true, &args.place.policies.policies)?;
         let ask = session.ui.can_ask();
         // With a person at the terminal Git may ask there: a line instead of a spinner.
@@ -117,9 +131,11 @@ impl Place {
         }
         let base = repo.fetch(&remote, &base_branch, ask).await?;
         let mut branches = BTreeMap::new();
-        for (name, tip) in repo.branches(&remote, "aifix/").await? {
-            let state = if repo.contains(&base, &tip) { BranchState::Merged } else { BranchState::Open };
-            branches.insert(name, state);
+        for prefix in std::iter::once("aifix/").chain(args.place.branch.as_deref()) {
+            for (name, tip) in repo.branches(&push, prefix).await? {
+                let state = if repo.contains(&base, &tip) { BranchState::Merged } else { BranchState::Open };
+                branches.insert(name, state);
+            }
         }
         drop(progress);
         let base_tree = repo.tree(&base)?;
@@ -132,6 +148,7 @@ impl Place {
             program: super::program()?,
             repo,
             remote,
+            push,
             default_branch: base_branch.clone(),
             based: args.place.base.is_some(),
             base_branch,
@@ -184,6 +201,11 @@ impl Place {
             revert: args.revert,
             intent,
         }
+    }
+
+    /// The address of the fork that the branch is pushed to.
+    pub(super) fn fork(&self) -> Option<&RepoUrl> {
+        (self.push != self.remote).then_some(&self.push.push_url)
     }
 
     /// Whether the remote has a branch of ours of this name that is not merged.

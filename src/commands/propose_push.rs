@@ -116,12 +116,12 @@ pub(super) async fn decide(
         Some(there) => there.to_string(),
         None => push(proposal, &proposed, &mut store, place, session).await?,
     };
-    let remote = place.remote.push_url.to_string();
+    let remote = place.push.push_url.to_string();
     let body = json!({"commit": commit, "branch": proposal.branch, "remote": remote});
     append(&mut store, Some(&proposed.record), Phase::Pushed, body)?;
     let mut request = None;
     if let Some(wanted) = wanted {
-        let (remote, base) = (place.remote.name.as_str(), place.base_branch.as_str());
+        let (remote, base) = (place.push.name.as_str(), place.base_branch.as_str());
         let around = Around { remote, base, commit: &commit, record: &proposed.hash };
         let asked = wanted.ask(proposal, &around, place, session).await;
         if let Some((phase, body)) = asked.entry() {
@@ -152,9 +152,9 @@ async fn push(
         session.ui.say(format_args!("Pushing {}", proposal.branch));
     }
     let progress = (!ask).then(|| session.ui.progress(&format!("Pushing {}", proposal.branch)));
-    let shown = Sanitised::line(&place.remote.push_url.to_string()).to_string();
+    let shown = Sanitised::line(&place.push.push_url.to_string()).to_string();
     session.in_flight(Some(format!("the branch may have reached the remote: git ls-remote {shown} 'aifix/*'")));
-    let pushed = place.repo.push(&place.remote, &commit, &branch, ask).await;
+    let pushed = place.repo.push(&place.push, &commit, &branch, ask).await;
     session.in_flight(None);
     drop(progress);
     let commit = commit.to_string();
@@ -172,7 +172,7 @@ fn tell(decision: &Decision, proposal: &Proposal, place: &Place, session: &Sessi
     let mut page = session.ui.page();
     page.put(Paint::Green, "pushed").put(Paint::Plain, format_args!("    {commit} to "));
     page.foreign(Paint::Bold, &proposal.branch);
-    page.foreign(Paint::Plain, &format!(" of {}", place.remote.push_url)).end();
+    page.foreign(Paint::Plain, &format!(" of {}", place.push.push_url)).end();
     let next = request.as_ref().map_or("merge the branch", |request| request.tell(&mut page));
     page.line(format_args!("record    aifix audit show {record}"));
     match proposal.next.commands.as_slice() {
@@ -242,7 +242,7 @@ async fn answer(
         return Err(Error::new(Kind::Declined, "there is nobody to ask: this is not a terminal")
             .hint("add --yes to push fixes that facts decide"));
     }
-    let remote = Sanitised::line(&place.remote.push_url.to_string()).to_string();
+    let remote = Sanitised::line(&place.push.push_url.to_string()).to_string();
     let question = wanted
         .map_or_else(|| format!("Push {} to {remote}?", proposal.branch), |wanted| wanted.question(proposal, &remote));
     if session.ui.confirm(&question).await { Ok(()) } else { Err(Error::new(Kind::Declined, "answered no")) }

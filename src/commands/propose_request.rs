@@ -1,12 +1,10 @@
 //! `propose --push --pr`: the pull request of a branch.
 
-use super::Session;
 use super::propose::ProposeArgs;
 use super::propose_place::Place;
-use crate::doors::files;
-use crate::doors::http::{Http, Options};
+use super::{Session, forge_of};
 use crate::error::{Error, Kind};
-use crate::forge::{self, Branches, Forge, Host, Opened, PullRequest, State, Text};
+use crate::forge::{self, Branches, Forge, Opened, PullRequest, State, Text};
 use crate::model::intent::Disposition;
 use crate::model::proposal::{Outcome, Proposal};
 use crate::model::record::Phase;
@@ -142,52 +140,39 @@ pub(super) async fn prepare(args: &ProposeArgs, place: &Place, session: &Session
     if !args.request.pr {
         return Ok(None);
     }
-    let remote = &place.remote;
-    if remote.url.identity() != remote.push_url.identity() {
-        return Err(Error::usage("a pull request from a fork can't be opened yet").because(format!(
-            "`{}` is fetched from {} and pushed to {}",
-            Sanitised::line(&remote.name),
-            remote.url,
-            remote.push_url
-        )));
+    for remote in [&place.remote, &place.push] {
+        let is_split = remote.url.identity() != remote.push_url.identity();
+        if is_split && (place.fork().is_none() || remote == &place.push) {
+            return Err(Error::usage("the repository that the branch is pushed to is not the one that is fetched")
+                .because(format!(
+                    "`{}` is fetched from {} and pushed to {}",
+                    Sanitised::line(&remote.name),
+                    remote.url,
+                    remote.push_url
+                ))
+                .hint(format!("name your fork: git remote add fork {}, and add --fork fork", remote.push_url)));
+        }
     }
     let config = file::read(&session.environment)?;
-    let host = Host::resolve(&remote.push_url, args.request.forge, &session.environment, &config.forge)?;
-    let mut host = host.ok_or_else(|| {
-        Error::usage(format!("`{}` is a folder: there is nobody to ask for a pull request", remote.push_url))
+    let at = if place.fork().is_some() { &place.remote.url } else { &place.remote.push_url };
+    let forge = forge_of::open(at, args.request.forge, &config, &place.repo, session).await?;
+    let mut forge = forge.ok_or_else(|| {
+        Error::usage(format!("`{at}` is a folder: there is nobody to ask for a pull request"))
             .hint("push without --pr, or name another remote: --remote NAME")
     })?;
-    if host.is_in_the_clear() {
-        if host.can_sign_in() {
-            session.ui.warn(format_args!("no token is sent to {}: it would go there unencrypted", host.base));
+    if let Some(fork) = place.fork() {
+        if fork.host() != at.host() {
+            return Err(Error::usage(format!("`{fork}` is at another host than `{at}`"))
+                .hint("a request is opened between repositories of one forge: --fork NAME"));
         }
-        host.stay_a_stranger();
-    } else if !host.can_sign_in()
-        && let Some(known) = place.repo.credential(&remote.push_url, host.base.as_str()).await
-    {
-        host.sign_in_with(known);
+        forge = forge.with_fork(fork.path())?;
     }
-    let file = match host.ca_file.clone() {
-        Some(file) => Some(file),
-        None => place.repo.authorities(host.base.as_str()).await,
-    };
-    let authorities = file.map(|file| {
-        files::read_bounded(&file, 1 << 20).map_err(|error| {
-            Error::usage(format!("the certificates in {} can't be read", file.display())).because(error)
-        })
-    });
-    let options = Options { environment: session.environment.0.clone(), authorities: authorities.transpose()? };
-    let http = Http::new(&options)?;
-    let kind = match host.kind {
-        Some(kind) => kind,
-        None => forge::detect(&http, &host.base).await?,
-    };
     let own = match place.base_tree.text(repository::NAME) {
         Some(text) => repository::parse(text, &place.base.to_string())?.pull_request,
         None => file::PullRequests::default(),
     };
     Ok(Some(Requests {
-        forge: Forge::new(http, kind, host, remote.push_url.path())?,
+        forge,
         labels: config.pull_request.labels.or(own.labels).unwrap_or_default(),
         reviewers: config.pull_request.reviewers.or(own.reviewers).unwrap_or_default(),
     }))
@@ -226,7 +211,7 @@ impl Requests {
         let name = &proposal.branch;
         if place.is_open(name) {
             let branch = Branch::parse(name)?;
-            let tip = place.repo.fetch(&place.remote, &branch, session.ui.can_ask()).await?;
+            let tip = place.repo.fetch(&place.push, &branch, session.ui.can_ask()).await?;
             if !holds(proposal, &tip, place)? {
                 let text = format!("branch {name} is open and holds another change than this one");
                 return Ok(Err(already(text, "merge it or delete it, then run this again")));

@@ -29,6 +29,8 @@ pub(super) struct Client {
     /// The user, group or organisation; with subgroups at GitLab.
     pub(super) owner: String,
     pub(super) name: String,
+    /// The repository that holds the branch, when it is another one.
+    pub(super) fork: Option<Box<Self>>,
 }
 
 impl Client {
@@ -60,7 +62,32 @@ impl Client {
             (Kind::GitLab, _) => push(&mut api, &["api", "v4"]),
             (Kind::Gitea, _) => push(&mut api, &["api", "v1"]),
         }
-        Ok(Self { kind, http, host, api, owner: owner.to_owned(), name: name.to_owned() })
+        Ok(Self { kind, http, host, api, owner: owner.to_owned(), name: name.to_owned(), fork: None })
+    }
+
+    /// The same, for branches of a fork at the same forge.
+    pub(super) fn with_fork(mut self, path: &str) -> Result<Self, Error> {
+        let fork = Self::new(self.http.clone(), self.kind, self.host.clone(), path)?;
+        if fork.api != self.api {
+            return Err(Error::usage(format!("`{}` is no fork at the same forge", Sanitised::line(path))));
+        }
+        self.fork = Some(Box::new(fork));
+        Ok(self)
+    }
+
+    /// `ada/shop`.
+    pub(super) fn path(&self) -> String {
+        format!("{}/{}", self.owner, self.name)
+    }
+
+    /// A branch as the forge names it from here: that of a fork with its owner, `ada:branch`.
+    pub(super) fn head(&self, branch: &str) -> String {
+        match &self.fork {
+            Some(fork) if fork.name == self.name => format!("{}:{branch}", fork.owner),
+            Some(fork) if self.kind == Kind::Gitea => format!("{}:{branch}", fork.path()),
+            Some(fork) => format!("{}:{}:{branch}", fork.owner, fork.name),
+            None => branch.to_owned(),
+        }
     }
 
     pub(super) fn host(&self) -> String {
@@ -92,7 +119,7 @@ impl Client {
         query: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<Value, Failure> {
-        let project = format!("{}/{}", self.owner, self.name);
+        let project = self.path();
         let mut url = self.api.clone();
         match self.kind {
             Kind::GitLab => push(&mut url, &["projects", &project]),

@@ -30,6 +30,12 @@ struct Found {
 struct Head {
     #[serde(rename = "ref")]
     name: String,
+    repo: Option<HeadRepository>,
+}
+
+#[derive(Deserialize)]
+struct HeadRepository {
+    full_name: String,
 }
 
 impl From<Found> for PullRequest {
@@ -49,7 +55,8 @@ fn read(value: Value) -> Result<PullRequest, Failure> {
 
 /// One pull request by its branches is the oldest of them: when that one is closed, the open ones are listed.
 pub(super) async fn find(client: &Client, branches: Branches<'_>) -> Result<Option<PullRequest>, Failure> {
-    let path = ["pulls", branches.base, branches.head];
+    let head = client.head(branches.head);
+    let path = ["pulls", branches.base, &head];
     let oldest = match client.call(Method::GET, &path, &[], None).await {
         Err(failure) if failure.is_absence() => {
             digested(client, failure).await?;
@@ -64,7 +71,12 @@ pub(super) async fn find(client: &Client, branches: Branches<'_>) -> Result<Opti
         [("state", "open"), ("base_branch", branches.base), ("sort", "recentupdate"), ("page", "1"), ("limit", "20")];
     let list = client.call(Method::GET, &["pulls"], &query, None).await?;
     let open = Vec::<Found>::deserialize(list).map_err(|_| Failure::Garbled)?;
-    let same = open.into_iter().find(|found| found.head.name == branches.head);
+    let is_ours = |found: &Found| match (&client.fork, &found.head.repo) {
+        (None, _) => true,
+        (Some(fork), Some(repository)) => repository.full_name.eq_ignore_ascii_case(&fork.path()),
+        (Some(_), None) => false,
+    };
+    let same = open.into_iter().find(|found| found.head.name == branches.head && is_ours(found));
     Ok(Some(same.map_or(oldest, PullRequest::from)))
 }
 
@@ -86,7 +98,8 @@ fn title(text: &Text) -> String {
 }
 
 pub(super) async fn open(client: &Client, branches: Branches<'_>, text: &Text) -> Result<PullRequest, Failure> {
-    let body = json!({"title": title(text), "body": text.body, "head": branches.head, "base": branches.base});
+    let body =
+        json!({"title": title(text), "body": text.body, "head": client.head(branches.head), "base": branches.base});
     read(client.call(Method::POST, &["pulls"], &[], Some(&body)).await?)
 }
 
@@ -109,6 +122,6 @@ pub(super) async fn label(client: &Client, number: u64, labels: &[String]) -> Re
 
 pub(super) fn form(client: &Client, branches: Branches<'_>) -> Url {
     let mut url = client.page(&["compare"]);
-    url.set_path(&format!("{}/{}...{}", url.path(), branches.base, branches.head));
+    url.set_path(&format!("{}/{}...{}", url.path(), branches.base, client.head(branches.head)));
     url
 }

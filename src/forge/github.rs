@@ -33,7 +33,7 @@ fn read(value: Value) -> Result<PullRequest, Failure> {
 }
 
 pub(super) async fn find(client: &Client, branches: Branches<'_>) -> Result<Option<PullRequest>, Failure> {
-    let head = format!("{}:{}", client.owner, branches.head);
+    let head = owned(client, branches);
     let query = [
         ("state", "all"),
         ("head", head.as_str()),
@@ -47,8 +47,25 @@ pub(super) async fn find(client: &Client, branches: Branches<'_>) -> Result<Opti
     Ok(super::first(found.into_iter().map(PullRequest::from)))
 }
 
+/// A branch with its owner.
+fn owned(client: &Client, branches: Branches<'_>) -> String {
+    let owner = client.fork.as_ref().map_or(&client.owner, |fork| &fork.owner);
+    format!("{owner}:{}", branches.head)
+}
+
 pub(super) async fn open(client: &Client, branches: Branches<'_>, text: &Text) -> Result<PullRequest, Failure> {
-    let body = |draft: bool| json!({"title": text.title, "body": text.body, "head": branches.head, "base": branches.base, "draft": draft});
+    let body = |draft: bool| {
+        let mut body = json!({"title": text.title, "body": text.body, "base": branches.base, "draft": draft});
+        match &client.fork {
+            // Two repositories of one owner are told apart by name.
+            Some(fork) => {
+                body["head"] = owned(client, branches).into();
+                body["head_repo"] = fork.name.as_str().into();
+            }
+            None => body["head"] = branches.head.into(),
+        }
+        body
+    };
     match client.call(Method::POST, &["pulls"], &[], Some(&body(text.draft))).await {
         // Private repositories of some plans have none.
         Err(failure) if text.draft && failure.is_of_drafts() => {
@@ -80,7 +97,7 @@ pub(super) async fn ask(client: &Client, number: u64, reviewers: &[String]) -> R
 pub(super) fn form(client: &Client, branches: Branches<'_>) -> Url {
     let mut url = client.page(&["compare"]);
     // NOTE: `...` between two branches, whose own `/` stay as they are.
-    url.set_path(&format!("{}/{}...{}", url.path(), branches.base, branches.head));
+    url.set_path(&format!("{}/{}...{}", url.path(), branches.base, client.head(branches.head)));
     url.set_query(Some("expand=1"));
     url
 }

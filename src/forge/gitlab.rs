@@ -17,6 +17,7 @@ struct Found {
     #[serde(default)]
     draft: bool,
     description: Option<String>,
+    source_project_id: Option<u64>,
 }
 
 impl From<Found> for PullRequest {
@@ -29,6 +30,12 @@ impl From<Found> for PullRequest {
         };
         Self { number: found.iid, state, draft: found.draft, body: found.description.unwrap_or_default() }
     }
+}
+
+/// GitLab tells projects apart by number.
+async fn project(client: &Client) -> Result<u64, Failure> {
+    let answer = client.call(Method::GET, &[], &[], None).await?;
+    answer.get("id").and_then(Value::as_u64).ok_or(Failure::Garbled)
 }
 
 #[derive(Deserialize)]
@@ -47,7 +54,12 @@ pub(super) async fn find(client: &Client, branches: Branches<'_>) -> Result<Opti
     ];
     let list = client.call(Method::GET, &["merge_requests"], &query, None).await?;
     let found = Vec::<Found>::deserialize(list).map_err(|_| Failure::Garbled)?;
-    Ok(super::first(found.into_iter().map(PullRequest::from)))
+    let fork = match &client.fork {
+        Some(fork) if !found.is_empty() => Some(project(fork).await?),
+        _ => None,
+    };
+    let is_ours = |one: &Found| fork.is_none() || one.source_project_id == fork;
+    Ok(super::first(found.into_iter().filter(is_ours).map(PullRequest::from)))
 }
 
 fn title(text: &Text) -> String {
@@ -55,13 +67,21 @@ fn title(text: &Text) -> String {
 }
 
 pub(super) async fn open(client: &Client, branches: Branches<'_>, text: &Text) -> Result<PullRequest, Failure> {
-    let body = json!({
+    let mut body = json!({
         "source_branch": branches.head,
         "target_branch": branches.base,
         "title": title(text),
         "description": text.body,
     });
-    let opened: Value = client.call(Method::POST, &["merge_requests"], &[], Some(&body)).await?;
+    // The project of the branch is asked, and told where the branch is to go.
+    let from = match &client.fork {
+        Some(fork) => {
+            body["target_project_id"] = project(client).await?.into();
+            fork.as_ref()
+        }
+        None => client,
+    };
+    let opened: Value = from.call(Method::POST, &["merge_requests"], &[], Some(&body)).await?;
     Found::deserialize(opened).map(PullRequest::from).map_err(|_| Failure::Garbled)
 }
 
@@ -91,7 +111,8 @@ pub(super) async fn ask(client: &Client, number: u64, reviewers: &[String]) -> R
 }
 
 pub(super) fn form(client: &Client, branches: Branches<'_>) -> Url {
-    let mut url = client.page(&["-", "merge_requests", "new"]);
+    let from = client.fork.as_deref().unwrap_or(client);
+    let mut url = from.page(&["-", "merge_requests", "new"]);
     url.query_pairs_mut()
         .append_pair("merge_request[source_branch]", branches.head)
         .append_pair("merge_request[target_branch]", branches.base);

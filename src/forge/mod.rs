@@ -17,7 +17,7 @@ mod tests;
 pub use detect::detect;
 pub use settings::{Host, Token};
 
-use crate::doors::http::{Http, Url};
+use crate::doors::http::{Http, Method, Url};
 use crate::error::Error;
 use client::Client;
 use failure::Failure;
@@ -104,6 +104,23 @@ impl Forge {
     /// A usage error when the address names no repository of such a forge.
     pub fn new(http: Http, kind: Kind, host: Host, path: &str) -> Result<Self, Error> {
         Client::new(http, kind, host, path).map(|client| Self { client })
+    }
+
+    /// The same, for a branch that lies in a fork.
+    ///
+    /// # Errors
+    /// A usage error when the address names no repository of the same forge.
+    pub fn with_fork(self, path: &str) -> Result<Self, Error> {
+        self.client.with_fork(path).map(|client| Self { client })
+    }
+
+    /// Whether the forge shows us the repository.
+    ///
+    /// # Errors
+    /// When it does not answer, does not know the token, or does not show the repository.
+    pub async fn check(&self) -> Result<(), Error> {
+        let answer = self.client.call(Method::GET, &[], &[], None).await;
+        answer.map(|_| ()).map_err(|failure| self.error("look at the repository", failure))
     }
 
     pub fn kind(&self) -> Kind {

@@ -1,6 +1,7 @@
 //! Pull requests: opened, written anew, left alone, and every way a forge can fail.
 
 mod failing;
+mod forks;
 
 use crate::forge_server::{ForgeServer, Plays};
 use crate::harness::{Ran, Sandbox, oom_manifest, recorded};
@@ -26,9 +27,11 @@ fn sandbox_with(server: &ForgeServer, more: &[(&str, &str)]) -> Sandbox {
     let ssh = sandbox.write(
         "bin/ssh",
         &format!(
-            "#!/bin/sh\nfor last; do :; done\ncase $last in\ngit-upload-pack*) exec git upload-pack '{0}';;\n\
-             git-receive-pack*) exec git receive-pack '{0}';;\nesac\nexit 255\n",
-            remote.display()
+            "#!/bin/sh\nfor last; do :; done\nat='{}'\ncase $last in *ada/shop*) at='{}';; esac\ncase $last in\n\
+             git-upload-pack*) exec git upload-pack \"$at\";;\n\
+             git-receive-pack*) exec git receive-pack \"$at\";;\nesac\nexit 255\n",
+            remote.display(),
+            sandbox.path("fork.git").display()
         ),
     );
     fs::set_permissions(ssh, fs::Permissions::from_mode(0o755)).unwrap();

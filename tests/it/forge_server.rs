@@ -162,7 +162,12 @@ impl Shared {
             Plays::GitLab => "/api/v4/projects/acme%2Fshop",
             Plays::Gitea => "/api/v1/repos/acme/shop",
         };
-        let Some(rest) = path.strip_prefix(root) else { return self.outside(path, query) };
+        // The fork of a GitLab: its merge requests are kept by the project that they ask.
+        let fork = "/api/v4/projects/ada%2Fshop";
+        let is_fork = path.starts_with(fork);
+        let Some(rest) = path.strip_prefix(if is_fork { fork } else { root }) else {
+            return self.outside(path, query);
+        };
         if seen.authorization.is_empty() {
             return (401, json!({"message": "Requires authentication"}));
         }
@@ -172,15 +177,21 @@ impl Shared {
             |name: &str| query.split('&').find_map(|pair| Some(decoded(pair.strip_prefix(name)?.strip_prefix('=')?)));
         let mut kept = self.kept.lock().unwrap();
         match (seen.method.as_str(), parts.as_slice()) {
-            ("GET", []) => (200, json!({"full_name": "acme/shop", "empty": false})),
+            ("GET", []) => (200, json!({"id": if is_fork { 7 } else { 3 }, "full_name": "acme/shop", "empty": false})),
+            ("POST", ["merge_requests"]) if is_fork && seen.body["target_project_id"] == 3 => {
+                let mut body = seen.body.clone();
+                body["source_branch"] = format!("ada:{}", body["source_branch"].as_str().unwrap()).into();
+                self.create(&mut kept, &body)
+            }
+            _ if is_fork => (404, json!({"message": "404 Not found"})),
             ("GET", ["pulls"]) if self.plays == Plays::GitHub => {
                 let head = query("head").unwrap();
-                let head = head.strip_prefix("acme:").unwrap();
+                let head = head.strip_prefix("acme:").unwrap_or(&head);
                 (200, self.list(&kept, |one| one.head == head && Some(&one.base) == query("base").as_ref()))
             }
             ("GET", ["merge_requests"]) => {
                 let (head, base) = (query("source_branch").unwrap(), query("target_branch").unwrap());
-                (200, self.list(&kept, |one| one.head == head && one.base == base))
+                (200, self.list(&kept, |one| one.head.trim_start_matches("ada:") == head && one.base == base))
             }
             ("GET", ["pulls"]) => {
                 let base = query("base_branch").unwrap();
@@ -301,7 +312,8 @@ impl Shared {
             Plays::GitLab => json!({
                 "id": 900 + at, "iid": number, "project_id": 3, "title": one.title, "description": one.body,
                 "state": if one.state == "open" { "opened" } else { one.state }, "draft": one.draft,
-                "merged_at": merged, "source_branch": one.head, "target_branch": one.base, "web_url": page,
+                "merged_at": merged, "source_branch": one.head.trim_start_matches("ada:"),
+                "source_project_id": if one.head.starts_with("ada:") { 7 } else { 3 }, "target_branch": one.base, "web_url": page,
             }),
             Plays::Gitea => json!({
                 "id": 900 + at, "number": number, "state": state, "draft": one.draft, "title": one.title,

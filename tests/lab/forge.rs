@@ -199,3 +199,28 @@ fn a_protected_base_takes_the_pull_request_and_not_the_merge() {
     shop.api("POST", &format!("pulls/{number}/merge"), &json!({"Do": "merge"}));
     assert_eq!(shop.propose(&[]).exits(4).json()["proposals"][0]["refusal"]["code"], "already-fixed");
 }
+
+#[test]
+fn a_branch_of_a_fork_is_asked_for_at_the_repository_that_was_forked() {
+    let shop = Shop::new(&[]);
+    let (keeper, robot, url) = (lab("AIFIX_LAB_GITEA_ADMIN"), lab("AIFIX_LAB_GITEA_USER"), lab("AIFIX_LAB_GITEA_URL"));
+    let name = shop.path.rsplit('/').next().unwrap().to_owned();
+    // It is the keeper's now, and who aifix works as has a fork.
+    shop.api("POST", "transfer", &json!({"new_owner": keeper}));
+    let shop = Shop { path: format!("{keeper}/{name}"), ..shop };
+    shop.api("POST", &format!("forks?sudo={robot}"), &json!({}));
+    shop.git(&["remote", "set-url", "origin", &format!("{url}/{keeper}/{name}.git")]);
+    shop.git(&["remote", "add", "fork", &format!("{url}/{robot}/{name}.git")]);
+    let row = shop.propose(&["--fork", "fork"]).exits(0).json()["proposals"][0].clone();
+    let number = row["pullRequest"]["number"].as_u64().unwrap();
+    assert_eq!(row["pullRequest"]["url"], format!("{url}/{keeper}/{name}/pulls/{number}").as_str());
+    let pull = shop.api("GET", &format!("pulls/{number}"), &Value::Null);
+    assert_eq!(
+        (&pull["head"]["repo"]["full_name"], &pull["head"]["ref"]),
+        (&json!(format!("{robot}/{name}")), &row["branch"])
+    );
+    assert_eq!((&pull["base"]["repo"]["full_name"], &pull["head"]["sha"]), (&json!(shop.path), &row["commit"]));
+    let again = shop.propose(&["--fork", "fork"]).exits(0).json()["proposals"][0].clone();
+    assert_eq!((&again["pullRequest"]["action"], &again["commit"]), (&json!("updated"), &row["commit"]));
+    assert_eq!(shop.pulls(), 1);
+}

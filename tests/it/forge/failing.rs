@@ -138,7 +138,7 @@ fn a_host_that_is_no_forge_a_folder_and_a_fork_are_told_before_the_push() {
     assert!(ran.err.contains("is no forge that is known") && ran.err.contains("--forge"), "{}", ran.err);
     sandbox.git("work", &["remote", "set-url", "--push", "origin", "ssh://git@git.example.com/ada/shop.git"]);
     let ran = propose(&sandbox, &[]).exits(2);
-    assert!(ran.err.contains("from a fork can't be opened yet"), "{}", ran.err);
+    assert!(ran.err.contains("name your fork: git remote add fork"), "{}", ran.err);
     sandbox.git("work", &["config", "--unset-all", "remote.origin.pushurl"]);
     sandbox.git("work", &["remote", "set-url", "origin", sandbox.path("remote.git").to_str().unwrap()]);
     let ran = propose(&sandbox, &[]).exits(2);
