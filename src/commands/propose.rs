@@ -114,7 +114,7 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
     }
     propose_choose::check(args, &findings, &seen)?;
     let remote = match (&args.place.remote, &args.place.path) {
-        (None, None) => propose_lead::remote(&repo, remote, &findings, &seen),
+        (None, None) => propose_lead::remote(&repo, remote, &findings, args, &seen),
         _ => remote,
     };
     let mut place = Place::fetch(args, repo, remote, session).await?;

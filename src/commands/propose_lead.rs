@@ -17,15 +17,20 @@ use std::collections::BTreeMap;
 const REVISIONS: usize = 3;
 
 /// Where the controller takes the object from that a finding's fix changes.
-pub(super) fn of(finding: &Finding, seen: &Seen) -> Option<Lead> {
+pub(super) fn of(finding: &Finding, args: &ProposeArgs, seen: &Seen) -> Option<Lead> {
+    // What is taken back is what a controller applies, not the controller's own object.
+    let own = args.revert.then(|| lead::of_controller(&seen.snapshot, &finding.object).ok()?.lead).flatten();
+    if own.is_some() {
+        return own;
+    }
     let intents = fix::candidates(&seen.snapshot, finding).unwrap_or_default();
     let objects = intents.iter().map(|intent| &intent.object).chain([&finding.object]);
     objects.filter_map(|object| lead::find(&seen.snapshot, object).ok()?.lead).next()
 }
 
 /// The remote that the controller reads, when the clone knows it by another name than the default.
-pub(super) fn remote(repo: &Repo, default: Remote, findings: &[Finding], seen: &Seen) -> Remote {
-    let wanted = findings.first().and_then(|finding| of(finding, seen)?.repository);
+pub(super) fn remote(repo: &Repo, default: Remote, findings: &[Finding], args: &ProposeArgs, seen: &Seen) -> Remote {
+    let wanted = findings.first().and_then(|finding| of(finding, args, seen)?.repository);
     let is_it = |remote: &Remote| wanted.as_deref().is_some_and(|wanted| lead::is_of(wanted, &remote.url.identity()));
     if is_it(&default) { default } else { repo.remotes().into_iter().find(is_it).unwrap_or(default) }
 }
@@ -39,7 +44,7 @@ impl Place {
         seen: &Seen,
         session: &Session,
     ) -> Result<(), Error> {
-        let lead = of(finding, seen).filter(|lead| lead.is_of(&self.identity));
+        let lead = of(finding, args, seen).filter(|lead| lead.is_of(&self.identity));
         let branch = match lead.as_ref().map(|lead| &lead.base) {
             Some(Base::Branch(name)) if args.place.base.is_none() => Branch::parse(name)?,
             _ => self.default_branch.clone(),

@@ -30,8 +30,13 @@ pub(super) async fn find(finding: &Finding, ground: &Ground<'_>) -> Result<Resul
         ground.deployed.iter().map(|(revision, tree)| Candidate { revision, tree }).collect();
     let found = match broken {
         Broken::Runs => source::lead::find(ground.snapshot, &finding.object).unwrap_or_default(),
-        _ => source::lead::Found::default(),
+        _ => source::lead::of_controller(ground.snapshot, &finding.object).unwrap_or_default(),
     };
+    if let Some(lead) = found.lead.as_ref().filter(|_| ground.path.is_none())
+        && let Err(refusal) = lead.check(ground.repo_identity, ground.base_branch, ground.based)
+    {
+        return Ok(Err(refusal));
+    }
     let question = Question {
         base: Candidate { revision: ground.base, tree: ground.base_tree },
         deployed: &deployed,
@@ -101,6 +106,15 @@ impl Broken {
         let pointer = match (object.kind.as_str(), object.group.as_str()) {
             ("Kustomization", "kustomize.toolkit.fluxcd.io") => "/spec/path",
             ("Application", "argoproj.io") => "/spec/source/path",
+            ("HelmRelease", "helm.toolkit.fluxcd.io") if !finding.evidence.iter().any(|item| of_render(&item.text)) => {
+                return Err(Refusal::new(
+                    "no-commit",
+                    format!("Helm does not say of {} that its chart fails to render", object.qualified()),
+                    "name the object that fails: aifix scan",
+                ));
+            }
+            // The chart and its values: the folder alone would render with other values.
+            ("HelmRelease", "helm.toolkit.fluxcd.io") => return Ok(Self::Builds { path: None }),
             _ => return Ok(Self::Runs),
         };
         let controller = ground.snapshot.resolve(object);
@@ -142,6 +156,18 @@ impl Broken {
             }
         }
     }
+}
+
+/// Whether words of Helm are of a chart that does not render, or of values that it does not take.
+fn of_render(said: &str) -> bool {
+    const SAID: [&str; 5] = [
+        "template:",
+        "parse error",
+        "execution error at",
+        "error converting YAML",
+        "don't meet the specifications of the schema",
+    ];
+    SAID.iter().any(|words| said.contains(words))
 }
 
 /// The object that the API refused, as a controller's message names it: kind, namespace and name.

@@ -92,6 +92,17 @@ pub fn find(snapshot: &Snapshot, object: &ObjectRef) -> Result<Found, Refusal> {
     Ok(Found { lead, trail })
 }
 
+/// Where a controller takes what it applies from; nothing for what is no controller.
+///
+/// # Errors
+/// As for [`find`].
+pub fn of_controller(snapshot: &Snapshot, controller: &ObjectRef) -> Result<Found, Refusal> {
+    let mut trail = Vec::new();
+    let Some(live) = snapshot.resolve(controller) else { return Ok(Found::default()) };
+    let lead = led(snapshot, live, &mut trail, 0)?;
+    Ok(Found { lead, trail })
+}
+
 /// What one controller says of an object that it lists.
 struct Confirmed<'s> {
     controller: &'s Object,
@@ -118,13 +129,24 @@ fn one(snapshot: &Snapshot, live: &Object, trail: &mut Vec<Signal>, hops: usize)
     let controller = found.controller.object();
     let text = format!("{}/{}, which lists it", controller.namespace(), controller.name);
     trail.push(Signal { signal: found.signal.to_owned(), value: text, trust: Trust::Proved });
-    let mut lead = match found.controller.kind.as_str() {
-        "Kustomization" => flux::lead(snapshot, found.controller, trail)?,
-        "HelmRelease" => helm::lead(snapshot, found.controller, trail)?,
-        _ => argo::lead(found.controller, trail)?,
+    led(snapshot, found.controller, trail, hops)
+}
+
+/// Where a controller takes what it applies from.
+fn led(
+    snapshot: &Snapshot,
+    controller: &Object,
+    trail: &mut Vec<Signal>,
+    hops: usize,
+) -> Result<Option<Lead>, Refusal> {
+    let mut lead = match controller.kind.as_str() {
+        "Kustomization" => flux::lead(snapshot, controller, trail)?,
+        "HelmRelease" => helm::lead(snapshot, controller, trail)?,
+        "Application" => argo::lead(controller, trail)?,
+        _ => None,
     };
     if let Some(lead) = lead.as_mut().filter(|_| hops < HOPS) {
-        above(snapshot, found.controller, lead, trail, hops)?;
+        above(snapshot, controller, lead, trail, hops)?;
     }
     Ok(lead)
 }

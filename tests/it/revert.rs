@@ -228,3 +228,73 @@ fn without_history_the_way_to_get_it_is_named() {
     let ran = sandbox.aifix_in("shallow", &["propose", "deployment/web", "--revert", "--from", &from]).exits(4);
     assert!(ran.out.contains("(no-commit)") && ran.out.contains("git fetch --unshallow"), "{}", ran.out);
 }
+
+/// What Flux says of a release of `charts/web` whose chart does not render; its source is at `url`.
+fn release(url: &str) -> String {
+    let said = "Helm upgrade failed for release prod/web with chart web@0.1.0: template: \
+                web/templates/config.yaml:6:14: executing \"web/templates/config.yaml\" at <.Values.level.name>: nil pointer";
+    let ready = |reason: &str, message: &str, status: &str| {
+        serde_json::json!([{"type": "Ready", "status": status, "reason": reason, "message": message,
+            "lastTransitionTime": "2026-11-20T08:00:00Z"}])
+    };
+    let meta = |name: &str| serde_json::json!({"name": name, "namespace": "prod", "uid": name, "generation": 1});
+    let source = serde_json::json!({"kind": "GitRepository", "name": "shop"});
+    let chart = serde_json::json!({"spec": {"chart": "./charts/web", "sourceRef": source}});
+    serde_json::json!({"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease", "metadata": meta("web"),
+            "spec": {"chart": chart, "interval": "1m", "values": {"level": {"name": "info"}}},
+            "status": {"observedGeneration": 1, "conditions": ready("UpgradeFailed", said, "False")}},
+        {"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository", "metadata": meta("shop"),
+            "spec": {"url": url, "ref": {"branch": "main"}, "interval": "1m"},
+            "status": {"observedGeneration": 1, "conditions": ready("Succeeded", "stored artifact", "True")}},
+    ]})
+    .to_string()
+}
+
+const TEMPLATE: &str =
+    "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: web\ndata:\n  level: {{ .Values.level.name }}\n";
+
+fn chart(sandbox: &Sandbox) -> String {
+    let about = "apiVersion: v2\nname: web\nversion: 0.1.0\n";
+    sandbox.repository(&[("charts/web/Chart.yaml", about), ("charts/web/templates/config.yaml", TEMPLATE)]);
+    let broken = TEMPLATE.replace("level.name }}", "level.name.first }}");
+    commit(sandbox, "Name the level", &[("charts/web/templates/config.yaml", &broken)])
+}
+
+#[test]
+fn a_chart_that_does_not_render_is_as_before_with_the_values_of_its_release() {
+    let sandbox = Sandbox::new();
+    let bad = chart(&sandbox);
+    sandbox.write("seen/objects.json", &release("https://git.example.com/acme/shop"));
+    let from = sandbox.path("seen").to_str().unwrap().to_owned();
+    let report = propose(&sandbox, "helmrelease/web", &from, &["-o", "json"]).exits(0).json();
+    let proposal = &report["proposals"][0];
+    assert_eq!(proposal["reverts"]["id"], bad.as_str());
+    assert_eq!((&proposal["origin"]["path"], &proposal["origin"]["tool"]), (&"charts/web".into(), &"helm".into()));
+    assert!(proposal["diff"].as_str().unwrap().contains("+  level: {{ .Values.level.name }}"), "{proposal:#}");
+    assert!(proposal["next"]["commands"].to_string().contains("flux reconcile helmrelease web -n prod"));
+}
+
+#[test]
+fn a_release_that_fails_for_another_reason_is_not_taken_back() {
+    let sandbox = Sandbox::new();
+    chart(&sandbox);
+    let text = release("https://git.example.com/acme/shop").replace("template: web/templates", "timed out: web");
+    sandbox.write("seen/objects.json", &text);
+    let from = sandbox.path("seen").to_str().unwrap().to_owned();
+    let ran = propose(&sandbox, "helmrelease/web", &from, &[]).exits(4);
+    assert!(ran.out.contains("(no-commit)") && ran.out.contains("fails to render"), "{}", ran.out);
+}
+
+#[test]
+fn what_a_controller_reads_elsewhere_is_not_taken_back_here() {
+    let server = crate::forge_server::ForgeServer::start(crate::forge_server::Plays::GitHub);
+    let sandbox = crate::forge::sandbox(&server);
+    sandbox.write("seen/objects.json", &release("https://git.example.com/acme/other"));
+    let from = sandbox.path("seen").to_str().unwrap().to_owned();
+    let mut command = sandbox.command(env!("CARGO_BIN_EXE_aifix"));
+    command.env("GIT_SSH_COMMAND", sandbox.path("bin/ssh")).current_dir(sandbox.path("work"));
+    let ran = Ran::of(&command.args(["propose", "helmrelease/web", "--revert", "--from", &from]).output().unwrap());
+    let ran = ran.exits(4);
+    assert!(ran.out.contains("(repo-mismatch)") && ran.out.contains("acme/other"), "{}", ran.out);
+}

@@ -94,6 +94,9 @@ fn a_kill_that_came_with_a_commit_is_healed_by_a_merge_and_flux() {
     let proposal = &report["proposals"][0];
     assert_eq!(proposal["edits"][0]["file"], "overlays/prod/limits.yaml", "{report:#}");
     assert_eq!(proposal["edits"].as_array().unwrap().len(), 1, "{report:#}");
+    // The real server describes its kinds.
+    let checked = json!([{"apiVersion": "apps/v1", "kind": "Deployment", "by": "cluster", "why": null}]);
+    assert_eq!(proposal["proof"]["schema"], checked, "{report:#}");
     let branch = proposal["branch"].as_str().unwrap();
     let staging = build(&work.join("overlays/staging"));
     let checkout = repository.checkout(branch);
@@ -137,7 +140,7 @@ fn a_limit_set_by_hand_while_flux_is_suspended_is_no_matter_for_git() {
 }
 
 #[test]
-fn a_commit_that_does_not_build_is_found_and_what_runs_goes_on() {
+fn a_commit_that_does_not_build_is_found_and_taken_back_while_what_runs_goes_on() {
     let namespace = Namespace::new("build");
     let repository = Repository::new("build", &files(&namespace.0, "128Mi"));
     let Some(flux) = Flux::follow(&repository, "build-flux", "./overlays/prod") else { return };
@@ -156,6 +159,24 @@ fn a_commit_that_does_not_build_is_found_and_what_runs_goes_on() {
         assert_eq!(failing(&report), ["flux-build-failed Kustomization/shop"]);
         let evidence = report["findings"][0]["evidence"].to_string();
         assert!(evidence.contains(&format!("attempted main@sha1:{bad}, last applied main@sha1:{good}")), "{evidence}");
+    }
+
+    let words =
+        ["propose", "kustomization/shop", "-n", &flux.namespace.0, "--revert", "--push", "--yes=review", "-o", "json"];
+    let report = aifix(&work, &words).exits(0).json();
+    let proposal = &report["proposals"][0];
+    assert_eq!(proposal["reverts"]["id"], bad.as_str(), "{report:#}");
+    let branch = proposal["branch"].as_str().unwrap();
+    let checkout = repository.checkout(branch);
+    assert_eq!(fs::read_to_string(checkout.join("overlays/prod/limits.yaml")).unwrap(), limits("128Mi"));
+    let merged = repository.merge(branch);
+    flux.reconcile();
+    flux.wait_for("lastAppliedRevision", &merged);
+    for namespace in [&namespace, &flux.namespace] {
+        wait("a healthy namespace", PATIENCE, || {
+            let ran = aifix(&work, &["scan", "-n", &namespace.0]);
+            if ran.code == 0 { Ok(()) } else { Err(ran.out) }
+        });
     }
 }
 

@@ -167,16 +167,24 @@ impl<'a, 'q> Scene<'a, 'q> {
             let wanted = Some(question.intent.object.clone());
             return Ok(Self { ask, budget, root: traced.root, wanted, trail: traced.trail, review: traced.review });
         }
-        let Some(path) = question.path else {
-            let text = format!("{} does not say which folder it builds", question.intent.object.qualified());
-            return Err(Refusal::new("no-owner-in-git", text, "name it: --path DIR").into());
+        let led = question.found.lead.as_ref().and_then(|lead| lead.folders.first());
+        let (root, trail) = match (question.path, led.map(|folder| (folder, &folder.remote))) {
+            (Some(path), _) => (Root::at(question.base.tree, path), Vec::new()),
+            (None, Some((folder, None))) => (folder.root(question.base.tree), question.found.trail.clone()),
+            (None, Some((_, Some(remote)))) => {
+                let text = format!("{} renders {remote}, which is not in this repository", question.intent.object);
+                return Err(Refusal::new("remote-source", text, "take its values back by hand: git revert").into());
+            }
+            (None, None) => {
+                let text = format!("{} does not say which folder it builds", question.intent.object.qualified());
+                return Err(Refusal::new("no-owner-in-git", text, "name it: --path DIR").into());
+            }
         };
-        let root = Root::at(question.base.tree, path);
         let wanted = match ask.failing {
             Failing::Applies { object, .. } => Some(object.clone()),
             _ => None,
         };
-        Ok(Self { ask, budget, root, wanted, trail: Vec::new(), review: Vec::new() })
+        Ok(Self { ask, budget, root, wanted, trail, review: Vec::new() })
     }
 
     fn object(&self) -> Option<ObjectRef> {
