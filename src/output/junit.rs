@@ -3,7 +3,7 @@
 //! Per context one suite with a case for what was looked at, then one per namespace with a case for each
 //! finding. A root cause is a failure, an essential gap an error; what is merely worth knowing passes.
 
-use super::words;
+use super::words::{self, escaped};
 use crate::error::Error;
 use crate::model::finding::Severity;
 use crate::model::report::{ContextReport, ReportedFinding, ScanReport, SetAside};
@@ -148,20 +148,4 @@ fn write_suite(out: &mut String, suite: &Suite) {
         out.push_str("    </testcase>\n");
     }
     out.push_str("  </testsuite>\n");
-}
-
-/// Text or an attribute. What has no place in XML at all was escaped before.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&apos;"),
-            c => out.push(c),
-        }
-    }
-    out
 }

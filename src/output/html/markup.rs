@@ -1,5 +1,6 @@
 //! Markup that foreign text cannot break out of.
 
+use crate::output::words::escaped;
 use crate::redact;
 use crate::text::{self, Sanitised};
 use std::fmt::{Display, Write as _};
@@ -35,7 +36,7 @@ impl Markup {
         // What is cut right behind what is shown may not be recognised as a secret any more.
         let far = words.char_indices().nth(max + FAR).map_or(words.len(), |(end, _)| end);
         let words = text::clip(redact::text(&words[..far]).as_str(), max);
-        escape(&mut self.0, Sanitised::line(&words).as_str());
+        self.0.push_str(&escaped(Sanitised::line(&words).as_str()));
         self
     }
 
@@ -52,20 +53,6 @@ impl Markup {
     /// What was written.
     pub(super) fn into_string(self) -> String {
         self.0
-    }
-}
-
-/// The five characters that mean something to HTML, escaped.
-fn escape(out: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
     }
 }
 
