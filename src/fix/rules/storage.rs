@@ -1,4 +1,4 @@
-//! Claims without a volume. Their spec can't be changed: they are made anew.
+//! Claims without a volume, which are made anew.
 
 use super::super::case::Case;
 use super::super::reference::Reference;
