@@ -116,12 +116,21 @@ impl<'c> Reference<'c> {
         let mut names = self.names.clone();
         names.sort_by_key(|name| (text::distance(self.wanted, name), *name));
         let choices = names.iter().take(SHOWN).map(|name| self.take(case, name, "it exists", Vec::new())).collect();
+        let create = || format!("create {} {}, or name one that exists", self.kind, self.wanted);
         let (message, hint) = match self.wanted {
             "" => (format!("no {} is named, and none is the only one", self.kind), "name one that exists".to_owned()),
-            wanted => (
-                format!("{} {wanted} does not exist and no other is close enough to be meant", self.kind),
-                format!("create {} {wanted}, or name one that exists", self.kind),
-            ),
+            wanted => {
+                (format!("{} {wanted} does not exist and no other is close enough to be meant", self.kind), create())
+            }
+        };
+        let message = match self.close() {
+            Some(name) => {
+                format!(
+                    "{} {} does not exist; {name} is close, and other facts speak against it",
+                    self.kind, self.wanted
+                )
+            }
+            None => message,
         };
         case.ask(message, &hint, choices)
     }

@@ -50,6 +50,7 @@ mod repo;
 mod revert;
 mod rights;
 mod road;
+mod rules_road;
 mod schema_of_cluster;
 mod snapshots;
 mod source;

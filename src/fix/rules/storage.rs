@@ -1,4 +1,4 @@
-//! Claims without a volume, which are made anew.
+//! Claims without a volume: fixed once made, so made anew.
 
 use super::super::case::Case;
 use super::super::reference::Reference;

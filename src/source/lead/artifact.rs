@@ -1,4 +1,4 @@
-//! Flux ArtifactGenerator: folders that are copied to other paths.
+//! Flux ArtifactGenerator: folders copied to other paths.
 //!
 //! Fields: <https://fluxcd.io/flux/components/source/artifactgenerators/>.
 

@@ -55,8 +55,8 @@ pub fn judge(object: &ObjectRef, edits: &[FieldEdit], before: &Value, all: &[Del
         own.retain(|delta| delta.path != Path::of("metadata.name"));
     }
     for delta in own {
-        // Nobody asks for another order: start order and `$(NAME)` follow it.
-        if is_order(&delta) {
+        // Another order counts as asked for only where an edit gives it: start order and `$(NAME)` follow it.
+        if is_order(&delta) && !edits.iter().any(|edit| orders(edit, &delta)) {
             judged.side_effects.push(delta);
         } else if edits.iter().any(|edit| {
             delta.path.starts_with(&edit.path) || edit.path.starts_with(&delta.path) || names_item(&delta, edit)
@@ -71,6 +71,23 @@ pub fn judge(object: &ObjectRef, edits: &[FieldEdit], before: &Value, all: &[Del
     take_images(&mut judged, edits);
     judged.holds = edits.iter().all(|edit| reached(edit, before, &judged.delta));
     judged
+}
+
+/// Whether an edit of a whole list puts its items into the order of the delta.
+fn orders(edit: &FieldEdit, delta: &Delta) -> bool {
+    let names = |list: &Option<Value>| {
+        let items = list.as_ref()?.as_array()?.iter();
+        items.map(|item| item.get("name").cloned()).collect::<Option<Vec<Value>>>().map(Value::from)
+    };
+    edit.path == delta.path && names(&edit.old) == delta.old && names(&edit.new) == delta.new
+}
+
+/// Puts the items of a list into this order of names.
+fn reorder(root: &mut Value, path: &Path, names: &Value) {
+    let names = names.as_array().cloned().unwrap_or_default();
+    if let Some(list) = pointer(root, path) {
+        list.sort_by_key(|item| names.iter().position(|name| item.get("name") == Some(name)));
+    }
 }
 
 /// The merge key of an item that comes into being with the edit: `env[A].name` with `env[A].value`.
@@ -99,6 +116,7 @@ fn reached(edit: &FieldEdit, before: &Value, delta: &[Delta]) -> bool {
     let mut after = before.clone();
     for change in delta {
         match &change.new {
+            Some(names) if is_order(change) => reorder(&mut after, &change.path, names),
             Some(new) => {
                 let whole = ensure(&mut after, &change.path);
                 if !whole || !change.path.set(&mut after, new.clone()) {

@@ -34,7 +34,24 @@ fn one_leaf_is_the_intent() {
 }
 
 #[test]
-fn another_order_is_never_the_intent() {
+fn another_order_is_the_intent_of_an_edit_that_gives_it() {
+    let object = ObjectRef::new("apps/v1", "Deployment", "p", "web");
+    let env = |names: [&str; 2]| json!(names.map(|name| json!({"name": name, "value": "x"})));
+    let with = |env: Value| {
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "p"},
+            "spec": {"template": {"spec": {"containers": [{"name": "web", "env": env}]}}}})
+    };
+    let (old, new) = (with(env(["URL", "HOST"])), with(env(["HOST", "URL"])));
+    let all = diff(std::slice::from_ref(&old), &[new], &Noise::new());
+    let path = "spec.template.spec.containers[web].env";
+    let judged = judge(&object, &[edit(path, env(["URL", "HOST"]), env(["HOST", "URL"]))], &old, &all);
+    assert!(judged.holds && judged.side_effects.is_empty(), "{judged:?}");
+    let other = judge(&object, &[edit(path, env(["URL", "HOST"]), env(["URL", "HOST"]))], &old, &all);
+    assert!(!other.side_effects.is_empty());
+}
+
+#[test]
+fn another_order_is_not_the_intent_of_another_edit() {
     let object = ObjectRef::new("apps/v1", "Deployment", "p", "web");
     let (old, mut new) = (deployment("web", ["a:1", "b:1"], "c"), deployment("web", ["a:2", "b:1"], "c"));
     if let Some(list) = new.pointer_mut("/spec/template/spec/containers").and_then(Value::as_array_mut) {
