@@ -1,10 +1,16 @@
 //! What is removed before anything leaves or is stored.
 
 mod diff;
+mod entropy;
 mod names;
+mod numbers;
+mod places;
 mod shapes;
+mod tokens;
 
 pub use names::{is_secret_name, is_secret_variable};
+pub use numbers::{is_masked, unnumbered};
+pub use places::{Also, also};
 
 use crate::model::path::{Path, Step};
 use serde_json::{Map, Value};
@@ -32,18 +38,51 @@ impl fmt::Display for Redacted {
     }
 }
 
-/// What stands where a secret stood.
-pub const MASK: &str = "<secret>";
+/// What stands where `secret` stood: `<secret:1>`, the same for the same secret until the process ends.
+pub fn mask(secret: &str) -> String {
+    numbers::placeholder(numbers::Kind::Secret, secret)
+}
 
-/// Removes every recognised secret from `text`.
+/// [`mask`] of any value.
+pub fn masked(secret: &Value) -> Value {
+    Value::String(mask(&secret.as_str().map_or_else(|| secret.to_string(), str::to_owned)))
+}
+
+/// Removes every recognised secret from `text`, and the addresses that were asked for.
 pub fn text(text: &str) -> Redacted {
-    Redacted(shapes::without(text))
+    let shaped = match text {
+        _ if text.starts_with("diff --git ") => diff::without(text),
+        _ if diff::is_yaml(text) => diff::yaml(text),
+        _ => shapes::without(text),
+    };
+    Redacted(places::without(&shaped, places::asked()))
+}
+
+/// Removes secrets from a whole file, line by line: fields are read as YAML, and no line is added or lost.
+pub fn file(text: &str) -> Redacted {
+    Redacted(places::without(&diff::yaml(text), places::asked()))
+}
+
+/// A Secret object without its values, for whatever holds rendered objects: two values that differ have
+/// placeholders that differ.
+pub fn drop_values(object: &mut Value) {
+    if object.get("kind").and_then(Value::as_str) != Some("Secret") {
+        return;
+    }
+    for part in ["data", "stringData"] {
+        let Some(values) = object.get_mut(part).and_then(Value::as_object_mut) else { continue };
+        values.values_mut().for_each(|value| *value = masked(value));
+    }
+    let copies = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut);
+    if let Some(copy) = copies.and_then(|all| all.get_mut("kubectl.kubernetes.io/last-applied-configuration")) {
+        *copy = value(copy);
+    }
 }
 
 /// Removes secrets from a unified diff of YAML files, line by line. For a record: the diff does not
 /// apply any more.
 pub fn diff(text: &str) -> Redacted {
-    Redacted(diff::without(text))
+    Redacted(places::without(&diff::without(text), places::asked()))
 }
 
 /// Removes secrets from every string of a JSON value: values of variables, headers and fields whose
@@ -51,31 +90,46 @@ pub fn diff(text: &str) -> Redacted {
 /// of a `path` that leads to one, and recognised shapes anywhere.
 pub fn value(value: &Value) -> Value {
     match value {
-        Value::String(text) => Value::String(self::text(text).into_string()),
+        Value::String(text) => Value::String(document(text).unwrap_or_else(|| self::text(text).into_string())),
         Value::Array(items) => Value::Array(arguments(items, None)),
         Value::Object(map) => Value::Object(entries(map)),
         other => other.clone(),
     }
 }
 
+/// A string that holds JSON itself, as an annotation does: without the secrets of its fields. `None` when
+/// it is none or has none.
+fn document(text: &str) -> Option<String> {
+    let start = text.trim_start();
+    if !start.starts_with(['{', '[']) {
+        return None;
+    }
+    let parsed: Value = serde_json::from_str(start).ok()?;
+    let shown = value(&parsed);
+    (shown != parsed).then(|| shown.to_string())
+}
+
 fn entries(map: &Map<String, Value>) -> Map<String, Value> {
     let words = |key: &str| map.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let is_secret = map.get("kind").and_then(Value::as_str) == Some("Secret");
+    let is_item = map.get("name").is_some_and(Value::is_string);
     let is_variable = map.get("name").and_then(Value::as_str).is_some_and(is_secret_variable);
     let changed = map.get("path").and_then(Value::as_str).map(Path::of);
-    let masked = |key: &str, item: &Value| match (item, &changed) {
+    let shown = |key: &str, item: &Value| match (item, &changed) {
         (Value::Object(data), _) if is_secret && matches!(key, "data" | "stringData") => {
-            Value::Object(data.keys().map(|key| (key.clone(), Value::String(MASK.to_owned()))).collect())
+            Value::Object(data.iter().map(|(key, item)| (key.clone(), masked(item))).collect())
         }
-        (Value::String(_), _) if is_variable && key == "value" => Value::String(MASK.to_owned()),
-        (Value::String(text), _) if is_password(key, text) => Value::String(MASK.to_owned()),
+        (Value::String(_), _) if is_variable && key == "value" => masked(item),
+        // No name says so: the value of a variable or a header that only a generator wrote.
+        (Value::String(text), _) if is_item && key == "value" && entropy::is_key(text) => masked(item),
+        (Value::String(text), _) if is_password(key, text) => masked(item),
         (Value::Array(items), _) if matches!(key, "args" | "command") => {
             Value::Array(arguments(items, names::client(words("command").chain(words("args")))))
         }
         (item, Some(path)) if matches!(key, "old" | "new") => field(path, item),
         (item, _) => value(item),
     };
-    map.iter().map(|(key, item)| (key.clone(), masked(key, item))).collect()
+    map.iter().map(|(key, item)| (key.clone(), shown(key, item))).collect()
 }
 
 /// The words of an array, without those that a flag before them, or the client that is started, says
@@ -90,12 +144,12 @@ fn arguments(items: &[Value], client: Option<names::Client>) -> Vec<Value> {
             let flag = before.replace(word.as_str()).unwrap_or_default();
             let is_named = names::is_secret_flag(flag) && names::is_secret_argument(word);
             match client {
-                _ if is_named => Value::String(MASK.to_owned()),
-                Some(names::Client::Redis) if flag == "-a" => Value::String(MASK.to_owned()),
+                _ if is_named || entropy::is_key(word) => masked(item),
+                Some(names::Client::Redis) if flag == "-a" => masked(item),
                 Some(names::Client::MySql)
                     if word.len() > 2 && word.starts_with("-p") && !names::is_reference(&word[2..]) =>
                 {
-                    Value::String(format!("-p{MASK}"))
+                    Value::String(format!("-p{}", mask(&word[2..])))
                 }
                 _ => value(item),
             }
@@ -107,15 +161,17 @@ fn arguments(items: &[Value], client: Option<names::Client>) -> Vec<Value> {
 /// is masked, recognised shapes are removed from any other.
 pub fn field(path: &Path, value: &Value) -> Value {
     let mut steps = path.0.iter().rev();
-    let is_masked = match (steps.next(), steps.next()) {
+    let is_named = match (steps.next(), steps.next()) {
         (Some(Step::Field(last)), Some(Step::Item { value: name, .. })) if last == "value" => is_secret_variable(name),
         (Some(Step::Field(last)), _) => names::is_password_field(last),
         _ => false,
     };
     let named_secret = path.0.iter().any(|step| matches!(step, Step::Item { value, .. } if is_secret_name(value)));
+    let in_item = matches!(path.0.iter().rev().nth(1), Some(Step::Item { .. }));
     let last_is_value = matches!(path.0.last(), Some(Step::Field(name)) if name == "value");
     match value {
-        Value::String(_) if is_masked || named_secret && last_is_value => Value::String(MASK.to_owned()),
+        Value::String(_) if is_named || named_secret && last_is_value => masked(value),
+        Value::String(text) if in_item && last_is_value && entropy::is_key(text) => masked(value),
         value => self::value(value),
     }
 }
@@ -136,133 +192,4 @@ fn looks_random(text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn secrets_are_removed_and_their_surroundings_stay() {
-        for (text, want) in [
-            ("postgres://app:hunter2@db:5432/x refused", "postgres://<secret>@db:5432/x refused"),
-            ("Authorization: Bearer abcdefghijklmnop1234", "Authorization: Bearer <secret>"),
-            ("DB_PASSWORD=s3cr3t! retry", "DB_PASSWORD=<secret> retry"),
-            ("key AKIAABCDEFGHIJKLMNOP used", "key <secret> used"),
-            ("x -----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY----- y", "x <secret> y"),
-            ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abc-def", "<secret>"),
-            ("Authorization: Basic YTpiYw== and more", "Authorization: Basic <secret>"),
-            ("authorization=YTpiYw==", "authorization=<secret>"),
-            ("Cookie: a=b; c=d", "Cookie: <secret>"),
-            ("password=$uperSecret88", "password=<secret>"),
-            ("postgres://app:p@ss.Word9@db/x", "postgres://<secret>@db/x"),
-            ("postgres://app:p@ss/x@y", "postgres://<secret>@ss/x@y"),
-            ("PGPASSWORD=abc psql", "PGPASSWORD=<secret> psql"),
-            ("REDIS_AUTH=a MYSQL_ROOT_PW=b", "REDIS_AUTH=<secret> MYSQL_ROOT_PW=<secret>"),
-            ("app --password hunter -v", "app --password <secret> -v"),
-            ("app --db-password=hunter", "app --db-password=<secret>"),
-            (r#"["--password","arghunter6"]"#, r#"["--password","<secret>"]"#),
-            ("mysql -u root -phunter7x db", "mysql -u root -p<secret> db"),
-            ("redis-cli -a hunter7x ping", "redis-cli -a <secret> ping"),
-            (r#"{"name":"DB_PASSWORD","value":"hunter two"}"#, r#"{"name":"DB_PASSWORD","value":"<secret>"}"#),
-            (r#"{\"name\":\"DB_PASSWORD\",\"value\":\"x1\"}"#, r#"{\"name\":\"DB_PASSWORD\",\"value\":\"<secret>\"}"#),
-            ("- {name: DB_PASSWORD, value: hunter two}", "- {name: DB_PASSWORD, value: <secret>}"),
-            ("- {value: hunter two, name: X-API-KEY}", "- {value: <secret>, name: X-API-KEY}"),
-            ("https://ghp_abcdefghijklmnopqrstuvwxyz0123@host/o/r.git", "https://<secret>@host/o/r.git"),
-        ] {
-            assert_eq!(super::text(text).as_str(), want);
-        }
-    }
-
-    #[test]
-    fn what_is_no_secret_stays() {
-        for text in [
-            "couldn't find key password in Secret prod/db",
-            "secret \"db\" not found",
-            "may require authorization: server message: insufficient_scope: authorization failed",
-            "failed to fetch anonymous token: unexpected status: 401 Unauthorized",
-            "image@sha256:98334c585f6cc11758ed97966d151a30dd1e7569fef03093a8eac23ea0acff1f",
-            "main@sha1:0123456789abcdef0123456789abcdef01234567",
-            "pod web-6b46dcddd9-lt8jr_prod(0cc9698d-e860-40ef-a8e4-f6364e91f322)",
-            "http://10.0.0.1:8080/healthz",
-            "password=$(DB_PASSWORD) or ${DB_PASSWORD} or $DB_PASSWORD",
-            "password=${DB_PASSWORD}",
-            "postgres://app:$(DB_PASSWORD)@db/x",
-            "flag needs an argument: --password",
-            "required flag --token not set",
-            "--key /etc/tls/tls.key --cert x",
-            "-p8080 nginx -port",
-            "mkdir -parents mysql",
-            "{name: MODE, value: fast}",
-        ] {
-            assert_eq!(super::text(text).as_str(), text);
-        }
-    }
-
-    #[test]
-    fn a_changed_variable_whose_name_says_secret_is_masked() {
-        let path = Path::of("spec.containers[app].env[DB_PASSWORD].value");
-        assert_eq!(field(&path, &json!("x")), json!(MASK));
-        assert_eq!(field(&Path::of("spec.containers[app].env[redis-auth].value"), &json!("x")), json!(MASK));
-        assert_eq!(field(&Path::of("spec.containers[auth].env[MODE].value"), &json!("x")), json!("x"));
-    }
-
-    #[test]
-    fn values_of_secret_variables_and_objects_are_removed() {
-        let object =
-            json!({"kind": "Pod", "env": [{"name": "API_TOKEN", "value": "abc"}, {"name": "MODE", "value": "fast"}]});
-        assert_eq!(
-            value(&object)["env"],
-            json!([{"name": "API_TOKEN", "value": MASK}, {"name": "MODE", "value": "fast"}])
-        );
-        let secret = json!({"kind": "Secret", "data": {"p": "aHVudGVyMg=="}});
-        assert_eq!(value(&secret)["data"], json!({"p": MASK}));
-    }
-
-    #[test]
-    fn names_of_variables_and_headers_that_hold_secrets_are_known() {
-        for name in ["REDIS_AUTH", "MYSQL_ROOT_PW", "API-KEY", "X-API-KEY", "COOKIE", "SESSION_ID", "GH_PAT", "SALT"] {
-            let item = json!({"httpHeaders": [{"name": name, "value": "abc"}]});
-            assert_eq!(value(&item)["httpHeaders"][0]["value"], MASK, "{name}");
-        }
-        for name in ["AUTHOR", "PATH", "PATTERN", "SIDECAR", "SALTED_WATER", "auth-proxy", "pass-through", "MODE"] {
-            assert!(!is_secret_name(name), "{name}");
-        }
-    }
-
-    #[test]
-    fn words_after_flags_of_secrets_are_removed() {
-        let container =
-            json!({"args": ["--password", "arghunter6", "--tokens", "5", "--key", "/etc/x", "--token", "-v"]});
-        assert_eq!(
-            value(&container)["args"],
-            json!(["--password", MASK, "--tokens", "5", "--key", "/etc/x", "--token", "-v"])
-        );
-        let client = json!({"command": ["/usr/bin/mysql"], "args": ["-phunter7x", "-p"]});
-        assert_eq!(value(&client)["args"], json!(["-p<secret>", "-p"]));
-        let server = json!({"command": ["nginx"], "args": ["-prefix", "-a", "b"]});
-        assert_eq!(value(&server), server);
-        assert_eq!(value(&json!({"command": ["redis-cli", "-a", "b"]}))["command"][2], MASK);
-    }
-
-    #[test]
-    fn what_a_path_to_a_secret_held_and_holds_is_removed() {
-        let edit = json!({"path": "spec.containers[app].env[DB_PASSWORD].value", "old": "a", "new": "b", "file": "c"});
-        assert_eq!((&value(&edit)["old"], &value(&edit)["new"]), (&json!(MASK), &json!(MASK)));
-    }
-
-    #[test]
-    fn the_names_of_secrets_stay() {
-        let object = json!({"secretName": "db-credentials-v12x", "tokenPath": "/var/run/secrets/token1"});
-        assert_eq!(value(&object), object);
-    }
-
-    #[test]
-    fn any_text_under_a_field_of_passwords_is_removed() {
-        let values = json!({"password": "hunter", "dbPassword": "x", "passwordKey": "password", "password2": ""});
-        assert_eq!(
-            value(&values),
-            json!({"password": MASK, "dbPassword": MASK, "passwordKey": "password", "password2": ""})
-        );
-        assert_eq!(field(&Path::of("db.password"), &json!("hunter")), json!(MASK));
-        assert_eq!(field(&Path::of("db.password"), &json!(null)), json!(null));
-    }
-}
+mod tests;

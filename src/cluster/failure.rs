@@ -141,7 +141,10 @@ mod tests {
     #[test]
     fn an_answer_says_its_status_and_the_servers_message_in_one_line() {
         let body = br#"{"kind":"Status","message":"pods is forbidden:\n token: abcdefgh12345678"}"#;
-        assert_eq!(from_body(403, body).to_string(), "forbidden: pods is forbidden: token: <secret>");
+        assert_eq!(
+            redact::unnumbered(&from_body(403, body).to_string()),
+            "forbidden: pods is forbidden: token: <secret>"
+        );
         assert_eq!(from_body(502, b"<html>").to_string(), "the server answered 502");
     }
 

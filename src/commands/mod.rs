@@ -35,7 +35,10 @@ mod target;
 mod watch;
 
 use crate::error::Error;
+use crate::redact;
 use crate::settings::environment::{self, Environment};
+use crate::settings::file;
+use crate::settings::flags::Personal;
 use crate::text::shell_word;
 use crate::ui::{Colour, Ui};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -144,12 +147,28 @@ fn one_context(command: &Command) -> Result<(), Error> {
     }
 }
 
+/// From here on, what the user wants removed besides secrets is removed everywhere.
+fn also_redact(command: &Command, session: &Session) -> Result<(), Error> {
+    let look = match command {
+        Command::Scan(args) => &args.look,
+        Command::Explain(args) => &args.look,
+        Command::Propose(args) => &args.look,
+        Command::Snapshot(args) => &args.look,
+        _ => return Ok(()),
+    };
+    let config = file::read(&session.environment)?.redact;
+    let wants = |kind: Personal| look.redact.contains(&kind) || config.also.contains(&kind);
+    redact::also(redact::Also { emails: wants(Personal::Emails), addresses: wants(Personal::Addresses) });
+    Ok(())
+}
+
 /// Runs one command to its exit code.
 ///
 /// # Errors
 /// What the command could not do, with its kind and hints.
 pub async fn run(command: Command, session: &Session) -> Result<u8, Error> {
     one_context(&command)?;
+    also_redact(&command, session)?;
     match command {
         Command::Scan(args) => scan::run(&args, session).await,
         Command::Explain(args) => explain::run(&args, session).await,

@@ -54,7 +54,7 @@ pub(crate) fn revert(case: &Case<'_>, names: impl Fn(&Path) -> bool) -> Result<O
     }
     let mut edits = Vec::new();
     for field in named {
-        let hidden = |value: &serde_json::Value| value.to_string().contains(crate::redact::MASK);
+        let hidden = |value: &serde_json::Value| crate::redact::is_masked(&value.to_string());
         if field.old.iter().chain(&field.new).any(hidden) {
             let message = format!("{} holds a secret, which is never put back by rule", field.path);
             return Err(Refusal::new(refusal::NEEDS_JUDGEMENT, message, "put it back by hand"));

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 static TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
     // In brackets only known names: `[app]` and `[PORT]` are steps of a path.
     let known = "INST|SYS|[a-z]?MASK|AVAILABLE_TOOLS|TOOL_[A-Z_]+|SYSTEM_PROMPT|CLS|SEP|PAD|UNK|BOS|EOS|IMG[A-Z_]*|PREFIX|SUFFIX|MIDDLE|THINK";
-    Regex::new(&format!(r"<+[|\u{{ff5c}}/!a-zA-Z_\u{{2581}}]|[|\u{{ff5c}}]>|>>|<<|\[/?(?:{known})\]|#{{3,}}")).ok()
+    Regex::new(&format!(r"(?P<ours><(?:secret|email|address):[0-9]{{1,9}}>)>*|<+[|\u{{ff5c}}/!a-zA-Z_\u{{2581}}]|[|\u{{ff5c}}]>|>>|<<|\[/?(?:{known})\]|#{{3,}}")).ok()
 });
 
 /// A long word of letters and digits: a token, a key or a digest of no known shape. Names of pods and
@@ -30,7 +30,7 @@ fn without_keys(text: &str) -> String {
     let masked = opaque.replace_all(text, |found: &Captures<'_>| {
         let word = &found[0];
         let is_mixed = word.contains(|c: char| c.is_ascii_digit()) && word.contains(|c: char| c.is_ascii_alphabetic());
-        if is_mixed { redact::MASK.to_owned() } else { word.to_owned() }
+        if is_mixed { redact::mask(word) } else { word.to_owned() }
     });
     masked.into_owned()
 }
@@ -62,6 +62,10 @@ fn broken_up(text: &str) -> String {
     // What is left of one token can make another with what follows it; every pass only adds blanks.
     loop {
         let broken = token.replace_all(&text, |found: &Captures<'_>| {
+            if let Some(ours) = found.name("ours") {
+                // What stands for a secret is no token of any template.
+                return format!("{}{}", ours.as_str(), " >".repeat(found[0].len() - ours.len()));
+            }
             let mut out = String::with_capacity(found[0].len() * 2);
             for c in found[0].chars() {
                 out.push(c);
@@ -138,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_key_of_unknown_shape_is_masked_and_names_are_not() {
-        assert_eq!(shown("session 9f8a7b6c5d4e3f2a1b0c9d8e ended"), "session < secret> ended");
+        assert_eq!(redact::unnumbered(&shown("session 9f8a7b6c5d4e3f2a1b0c9d8e ended")), "session <secret> ended");
         for text in
             ["web-66b64596dd-j842c_prod(0cc9698d-e860-40ef-a8e4-f6364e91f322)", "java.lang.IllegalArgumentException"]
         {

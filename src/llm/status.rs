@@ -108,7 +108,7 @@ mod tests {
         let body = r#"{"error":{"message":"Incorrect API key provided: sk-abcdefghijklmnopqrstuvwx","code":"x"}}"#;
         let error = read(401, body).into_error("h:1");
         assert_eq!(error.message, "the model at h:1 refused the key (401)");
-        assert_eq!(error.causes, ["Incorrect API key provided: <secret>"]);
+        assert_eq!(crate::redact::unnumbered(&error.causes.join("|")), "Incorrect API key provided: <secret>");
         assert_eq!(error.kind, Kind::Usage);
     }
 

@@ -1,6 +1,9 @@
 //! The coloured, word-level diff of a proposal.
+//!
+//! It goes to terminals and logs of CI servers: without secrets. `-o patch` is the exact one.
 
 use crate::model::proposal::FileChange;
+use crate::redact;
 use crate::text::Sanitised;
 use crate::ui::{Page, Paint};
 use similar::{ChangeTag, TextDiff};
@@ -13,14 +16,17 @@ pub fn write(page: &mut Page, files: &[FileChange]) {
 }
 
 fn one(page: &mut Page, file: &FileChange) {
-    let before = file.before.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-    let after = file.after.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+    // A secret has the same placeholder on both sides, so its line differs only when it does.
+    let shown = |text: &Option<Vec<u8>>| {
+        text.as_deref().map(|text| redact::file(&String::from_utf8_lossy(text)).into_string()).unwrap_or_default()
+    };
+    let (before, after) = (shown(&file.before), shown(&file.after));
     let path = Sanitised::line(&file.path);
     let old_name = if file.before.is_some() { format!("a/{path}") } else { "/dev/null".to_owned() };
     page.put(Paint::Bold, format_args!("--- {old_name}")).end();
     let new_name = if file.after.is_some() { format!("b/{path}") } else { "/dev/null".to_owned() };
     page.put(Paint::Bold, format_args!("+++ {new_name}")).end();
-    let diff = TextDiff::from_lines(before.as_ref(), after.as_ref());
+    let diff = TextDiff::from_lines(&before, &after);
     for hunk in diff.unified_diff().context_radius(3).iter_hunks() {
         page.put(Paint::Cyan, hunk.header().to_string().trim_end()).end();
         for op in hunk.ops() {
@@ -69,6 +75,15 @@ mod tests {
         +memory: 64Mi # app
          f: 6
         ");
+    }
+
+    #[test]
+    fn a_secret_beside_the_edit_is_not_shown_and_its_line_stays() {
+        let before = "env:\n- name: DB_PASSWORD\n  value: hunter2\nmemory: 32Mi\n";
+        let mut page = Ui::new(Colour::Never, true).page();
+        write(&mut page, &[change(before, &before.replace("32Mi", "64Mi"))]);
+        let shown = redact::unnumbered(page.as_str());
+        assert!(shown.contains("@@ -1,4 +1,4 @@\n env:\n - name: DB_PASSWORD\n   value: <secret>\n-memory"), "{shown}");
     }
 
     #[test]

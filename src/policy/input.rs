@@ -7,7 +7,7 @@ use crate::model::path::Step;
 use crate::model::proposal::Origin;
 use crate::redact;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// Why policies are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -63,42 +63,7 @@ impl Change {
     /// A change without its secrets. Two different secrets stay different, so that a policy can
     /// see that something changed, never what.
     pub fn new(object: ObjectRef, before: &Value, after: &Value, intended: bool, companion: bool) -> Self {
-        let (masked, mut changed) = (redact::value(before), redact::value(after));
-        tell_apart(before, after, &masked, &mut changed);
-        Self { object, before: masked, after: changed, intended, companion }
-    }
-}
-
-/// Marks what was replaced by the same mask on both sides though it differs.
-fn tell_apart(before: &Value, after: &Value, masked: &Value, changed: &mut Value) {
-    if before == after || masked != changed {
-        if let (Value::Object(before), Value::Object(after), Value::Object(masked), Value::Object(changed)) =
-            (before, after, masked, &mut *changed)
-        {
-            for (key, changed) in changed {
-                if let (Some(before), Some(after), Some(masked)) = (before.get(key), after.get(key), masked.get(key)) {
-                    tell_apart(before, after, masked, changed);
-                }
-            }
-        }
-        return;
-    }
-    match (before, after, masked, changed) {
-        (Value::Object(before), Value::Object(after), Value::Object(masked), Value::Object(changed)) => {
-            for (key, changed) in changed {
-                let none = Value::Null;
-                let part = |map: &Map<String, Value>| map.get(key).unwrap_or(&none).clone();
-                tell_apart(&part(before), &part(after), &part(masked), changed);
-            }
-        }
-        (Value::Array(before), Value::Array(after), Value::Array(masked), Value::Array(changed))
-            if before.len() == after.len() =>
-        {
-            for (at, changed) in changed.iter_mut().enumerate() {
-                tell_apart(&before[at], &after[at], &masked[at], changed);
-            }
-        }
-        (_, _, _, changed) => *changed = Value::String(format!("{} (changed)", redact::MASK)),
+        Self { object, before: redact::value(before), after: redact::value(after), intended, companion }
     }
 }
 
@@ -173,7 +138,7 @@ fn without_secrets(intent: &Intent) -> Intent {
         });
         if names_secret {
             for value in [&mut edit.old, &mut edit.new].into_iter().flatten() {
-                *value = Value::String(redact::MASK.to_owned());
+                *value = redact::masked(value);
             }
         }
     }
@@ -199,8 +164,8 @@ mod tests {
     fn a_changed_secret_is_seen_to_change_and_not_read() {
         let object = ObjectRef::new("v1", "Secret", "shop", "db");
         let change = Change::new(object, &secret("b25l"), &secret("dHdv"), true, false);
-        assert_eq!(change.before["data"], json!({"p": "<secret>", "q": "<secret>"}));
-        assert_eq!(change.after["data"], json!({"p": "<secret> (changed)", "q": "<secret>"}));
+        assert_ne!(change.before["data"]["p"], change.after["data"]["p"]);
+        assert_eq!(change.before["data"]["q"], change.after["data"]["q"]);
         assert!(!serde_json::to_string(&change).unwrap().contains("dHdv"));
     }
 
@@ -209,8 +174,12 @@ mod tests {
         let object = |token: &str, mode: &str| json!({"env": [{"name": "API_TOKEN", "value": token}], "mode": mode, "s": {"password": token}});
         let (before, after) = (object("aaaaaaaaaaaa1", "x"), object("bbbbbbbbbbbb2", "y"));
         let change = Change::new(ObjectRef::new("v1", "X", "", "x"), &before, &after, true, false);
-        assert_eq!(change.after["env"][0]["value"], "<secret> (changed)");
-        assert_eq!(change.after["s"]["password"], "<secret> (changed)");
+        let masked = |change: &Value| (change["env"][0]["value"].clone(), change["s"]["password"].clone());
+        let ((old, password), (new, other)) = (masked(&change.before), masked(&change.after));
+        assert!(redact::is_masked(old.as_str().unwrap()) && redact::is_masked(new.as_str().unwrap()), "{old} {new}");
+        assert_ne!((&old, &password), (&new, &other));
+        // The same secret is known by its number.
+        assert_eq!((old, new), (password, other));
         assert_eq!(change.after["mode"], "y");
     }
 
@@ -242,7 +211,10 @@ mod tests {
             review: Vec::new(),
         };
         let edits = without_secrets(&intent).edits;
-        assert_eq!((edits[0].new.as_ref(), edits[1].new.as_ref()), (Some(&json!("<secret>")), Some(&json!("web:2"))));
+        assert_eq!(
+            (redact::unnumbered(edits[0].new.as_ref().unwrap().as_str().unwrap()), edits[1].new.as_ref()),
+            ("<secret>".to_owned(), Some(&json!("web:2")))
+        );
         assert_eq!(edits[0].path, intent.edits[0].path);
     }
 }

@@ -1,7 +1,7 @@
 //! Secrets in a unified diff of YAML files.
 
 use super::names::{is_secret_argument, is_secret_field, is_secret_flag, is_secret_variable};
-use super::{MASK, shapes};
+use super::{mask, shapes};
 
 /// Which version of the file a line belongs to: one, the other or both.
 #[derive(Clone, Copy)]
@@ -23,6 +23,12 @@ struct Above {
     flag: bool,
     /// Inside a private key.
     pem: bool,
+    /// Whether the document is a Secret, when its kind was seen.
+    is_secret: Option<bool>,
+    /// Lines of `data` that wait for the kind, and whether their value looks encoded.
+    data: Vec<(usize, bool)>,
+    /// Column of a `data` whose lines wait.
+    data_block: Option<usize>,
 }
 
 /// The diff with every secret masked, its markers and headers kept.
@@ -57,6 +63,31 @@ pub(super) fn without(text: &str) -> String {
     shown.collect::<Vec<_>>().join("\n")
 }
 
+/// Whether a text of several lines is YAML with fields that the lines above them tell of.
+pub(super) fn is_yaml(text: &str) -> bool {
+    text.contains('\n')
+        && ["value:", "stringData:", "kind: Secret"].iter().any(|part| text.contains(part))
+        && ["name:", "kind:", "apiVersion:"].iter().any(|part| text.contains(part))
+}
+
+/// YAML with every secret masked, its comments and layout kept.
+pub(super) fn yaml(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(|line| format!(" {line}")).collect();
+    let mut masked = vec![false; lines.len()];
+    let mut above = Above::default();
+    let is_client = text.contains("mysql") || text.contains("mariadb");
+    for (at, line) in lines.iter().enumerate() {
+        masked[at] |= read(&mut above, at, &line[1..], is_client, &mut masked);
+    }
+    end(&mut above, &mut masked);
+    // A key can span lines: shapes are looked for in the whole.
+    let shown = lines.iter().zip(masked).map(|(line, is_masked)| match is_masked {
+        true => without_value(line).get(1..).unwrap_or_default().to_owned(),
+        false => line[1..].to_owned(),
+    });
+    shapes::without(&shown.collect::<Vec<_>>().join("\n"))
+}
+
 fn sides(line: &str) -> Option<Sides> {
     match line.as_bytes().first()? {
         b' ' => Some(Sides { old: true, new: true }),
@@ -73,12 +104,34 @@ fn end(side: &mut Above, masked: &mut [bool]) {
             masked[at] = true;
         }
     }
+    end_document(side, masked);
+}
+
+/// The document ends here: `data` of no kind is that of a Secret where its values look encoded.
+fn end_document(side: &mut Above, masked: &mut [bool]) {
+    let is_secret = side.is_secret.take();
+    side.data_block = None;
+    for (at, is_encoded) in side.data.drain(..) {
+        masked[at] |= is_secret.unwrap_or(is_encoded);
+    }
+}
+
+/// Whether a value is base64 of the length that base64 has, and no plain word.
+fn looks_encoded(value: &str) -> bool {
+    let is_mixed = value.contains(|c: char| c.is_ascii_uppercase()) && value.contains(|c: char| c.is_ascii_lowercase());
+    let is_base64 = value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='));
+    !value.is_empty() && value.len().is_multiple_of(4) && is_base64 && (value.ends_with('=') || is_mixed)
 }
 
 /// Reads one line of one version; whether what it holds is secret.
 fn read(side: &mut Above, at: usize, content: &str, is_client: bool, masked: &mut [bool]) -> bool {
     let trimmed = content.trim_start();
     if trimmed.trim_end().is_empty() {
+        return false;
+    }
+    if trimmed.trim_end() == "---" || trimmed.starts_with("--- ") {
+        side.secret_block = None;
+        end_document(side, masked);
         return false;
     }
     let indent = content.len() - trimmed.len();
@@ -90,6 +143,14 @@ fn read(side: &mut Above, at: usize, content: &str, is_client: bool, masked: &mu
     match side.secret_block {
         Some(block) if indent > block => return true,
         Some(_) => side.secret_block = None,
+        None => {}
+    }
+    match side.data_block {
+        Some(block) if indent > block => {
+            let value = key_value(body).map_or("", |(_, value)| scalar(value));
+            side.data.push((at, looks_encoded(value)));
+        }
+        Some(_) => side.data_block = None,
         None => {}
     }
     if trimmed.trim_end() == "-" {
@@ -154,6 +215,17 @@ fn field(side: &mut Above, at: usize, column: usize, key: &str, value: &str, mas
             }
         },
         "stringData" => true,
+        "kind" if column == 0 || side.is_secret.is_none() && is_here => {
+            side.is_secret = Some(value.trim_matches(['"', '\'']) == "Secret");
+            return false;
+        }
+        "data" if value.is_empty() => match side.is_secret {
+            Some(is_secret) => is_secret,
+            None => {
+                side.data_block = Some(column);
+                return false;
+            }
+        },
         key => is_secret_field(key) && !value.is_empty() && !matches!(value, "true" | "false" | "null" | "{}" | "[]"),
     };
     if is_secret {
@@ -176,7 +248,8 @@ fn in_key(side: &mut Above, line: &str) -> bool {
 
 /// A line of a key or certificate whose start may lie outside the hunk.
 fn is_base64(line: &str) -> bool {
-    line.len() >= 40 && line.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
+    let is_hex = line.bytes().all(|b| b.is_ascii_hexdigit());
+    line.len() >= 40 && !is_hex && line.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
 }
 
 /// `key: value` of a block mapping, a comment after the value included.
@@ -190,6 +263,14 @@ fn key_value(body: &str) -> Option<(&str, &str)> {
     (!key.is_empty() && !key.contains([' ', '{', '['])).then_some((key, value))
 }
 
+/// A value without its quotes and the comment after it.
+fn scalar(value: &str) -> &str {
+    match value.chars().next() {
+        Some(quote @ ('"' | '\'')) => value[1..].rsplit_once(quote).map_or(value, |(inner, _)| inner),
+        _ => value.split(" #").next().unwrap_or(value).trim_end(),
+    }
+}
+
 /// The line with its marker, its dashes and its key, and a mask for the rest.
 fn without_value(line: &str) -> String {
     let content = line.get(1..).unwrap_or_default();
@@ -198,9 +279,10 @@ fn without_value(line: &str) -> String {
     match key_value(body) {
         Some((key, value)) if !value.is_empty() && !is_base64(value) => {
             let end = body.find(key).map_or(0, |at| at + key.len());
-            format!("{}{}: {MASK}", &line[..start], body[..end].trim_start_matches(['"', '\'']))
+            let key = body[..end].trim_start_matches(['"', '\'']);
+            format!("{}{key}: {}", &line[..start], mask(scalar(value)))
         }
-        _ => format!("{}{MASK}", &line[..start]),
+        _ => format!("{}{}", &line[..start], mask(body.trim_end())),
     }
 }
 
@@ -210,7 +292,7 @@ mod tests {
 
     fn hunk(lines: &str) -> String {
         let head = "diff --git a/x.yaml b/x.yaml\n--- a/x.yaml\n+++ b/x.yaml\n@@ -1,9 +1,9 @@\n";
-        without(&format!("{head}{lines}")).strip_prefix(head).unwrap().to_owned()
+        super::super::unnumbered(&without(&format!("{head}{lines}"))).strip_prefix(head).unwrap().to_owned()
     }
 
     #[test]

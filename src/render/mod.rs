@@ -37,6 +37,7 @@ use crate::error::Error;
 use crate::model::proposal::Tool;
 use crate::model::refusal::Refusal;
 use crate::model::tree::{Entry, Tree};
+use crate::redact;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -177,7 +178,9 @@ async fn folder(
 /// `List` objects taken apart; documents without `kind` are left out.
 fn flatten(documents: impl IntoIterator<Item = Value>) -> Rendered {
     let mut objects = Vec::new();
-    for document in documents {
+    for mut document in documents {
+        // Nothing that holds rendered objects has a use for what a Secret holds.
+        redact::drop_values(&mut document);
         let is_list = document["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));
         match document.get("items").and_then(Value::as_array) {
             Some(items) if is_list => objects.extend(flatten(items.iter().cloned())),

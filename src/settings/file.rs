@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "settings read the user's own file")]
 
 use super::environment::Environment;
+use super::flags::Personal;
 use crate::error::Error;
 use crate::text::{self, Sanitised};
 use serde::Deserialize;
@@ -17,6 +18,16 @@ pub struct Config {
     pub forge: toml::Table,
     /// `[pull-request]`.
     pub pull_request: PullRequests,
+    /// `[redact]`.
+    pub redact: Redact,
+}
+
+/// What is removed from all that is stored, sent or printed, besides secrets.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Redact {
+    /// `["emails", "addresses"]`.
+    pub also: Vec<Personal>,
 }
 
 /// What pull requests are given. The user's file goes before the repository's.
@@ -28,7 +39,7 @@ pub struct PullRequests {
     pub reviewers: Option<Vec<String>>,
 }
 
-const TABLES: [&str; 3] = ["llm", "forge", "pull-request"];
+const TABLES: [&str; 4] = ["llm", "forge", "pull-request", "redact"];
 
 /// Reads `AIFIX_CONFIG`, else `$XDG_CONFIG_HOME/aifix/config.toml`; no file is an empty one.
 ///
@@ -98,5 +109,7 @@ mod tests {
         assert_eq!(error.hints, ["did you mean `labels`?"]);
         assert_eq!(parse(path, "[llm]\nurl = 'x'\n").unwrap().llm["url"].as_str(), Some("x"));
         assert!(parse(path, "[llm\n").is_err());
+        assert_eq!(parse(path, "[redact]\nalso = ['emails']\n").unwrap().redact.also, [Personal::Emails]);
+        assert!(parse(path, "[redact]\nalso = ['names']\n").is_err());
     }
 }

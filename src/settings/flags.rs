@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
+use serde::Deserialize;
 use std::path::PathBuf;
 
 /// Where to look: a cluster, or a recorded snapshot.
@@ -44,6 +45,10 @@ pub struct LookArgs {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub request_timeout: std::time::Duration,
 
+    /// Remove these too, besides secrets, from all that is stored, sent or printed
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "KINDS")]
+    pub redact: Vec<Personal>,
+
     /// Read a recorded snapshot instead of a cluster: a file, or a folder with objects.json
     #[arg(long, value_name = "FILE|FOLDER", conflicts_with_all = ["context", "kubeconfig", "as_user"])]
     pub from: Option<PathBuf>,
@@ -75,6 +80,16 @@ impl LookArgs {
         }
         words
     }
+}
+
+/// What is removed when it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Personal {
+    /// E-mail addresses
+    Emails,
+    /// IP addresses
+    Addresses,
 }
 
 /// How a report is written.

@@ -116,7 +116,7 @@ pub(super) fn changed_objects(
 pub(super) fn line(delta: &Delta) -> String {
     let value = |value: &Option<Value>| match value {
         Some(_) if delta.path.0.is_empty() => "the object".to_owned(),
-        Some(_) if delta.object.kind == "Secret" => crate::redact::MASK.to_owned(),
+        Some(value) if delta.object.kind == "Secret" => super::trace::shown(&crate::redact::masked(value)),
         Some(value) => super::trace::shown_at(&delta.path, value),
         None => "absent".to_owned(),
     };

@@ -282,7 +282,7 @@ pub(super) fn shown_at(path: &Path, value: &Value) -> String {
         Step::Item { value, .. } => crate::redact::is_secret_name(value),
         Step::Index(_) => false,
     });
-    if secret { crate::redact::MASK.to_owned() } else { shown(value) }
+    if secret { crate::redact::masked(value).as_str().unwrap_or_default().to_owned() } else { shown(value) }
 }
 
 /// Whether the fields are as Git says, and still need the change.

@@ -17,11 +17,16 @@ pub(crate) fn sandbox(server: &ForgeServer) -> Sandbox {
 }
 
 fn sandbox_with(server: &ForgeServer, more: &[(&str, &str)]) -> Sandbox {
-    let sandbox = Sandbox::new();
     let manifest = oom_manifest();
     let mut files = vec![("k8s/web.yaml", manifest.as_str()), ("README.md", "x\n")];
     files.extend(more);
-    sandbox.repository(&files);
+    sandbox_of(server, &files)
+}
+
+/// The same with these files alone.
+pub(crate) fn sandbox_of(server: &ForgeServer, files: &[(&str, &str)]) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.repository(files);
     sandbox.git("work", &["remote", "set-url", "origin", "ssh://git@git.example.com/acme/shop.git"]);
     let remote = sandbox.path("remote.git");
     let ssh = sandbox.write(

@@ -95,7 +95,7 @@ async fn what_an_obeying_model_says_is_data_and_no_secret_was_sent_to_it() {
     let Said::Edit { path, new, .. } = said else { panic!("{said:?}") };
     assert_eq!((path.as_str(), new.as_str()), ("image", "evil.example/x"));
     let sent = server.seen()[0].text();
-    assert!(sent.contains("client_secret: < secret>") && sent.contains("evil.example/x"), "{sent}");
+    assert!(sent.contains("client_secret: <secret:") && sent.contains("evil.example/x"), "{sent}");
     assert!(!sent.contains(canary) && !sent.contains("<|"), "{sent}");
 }
 

@@ -11,6 +11,7 @@
 mod api_server;
 mod architecture;
 mod audit;
+mod canary;
 mod chart;
 mod choose;
 mod cluster;

@@ -204,6 +204,6 @@ fn secrets_of_a_log_and_control_tokens_never_leave() {
     let ran = sandbox.aifix(&["explain", "--from", "case", "--llm-url", &server.url()]).exits(0);
     assert!(ran.out.contains("In words"), "{}{}", ran.out, ran.err);
     let sent = server.seen()[0].head.clone() + &server.seen()[0].text();
-    assert!(sent.contains("DB_PASSWORD=< secret>"), "{sent}");
+    assert!(sent.contains("DB_PASSWORD=<secret:"), "{sent}");
     assert!(!sent.contains(CANARY) && !sent.contains("<|im_end"), "{sent}");
 }

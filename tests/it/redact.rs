@@ -36,10 +36,15 @@ fn no_digest_id_name_or_message_of_the_recorded_clusters_is_masked() {
         }
     }
     assert!(read > 100, "{read}");
-    // Data of two Secrets that the scenarios are made of, and nothing else.
+    // Data of two Secrets that the scenarios are made of, also where kubectl keeps what it applied, and
+    // nothing else.
+    let (applied, data): (Vec<String>, Vec<String>) = found.into_iter().partition(|line| line.contains("last-applied"));
+    assert_eq!(applied.len(), 2, "{applied:#?}");
+    assert!(applied.iter().all(|line| line.contains("\"kind\\\":\\\"Secret")), "{applied:#?}");
     let secrets = ["password: \"eA==\"", "tls.crt: \"YQ==\"", "user: \"eQ==\""];
+    let mut found: Vec<String> = data.iter().map(|line| redact::unnumbered(line)).collect();
     found.sort();
-    assert_eq!(found, secrets.map(|secret| format!("{secret} -> \"{}\"", redact::MASK)));
+    assert_eq!(found, secrets.map(|secret| format!("{secret} -> \"<secret>\"")));
 }
 
 /// The recording `oom-killed` with one more variable in every container.

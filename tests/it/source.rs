@@ -187,7 +187,9 @@ fn shown(located: &Located) -> String {
 
 fn refused(refusal: &Refusal) -> String {
     let details: String = refusal.details.iter().map(|line| format!("  {line}\n")).collect();
-    format!("{}: {}\n{details}hint: {}\n", refusal.code, refusal.message, refusal.hint)
+    let text = format!("{}: {}\n{details}hint: {}\n", refusal.code, refusal.message, refusal.hint);
+    // The numbers depend on the layouts that were read before.
+    aifix::redact::unnumbered(&text)
 }
 
 async fn check(name: &str, tools: &Tools) -> Result<(), String> {

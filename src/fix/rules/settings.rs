@@ -62,7 +62,7 @@ fn order(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     let text = moved.get("value").and_then(Value::as_str).unwrap_or_default().to_owned();
     let needs =
         |one: &Value| one.get("name").and_then(Value::as_str).is_some_and(|name| text.contains(&format!("$({name})")));
-    if list.iter().skip(use_at).any(needs) || Value::from(list.clone()).to_string().contains(redact::MASK) {
+    if list.iter().skip(use_at).any(needs) || redact::is_masked(&Value::from(list.clone()).to_string()) {
         let message = format!("{uses} itself uses a variable that is set after {variable}");
         return Err(Refusal::new(refusal::NEEDS_CHOICE, message, "sort the variables by hand"));
     }

@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn a_secret_is_no_text() {
-        assert_eq!(shown("postgres://app:hunter2@db/x refused", 100), "postgres://&lt;secret&gt;@db/x refused");
+        let masked = shown("postgres://app:hunter2@db/x refused", 100);
+        assert!(masked.starts_with("postgres://&lt;secret:") && masked.ends_with("&gt;@db/x refused"), "{masked}");
         assert_eq!(shown("postgres://app:hunter2@db/x refused", 20), "postgres://&lt;secre...");
     }
 

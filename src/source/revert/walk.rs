@@ -167,10 +167,9 @@ fn too_far(refusal: &Refusal, suspects: &[Suspect]) -> Refusal {
 
 /// Whether a render has the values of the revision that worked, in every field that Git sets.
 fn is_as_it_was(object: &Value, change: &Change) -> bool {
-    let masked = Value::String(crate::redact::MASK.to_owned());
     let mut agrees = false;
     for field in &change.fields {
-        if field.old.as_ref() == Some(&masked) {
+        if field.old.as_ref().is_some_and(|old| crate::redact::is_masked(&old.to_string())) {
             continue;
         }
         match (field.path.get(object), &field.old) {

@@ -255,5 +255,5 @@ fn what_the_files_and_objects_keep_secret_is_not_in_it() {
     one.proof.delta[0].path = Path::of("spec.containers[app].env[DB_PASSWORD].value");
     one.proof.delta[0].old = Some(json!("hunter2"));
     let out = body(&one);
-    assert!(!out.contains("hunter2") && out.contains("<secret>"), "{out}");
+    assert!(!out.contains("hunter2") && out.contains("<secret:"), "{out}");
 }
