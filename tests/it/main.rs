@@ -33,6 +33,7 @@ mod grown;
 mod harness;
 mod hostile_repo;
 mod html;
+mod injection;
 mod lab_codes;
 mod live;
 mod llm;
