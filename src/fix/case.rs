@@ -80,7 +80,7 @@ impl<'s> Case<'s> {
     }
 
     /// Refuses when several objects have the fault in common: each is an edit of its own.
-    pub(crate) fn alone(&self, hint: &str) -> Result<(), Refusal> {
+    pub(crate) fn alone_or(&self, hint: &str) -> Result<(), Refusal> {
         let Some(owners) = self.fact("owners").and_then(Value::as_array) else { return Ok(()) };
         let names = owners.iter().filter_map(|owner| owner.get("object")?.as_str());
         let details = names.map(|name| format!("it hits {name}")).collect();

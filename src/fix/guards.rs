@@ -16,7 +16,9 @@ pub(super) fn check(case: &Case<'_>, intent: &Intent) -> Result<(), Refusal> {
     intent.edits.iter().try_for_each(|edit| {
         mutable(case, edit)?;
         owner(case, edit)?;
-        match weakens(code, &case.target.kind, edit).filter(|_| !is_moved(intent, edit)) {
+        match weakens(code, &case.target.kind, edit)
+            .filter(|_| !is_moved(intent, edit) && !is_within_bounds(intent, edit))
+        {
             Some(what) => {
                 let text = format!("{} would {what}", edit.path);
                 Err(Refusal::new(refusal::WEAKENS, text, "a person must decide that"))
@@ -68,8 +70,40 @@ fn is_off(vpa: &Object) -> bool {
     vpa.text("/spec/updatePolicy/updateMode") == "Off"
 }
 
+/// Edits of guarded fields that take nothing away: a group that may use a volume, a user that is not root, one sysctl
+/// less, the right to execute a file that may be read, and an extended resource under its right name.
+fn is_within_bounds(intent: &Intent, edit: &FieldEdit) -> bool {
+    let path = edit.path.to_string();
+    let number = |value: &Option<Value>| value.as_ref().and_then(Value::as_i64);
+    let ends = |names: &[&str]| names.iter().any(|name| path.ends_with(&format!("securityContext.{name}")));
+    if ends(&["fsGroup", "fsGroupChangePolicy"]) {
+        return edit.op == Op::Add && number(&edit.new) != Some(0);
+    }
+    if ends(&["runAsUser", "runAsGroup"]) {
+        return number(&edit.new).is_some_and(|id| id > 0);
+    }
+    if path.contains("securityContext.sysctls[") {
+        return edit.op == Op::Remove;
+    }
+    if path.ends_with(".defaultMode") {
+        let old = number(&edit.old).unwrap_or(0o644);
+        return !path.contains(".secret.") && number(&edit.new) == Some(executable(old));
+    }
+    let is_device = |path: &Path| matches!(path.0.last(), Some(Step::Field(name)) if name.contains('/'));
+    let renamed = |other: &FieldEdit| other.op == Op::Add && other.path.parent() == edit.path.parent();
+    edit.op == Op::Remove
+        && path.contains("resources.")
+        && is_device(&edit.path)
+        && intent.edits.iter().any(|other| is_device(&other.path) && renamed(other))
+}
+
+/// A mode with the right to execute for everybody who may read.
+pub(super) fn executable(mode: i64) -> i64 {
+    mode | (mode & 0o444) >> 2
+}
+
 /// Fields whose change takes a protection away or gives a right, by any step of the path.
-const GUARDED: [&str; 13] = [
+const GUARDED: [&str; 12] = [
     "securityContext",
     "automountServiceAccountToken",
     "serviceAccountName",
@@ -79,7 +113,6 @@ const GUARDED: [&str; 13] = [
     "hostIPC",
     "hostPath",
     "hostPort",
-    "tolerations",
     "replicas",
     "runtimeClassName",
     "defaultMode",

@@ -1,6 +1,7 @@
 //! Putting back what an earlier revision had.
 
 use super::case::Case;
+use super::facts::name_of;
 use super::refusal;
 use crate::model::finding::FieldChange;
 use crate::model::intent::{FieldEdit, Intent, Op};
@@ -33,25 +34,58 @@ pub(crate) fn revert(case: &Case<'_>, names: impl Fn(&Path) -> bool) -> Result<O
     if case.is("worked") {
         return Err(worked(case));
     }
-    let count = change.fields.len();
-    let show = |field: &&FieldChange| {
-        let value = |value: &Option<serde_json::Value>| value.as_ref().map_or("absent".to_owned(), ToString::to_string);
-        format!("{}: {} -> {}", field.path, value(&field.old), value(&field.new))
-    };
-    if !change.good && count > 1 {
+    let edits = edits(case, &named)?;
+    if !change.good && change.fields.len() > 1 {
+        let count = change.fields.len();
         let message = format!("revision {} is not known to have worked, and {count} fields changed since", change.from);
-        let details = change.fields.iter().map(|field| show(&field)).collect();
-        return Err(Refusal::new(refusal::NEEDS_CHOICE, message, "choose what to put back").with_details(details));
+        let back = case.intent(subject(case, &edits), format!("revision {} had it", change.from), edits, Vec::new());
+        let refusal = case.ask(message, "put back what the code is about, or more by hand", vec![back]);
+        return Err(refusal.with_details(change.fields.iter().map(show).collect()));
     }
     let mut review = Vec::new();
     if !change.good {
         review.push(format!("revision {} has no ready pods now: it is not known to have worked", change.from));
     }
     if !left.is_empty() {
-        let fields = left.iter().map(show).collect::<Vec<_>>().join("; ");
+        let fields = left.iter().map(|field| show(field)).collect::<Vec<_>>().join("; ");
         let others = text::count(left.len(), "other change");
         review.push(format!("{others} since revision {} left alone: {}", change.from, text::clip(&fields, 300)));
     }
+    Ok(Some(Revert { edits, review, from: change.from.clone(), good: change.good }))
+}
+
+/// The same as a fix; `why` is what is wrong now.
+///
+/// # Errors
+/// As [`revert`].
+pub(crate) fn put_back(
+    case: &Case<'_>,
+    why: &str,
+    names: impl Fn(&Path) -> bool,
+) -> Result<Option<Vec<Intent>>, Refusal> {
+    let Some(back) = revert(case, names)? else { return Ok(None) };
+    let worked = if back.good { ", whose pods are ready, has what is put back" } else { " had what is put back" };
+    let why = format!("{why}; revision {}{worked}", back.from);
+    Ok(Some(vec![case.intent(subject(case, &back.edits), why, back.edits, back.review)]))
+}
+
+/// `Put back args and image of container app`.
+fn subject(case: &Case<'_>, edits: &[FieldEdit]) -> String {
+    let mut names: Vec<String> = edits.iter().map(|edit| name_of(&edit.path)).collect();
+    names.sort();
+    names.dedup();
+    let more = names.len().saturating_sub(3);
+    names.truncate(3);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let here = case.container_path();
+    match case.finding.container.as_deref().filter(|_| edits.iter().all(|edit| edit.path.starts_with(&here))) {
+        Some(container) => format!("Put back {}{more} of container {container}", text::and(&names)),
+        None => format!("Put back {}{more}", text::and(&names)),
+    }
+}
+
+fn edits(case: &Case<'_>, named: &[&FieldChange]) -> Result<Vec<FieldEdit>, Refusal> {
     let mut edits = Vec::new();
     for field in named {
         let hidden = |value: &serde_json::Value| crate::redact::is_masked(&value.to_string());
@@ -74,24 +108,17 @@ pub(crate) fn revert(case: &Case<'_>, names: impl Fn(&Path) -> bool) -> Result<O
         };
         edits.push(FieldEdit { path: field.path.clone(), op, old: field.new.clone(), new: field.old.clone() });
     }
-    Ok(Some(Revert { edits, review, from: change.from.clone(), good: change.good }))
+    Ok(edits)
 }
 
-/// The intent that puts back the changed fields that `names` says the code is about; `None` as for [`revert`].
-///
-/// # Errors
-/// As for [`revert`].
-pub(crate) fn put_back(
-    case: &Case<'_>,
-    names: impl Fn(&Path) -> bool,
-    what: &str,
-    because: &str,
-) -> Result<Option<Vec<Intent>>, Refusal> {
-    Ok(revert(case, names)?.map(|revert| {
-        let had = if revert.good { "whose pods are ready, had another" } else { "which came before, had another" };
-        let why = format!("{because}; revision {}, {had}", revert.from);
-        vec![case.intent(format!("Put back {what}"), why, revert.edits, revert.review)]
-    }))
+/// `path: old -> new` of each field that changed.
+pub(crate) fn changes(case: &Case<'_>) -> Vec<String> {
+    case.finding.change.iter().flat_map(|change| &change.fields).map(show).collect()
+}
+
+fn show(field: &FieldChange) -> String {
+    let value = |value: &Option<serde_json::Value>| value.as_ref().map_or("absent".to_owned(), ToString::to_string);
+    format!("{}: {} -> {}", field.path, value(&field.old), value(&field.new))
 }
 
 /// The refusal for a value that worked: then it is no typo, something else changed.

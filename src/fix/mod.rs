@@ -6,6 +6,7 @@
 mod case;
 mod closeness;
 pub mod expect;
+mod facts;
 mod guards;
 mod history;
 pub mod model;
@@ -50,7 +51,7 @@ pub fn candidates(snapshot: &Snapshot, finding: &Finding) -> Result<Vec<Intent>,
         return Err(Refusal::new(refusal::NEEDS_JUDGEMENT, message, "read its evidence"));
     }
     let case = Case::new(snapshot, finding)?;
-    let mut intents = rule(&case)?;
+    let mut intents = rule(&case).map_err(|refusal| offer_revert(refusal, finding))?;
     // What is there already is no change.
     intents.iter_mut().for_each(|intent| intent.edits.retain(|edit| edit.old != edit.new));
     intents.retain(|intent| !intent.edits.is_empty());
@@ -85,6 +86,19 @@ fn replaced_by_hand(case: &Case<'_>) -> Option<String> {
     let pod = case.finding.pods.names.first()?;
     let parallel = set.text("/spec/podManagementPolicy") == "Parallel";
     (!parallel).then(|| format!("after the sync delete pod {pod} once, the set does not replace it by itself"))
+}
+
+/// Where no rule decides and a revision came before, the commit that made this one can be taken back.
+fn offer_revert(mut refusal: Refusal, finding: &Finding) -> Refusal {
+    if finding.change.is_some() && matches!(refusal.code, refusal::NEEDS_CHOICE | refusal::NEEDS_JUDGEMENT) {
+        refusal.hint.push_str("; or take back the commit that changed it: --revert");
+    }
+    refusal
+}
+
+/// Codes that have a rule.
+pub fn ruled() -> impl Iterator<Item = &'static str> {
+    rules::codes()
 }
 
 /// What can be done about a finding, in a line: the subject of the first candidate, or why there is none.

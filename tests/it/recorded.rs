@@ -15,6 +15,7 @@ mod hidden;
 mod made;
 mod objects;
 mod outcomes;
+mod pod_rules;
 mod pods;
 mod rules;
 

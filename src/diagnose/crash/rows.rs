@@ -52,12 +52,13 @@ CRASH_ENV_MISSING "crash-env-missing" Rule:
     "A variable that was removed or renamed, a ConfigMap without the key, a new version that needs one more.";
     "Restores the entry of the last good revision, or adds the variable under its name with the value of the one close \
      variable, for review. A value is never invented.".
-CRASH_CONFIG_PARSE "crash-config-parse" Rule:
+CRASH_CONFIG_PARSE "crash-config-parse" Model:
     "the program cannot parse its configuration";
     "The program ended and its log tells a syntax error in a configuration file.";
     "log such as `yaml: line N`, `json: cannot unmarshal`, `nginx: [emerg] ... in FILE:N`.";
     "Wrong indentation, a missing quote, a template that rendered to nothing, an option that the version does not know.";
-    "Puts back the earlier value of that ConfigMap key from Git, for review. Otherwise it needs judgement.".
+    "It needs judgement: aifix reads no values of ConfigMaps. `aifix propose KIND/NAME --revert` takes back the commit \
+     that changed the file.".
 CRASH_FILE_MISSING "crash-file-missing" Rule:
     "the program does not find a file";
     "The program ended and its log names a path that does not exist in the container.";

@@ -27,12 +27,12 @@ fn runtime_class(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
 
 /// A class of the pod: what the last revision named, or the close one that is not the system's own.
 fn class(case: &Case<'_>, kind: &str, field: &str, review: &str) -> Result<Vec<Intent>, Refusal> {
-    case.alone("create the class, or name another in each workload")?;
+    case.alone_or("create the class, or name another in each workload")?;
     let path = case.spec_path().field(field);
     let reference = Reference::new(case, kind, "", path.clone())?.only(|name| !name.starts_with("system-"));
     let because = format!("{kind} {} does not exist", reference.wanted);
     // A runtime class is an isolation: a rule never takes it away.
-    let put_back = history::put_back(case, |changed| *changed == path, &format!("the {kind}"), &because);
+    let put_back = history::put_back(case, &because, |changed| *changed == path);
     match put_back {
         Ok(Some(intents)) if kind == "PriorityClass" => return Ok(intents),
         Err(refusal) => return Err(refusal),
@@ -43,7 +43,7 @@ fn class(case: &Case<'_>, kind: &str, field: &str, review: &str) -> Result<Vec<I
 
 /// An account that is bound gives rights, so only one that no binding names is taken.
 fn service_account(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
-    case.alone("create the account, or name another in each workload")?;
+    case.alone_or("create the account, or name another in each workload")?;
     let namespace = case.target.namespace();
     let path = case.spec_path().field("serviceAccountName");
     let reference = Reference::new(case, "ServiceAccount", namespace, path)?;
@@ -109,7 +109,7 @@ fn pod_security(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
         let is_right =
             |path: &Path| matches!(path.0.last(), Some(Step::Field(last)) if RIGHTS.contains(&last.as_str()));
         let because = format!("the {level} level of the namespace forbids it");
-        if let Some(intents) = history::put_back(case, is_right, "what the pod may do", &because)? {
+        if let Some(intents) = history::put_back(case, &because, is_right)? {
             return Ok(intents);
         }
         return ask(format!("the pod asks for more than the {level} level allows"));

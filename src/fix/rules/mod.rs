@@ -1,22 +1,33 @@
 //! The rules, one file per family.
 
 mod admission;
+mod back;
 mod choices;
+mod claims;
 mod config;
 mod crash;
 mod delivery;
+mod devices;
+mod eviction;
+mod files;
+mod hosts;
 mod image;
 mod ingress;
 mod job;
+mod keys;
 mod oom;
 mod ports;
 mod probe;
+mod probe_time;
+mod refs;
 mod resources;
 mod rollout;
 mod scaling;
 mod scheduling;
+mod secret;
 mod service;
 mod settings;
+mod start;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -28,29 +39,46 @@ use crate::model::refusal::Refusal;
 /// Decides the edit for one code, or says why it can't.
 pub(crate) type Rule = fn(&Case<'_>) -> Result<Vec<Intent>, Refusal>;
 
+/// More choices than a person reads are not listed.
+const CHOICES: usize = 6;
+
 /// The families; each file names its own codes.
-const FAMILIES: [&[(&str, Rule)]; 18] = [
+const FAMILIES: [&[(&str, Rule)]; 27] = [
     admission::RULES,
+    back::RULES,
     choices::RULES,
+    claims::RULES,
     config::RULES,
     crash::RULES,
     delivery::RULES,
+    devices::RULES,
+    eviction::RULES,
+    files::RULES,
+    hosts::RULES,
     image::RULES,
     ingress::RULES,
     job::RULES,
+    keys::RULES,
     oom::RULES,
     ports::RULES,
     probe::RULES,
+    probe_time::RULES,
     resources::RULES,
     rollout::RULES,
     scaling::RULES,
     scheduling::RULES,
     service::RULES,
     settings::RULES,
+    start::RULES,
     storage::RULES,
 ];
 
 /// The rule of a code.
 pub(crate) fn of(code: &str) -> Option<Rule> {
     FAMILIES.into_iter().flatten().find(|(name, _)| *name == code).map(|(_, rule)| *rule)
+}
+
+/// Every code that has a rule.
+pub(crate) fn codes() -> impl Iterator<Item = &'static str> {
+    FAMILIES.into_iter().flatten().map(|(name, _)| *name)
 }

@@ -1,7 +1,7 @@
 //! A higher memory limit, within bounds.
 
 use super::super::case::Case;
-use super::super::refusal;
+use super::super::{history, refusal};
 use crate::diagnose::largest_allocatable;
 use crate::model::intent::Intent;
 use crate::model::kube::{Object, PodSpec};
@@ -10,7 +10,8 @@ use crate::model::refusal::Refusal;
 use serde_json::{Value, json};
 
 /// Rules of this family.
-pub(super) const RULES: &[(&str, super::Rule)] = &[("oom-killed", killed)];
+pub(super) const RULES: &[(&str, super::Rule)] =
+    &[("oom-init", killed), ("oom-killed", killed), ("sandbox-oom", too_small)];
 
 const MEBI: i128 = 1 << 20;
 const GIBI: i128 = 1 << 30;
@@ -63,6 +64,38 @@ fn killed(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     let subject = format!("Raise the memory limit of container {name} to {text}");
     let why = format!("container {name} was killed at its limit of {shown}; {}", wanted.why);
     Ok(vec![case.intent(subject, why, edits, review)])
+}
+
+/// A limit below what the runtime itself needs: the last good one, else what the slip of a unit meant.
+fn too_small(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
+    let path = case.container_path().field("resources").field("limits").field("memory");
+    let shown = case.text("limit").to_owned();
+    case.expect(&path, &json!(shown))?;
+    let Some(limit) = Quantity::parse(&shown).map(Quantity::units).filter(|units| (1..16 * MEBI).contains(units))
+    else {
+        let message = format!("the memory limit {shown} is not small, and the runtime was killed at it");
+        return Err(Refusal::new(
+            refusal::NEEDS_CHOICE,
+            message,
+            "look at the node's memory, or choose a higher limit",
+        ));
+    };
+    if let Some(found) = history::put_back(case, &format!("{shown} is less than the runtime needs"), |at| *at == path)?
+    {
+        return Ok(found);
+    }
+    let mut review = Vec::new();
+    let wanted = slip(&shown, limit, &mut review)?;
+    let cap = caps(case, limit, &wanted, &mut review);
+    if cap.bytes < wanted.bytes {
+        let message = format!("{} is needed and {} allows {}", mebi(wanted.bytes), cap.reason, mebi(cap.bytes));
+        return Err(Refusal::new(refusal::NEEDS_CHOICE, message, "make room there, then choose a limit"));
+    }
+    let text = mebi(wanted.bytes);
+    let name = case.name();
+    let why = format!("{shown} is less than the runtime itself needs to start container {name}; {}", wanted.why);
+    let edits = vec![case.set(path, json!(text))];
+    Ok(vec![case.intent(format!("Raise the memory limit of container {name} to {text}"), why, edits, review)])
 }
 
 /// Why a person should look, before any arithmetic.

@@ -49,7 +49,7 @@ fn is_amount(case: &Case<'_>, path: &Path, resource: &str) -> bool {
 /// What the last revision had for this resource.
 fn earlier(case: &Case<'_>, resource: &str) -> Result<Option<Vec<Intent>>, Refusal> {
     let because = case.finding.summary.clone();
-    history::put_back(case, |path| is_amount(case, path, resource), &format!("the {resource} of the pod"), &because)
+    history::put_back(case, &because, |path| is_amount(case, path, resource))
 }
 
 /// The intent with these edits where the namespace and the nodes take them; else a choice.
@@ -217,7 +217,7 @@ fn exceeded(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
         .collect();
     let hint = "have the quota raised by its owner, lower requests, or run fewer replicas";
     let ask = || refuse(case.finding.summary.clone(), hint).with_details(missing.clone());
-    if case.alone(hint).is_err() {
+    if case.alone_or(hint).is_err() {
         return Err(ask());
     }
     let names = amounts(case);
@@ -280,7 +280,7 @@ fn must_specify(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
                 && changed.0.len() > case.spec_path().0.len() + 1
         })
     };
-    if let Some(intents) = history::put_back(case, is_one, "the resources of the pod", &case.finding.summary)? {
+    if let Some(intents) = history::put_back(case, &case.finding.summary, is_one)? {
         return Ok(intents);
     }
     // Values are never made up: those of a sibling that has all of them may serve.

@@ -81,7 +81,7 @@ fn set_stuck(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
             continue;
         }
         let because = format!("pod {name} can't pull the image that the template still names");
-        if let Some(intents) = history::put_back(case, |changed| *changed == path, "the image", &because)? {
+        if let Some(intents) = history::put_back(case, &because, |changed| *changed == path)? {
             return Ok(intents);
         }
     }

@@ -59,7 +59,7 @@ fn requests(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
         |name: &str| on.spec_path().field("containers").item(name).field("resources").field("requests").field(resource);
     let own = path(container);
     let named = |changed: &Path| own.starts_with(changed) && changed.0.len() > on.spec_path().0.len() + 1;
-    if let Some(intents) = history::put_back(&on, named, &format!("the {resource} request"), &case.finding.summary)? {
+    if let Some(intents) = history::put_back(&on, &case.finding.summary, named)? {
         return Ok(intents);
     }
     let spec = on.pod_spec();

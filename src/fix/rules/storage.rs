@@ -24,7 +24,7 @@ pub(super) const RULES: &[(&str, super::Rule)] = &[
 
 /// Refuses unless the claim waits and is in Git itself; else what a person does after the sync.
 fn anew(case: &Case<'_>) -> Result<String, Refusal> {
-    case.alone("name another class in each claim")?;
+    case.alone_or("name another class in each claim")?;
     if let Some(owner) = case.fact("owner").and_then(Value::as_str) {
         let message = format!("claim templates of {owner} can't be changed once it exists");
         let hint = format!("change it in Git, then `kubectl delete {} --cascade=orphan`", owner.to_lowercase());

@@ -21,7 +21,7 @@ fn only(snapshot: &Snapshot) -> Finding {
 }
 
 /// Gives the one pod of a snapshot this log.
-fn with_log(mut snapshot: Snapshot, container: &str, lines: &[&str]) -> Snapshot {
+pub(super) fn with_log(mut snapshot: Snapshot, container: &str, lines: &[&str]) -> Snapshot {
     let pod = &snapshot.pods[0].metadata;
     snapshot.logs = vec![LogTail {
         namespace: pod.namespace.clone(),
