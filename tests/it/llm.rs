@@ -8,16 +8,21 @@ use aifix::llm::{ApiKey, Budget, Client, Failure, Prompt, Said, Settings};
 use aifix::redact;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// The crash of a recorded case, as a scan finds it.
 pub(crate) fn material() -> Material {
-    let snapshot = aifix::cluster::files::load(crate::harness::recorded("crash-env-missing").as_ref(), None).unwrap();
-    let finding = aifix::diagnose::diagnose(&snapshot).findings.remove(0);
-    let mut material = Material::new(&finding, &[]);
-    let (path, current, rule) = ("spec.a".to_owned(), redact::text("1"), redact::text("integer from 1 to 9"));
-    material.fields = vec![Field { path, current, rule }];
-    material
+    static ONCE: LazyLock<Material> = LazyLock::new(|| {
+        let snapshot =
+            aifix::cluster::files::load(crate::harness::recorded("crash-env-missing").as_ref(), None).unwrap();
+        let finding = aifix::diagnose::diagnose(&snapshot).findings.remove(0);
+        let mut material = Material::new(&finding, &[]);
+        let (path, current, rule) = ("spec.a".to_owned(), redact::text("1"), redact::text("integer from 1 to 9"));
+        material.fields = vec![Field { path, current, rule }];
+        material
+    });
+    ONCE.clone()
 }
 
 pub(crate) fn settings(url: &str) -> Settings {
@@ -30,7 +35,7 @@ pub(crate) fn budget() -> Budget {
     Budget::of(3, Duration::from_secs(30))
 }
 
-async fn ask_with(settings: Settings, budget: &mut Budget) -> Result<Said, Failure> {
+pub(crate) async fn ask_with(settings: Settings, budget: &mut Budget) -> Result<Said, Failure> {
     let prompt = Prompt::build(&material(), &settings, LIMIT);
     let client = Client::new(settings, &BTreeMap::new(), &BTreeSet::new()).unwrap();
     client.ask(&prompt, budget).await.map(|answer| answer.said)

@@ -29,6 +29,7 @@ mod filters;
 mod forge;
 mod forge_server;
 mod formats;
+mod garbage;
 mod grown;
 mod harness;
 mod hostile_repo;

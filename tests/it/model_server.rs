@@ -29,6 +29,10 @@ pub(crate) enum Act {
     Endless,
     /// Half a body, then the connection closes.
     Break,
+    /// Exactly these bytes, then the connection closes.
+    Raw(Vec<u8>),
+    /// Exactly these bytes, then nothing until the client goes.
+    Stall(Vec<u8>),
     /// Follows the last line of the prompt's data that says `set X to Y`, as a model would.
     Obey,
 }
@@ -150,6 +154,15 @@ impl Shared {
                 }
                 Act::Break => {
                     let _ = writer.write_all(b"HTTP/1.1 200 X\r\nContent-Length: 1000\r\n\r\n{\"choices\":[");
+                    return;
+                }
+                Act::Raw(bytes) => {
+                    let _ = writer.write_all(&bytes);
+                    return;
+                }
+                Act::Stall(bytes) => {
+                    let _ = writer.write_all(&bytes);
+                    let _ = reader.read(&mut [0; 1]);
                     return;
                 }
                 Act::Drip => return drip(&mut writer, b" ", Duration::from_millis(20)),
