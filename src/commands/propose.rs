@@ -2,6 +2,7 @@
 
 use super::look::{self, Seen};
 use super::model::ModelArgs;
+use super::propose_clone::Settled;
 use super::propose_place::{Place, PlaceArgs};
 use super::propose_request::{self, RequestArgs};
 use super::propose_schema::Fields;
@@ -16,6 +17,7 @@ use crate::model::code::FixClass;
 use crate::model::finding::{Finding, Severity};
 use crate::model::intent::{Disposition, Intent};
 use crate::model::proposal::Outcome;
+use crate::model::refusal::Refusal;
 use crate::output::json::{self, Done};
 use crate::output::{explain_text, patch, propose_text, scan_text};
 use crate::proposal::{self, Advisor};
@@ -24,6 +26,7 @@ use crate::settings::flags::{LookArgs, ProposalFormat};
 use crate::text::{self, Sanitised, shell_word};
 use crate::ui::Paint;
 use clap::{Args, ValueEnum};
+use std::path::Path;
 
 /// Work out the fix of a failing object, prove it, and with --push put it on a branch
 ///
@@ -100,8 +103,13 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
     }
     let settings = if args.revert { None } else { args.model.settings(session)? };
     let intent = args.place.intent.as_deref().map(read_intent).transpose()?;
-    let repo = propose_clone::open(args, session).await?;
-    let remote = repo.remote(args.place.remote.as_deref())?;
+    let opened = propose_clone::open(args, session).await;
+    // Outside of any repository a controller may still name one.
+    let nowhere = opened.is_err() && args.place.repo.as_path() == Path::new(".");
+    let opened = if nowhere { opened } else { Ok(opened?) };
+    if let Ok(repo) = &opened {
+        repo.remote(args.place.remote.as_deref())?;
+    }
     let seen = look::look(&args.look, session).await?;
     let serves =
         |finding: &Finding| args.revert || settings.is_some() && fix::model::serves(finding, args.model.use_for());
@@ -113,6 +121,12 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
         return nothing_to_fix(args, target.as_ref(), &seen, session);
     }
     propose_choose::check(args, &findings, &seen)?;
+    let lead = findings.first().and_then(|finding| propose_lead::of(finding, args, &seen));
+    let repo = match propose_clone::settle(opened, lead, args, session).await? {
+        Settled::Here(repo) => *repo,
+        Settled::Elsewhere(refusal) => return elsewhere(&findings, &refusal, args, session),
+    };
+    let remote = repo.remote(args.place.remote.as_deref())?;
     let remote = match (&args.place.remote, &args.place.path) {
         (None, None) => propose_lead::remote(&repo, remote, &findings, args, &seen),
         _ => remote,
@@ -187,6 +201,18 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
     Ok(exit_code(&results))
 }
 
+/// Nothing of the findings is in this repository.
+fn elsewhere(findings: &[Finding], refusal: &Refusal, args: &ProposeArgs, session: &Session) -> Result<u8, Error> {
+    let mut results = Vec::new();
+    for finding in findings {
+        let outcome = Outcome::Refused { finding: Box::new(finding.clone()), refusal: refusal.clone() };
+        show(&outcome, args, session)?;
+        results.push((outcome, propose_push::Decision::Shown));
+    }
+    report(&results, args, session)?;
+    Ok(exit_code(&results))
+}
+
 /// The first request about each finding, one per line, exactly as it would be sent.
 async fn show_prompt(
     findings: &[Finding],
@@ -208,7 +234,7 @@ async fn show_prompt(
     Ok(exit::DONE)
 }
 
-fn read_intent(file: &std::path::Path) -> Result<Intent, Error> {
+fn read_intent(file: &Path) -> Result<Intent, Error> {
     let shown = file.display();
     let bytes = crate::doors::files::read_bounded(file, 1 << 20)
         .map_err(|error| Error::usage(format!("could not read `{shown}`")).caused_by(&error))?;

@@ -159,8 +159,9 @@ impl fmt::Display for RepoUrl {
         match self.scheme {
             Scheme::Https => write!(f, "https://{host}{port}{path}"),
             Scheme::Http => write!(f, "http://{host}{port}{path}"),
-            Scheme::Ssh => write!(f, "ssh://{host}{port}{path}"),
             // `git` is the customary user and no credential.
+            Scheme::Ssh if self.written.contains("://git@") => write!(f, "ssh://git@{host}{port}{path}"),
+            Scheme::Ssh => write!(f, "ssh://{host}{port}{path}"),
             Scheme::ScpLike if self.written.starts_with("git@") => write!(f, "git@{host}:{path}"),
             Scheme::ScpLike => write!(f, "{host}:{path}"),
             Scheme::Local => write!(f, "{path}"),
@@ -296,6 +297,7 @@ mod tests {
             ("https://hunter2@h.example:8443/o/r", "https://h.example:8443/o/r"),
             ("https://h.example/o/r?private_token=hunter2", "https://h.example/o/r"),
             ("ssh://me:hunter2@h.example:22/o/r", "ssh://h.example:22/o/r"),
+            ("ssh://git@h.example/o/r", "ssh://git@h.example/o/r"),
             ("hunter2@h.example:o/r", "h.example:o/r"),
             ("git@h.example:o/r", "git@h.example:o/r"),
             ("https://[::1]:8443/o/r", "https://[::1]:8443/o/r"),

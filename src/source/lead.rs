@@ -230,6 +230,17 @@ impl Lead {
         self.repository.as_deref().is_none_or(|address| is_of(address, identity))
     }
 
+    /// `repo-mismatch`: this is a clone of another repository.
+    pub fn mismatch(&self, identity: &str) -> Refusal {
+        let (controller, wanted) = (self.controller.qualified(), self.shown().unwrap_or_default());
+        let command = crate::text::shell_word(&wanted);
+        Refusal::new(
+            "repo-mismatch",
+            format!("{controller} reads {wanted}, and this is a clone of {identity}"),
+            format!("aifix propose --repo {command}, or if this is a copy of it: --path DIR"),
+        )
+    }
+
     /// Whether a change of `branch` of the repository would reach the cluster; `given`: a person named it.
     ///
     /// # Errors
@@ -237,12 +248,7 @@ impl Lead {
     pub fn check(&self, identity: &str, branch: &str, given: bool) -> Result<(), Refusal> {
         let controller = self.controller.qualified();
         if !self.is_of(identity) {
-            let wanted = self.shown().unwrap_or_default();
-            return Err(Refusal::new(
-                "repo-mismatch",
-                format!("{controller} reads {wanted}, and this is a clone of {identity}"),
-                format!("aifix propose --repo {wanted}, or if this is a copy of it: --path DIR"),
-            ));
+            return Err(self.mismatch(identity));
         }
         let follows = match &self.base {
             _ if given => return Ok(()),

@@ -75,3 +75,48 @@ fn an_address_is_cloned_into_the_cache_after_a_yes() {
     let ran = propose(&sandbox, &["--repo", &url, "-o", "patch"]).exits(0);
     assert!(ran.out.contains("+++ b/apps/web.yaml"), "{}", ran.out);
 }
+
+#[test]
+fn a_clone_of_another_repository_is_refused_before_anything_is_fetched() {
+    let sandbox = sandbox(URL, &json!({"branch": "prod"}));
+    // No such host: a fetch would fail.
+    sandbox.git("work", &["remote", "set-url", "origin", "https://git.invalid/acme/other.git"]);
+    let refusal = propose(&sandbox, &["-o", "json"]).exits(4).json()["proposals"][0]["refusal"].clone();
+    assert_eq!(refusal["code"], "repo-mismatch", "{refusal}");
+    let ran = propose(&sandbox, &[]).exits(4);
+    let command = "aifix propose --repo https://git.example.com/acme/shop.git";
+    assert!(ran.out.contains(command) && ran.out.contains("git.invalid/acme/other"), "{}", ran.out);
+    assert!(!format!("{}{}", ran.out, ran.err).contains("hunter2"), "{}", ran.out);
+    // A person who names the folder has decided.
+    let ran = propose(&sandbox, &["--path", "apps"]);
+    assert!(!ran.out.contains("repo-mismatch") && ran.err.contains("git.invalid"), "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn outside_of_a_repository_the_one_of_the_controller_is_named_and_its_clone_used() {
+    let sandbox = sandbox(URL, &json!({"branch": "prod"}));
+    let address = "https://git.example.com/acme/shop.git";
+    let from = sandbox.path("seen.json");
+    let run = |more: &[&str]| {
+        let mut command = sandbox.command(env!("CARGO_BIN_EXE_aifix"));
+        let args = ["propose", "deployment/web", "--from", from.to_str().unwrap()];
+        // What Git asks that host for comes from the folder.
+        let key = format!("url.file://{}.insteadOf", sandbox.path("remote.git").display());
+        command.env("GIT_CONFIG_COUNT", "1").env("GIT_CONFIG_KEY_0", key).env("GIT_CONFIG_VALUE_0", address);
+        Ran::of(&command.current_dir(sandbox.path("home")).args(args).args(more).output().unwrap())
+    };
+    let ran = run(&[]).exits(2);
+    assert!(ran.err.contains(&format!("Kustomization flux-system/apps reads {address}")), "{}", ran.err);
+    assert!(ran.err.contains(&format!("aifix propose --repo {address}")), "{}", ran.err);
+    assert!(!ran.err.contains("hunter2"), "{}", ran.err);
+    assert!(!sandbox.path("home/.cache").exists(), "nothing is cloned without a yes");
+    run(&["--repo", address, "--push", "--yes=review"]).exits(0);
+    sandbox.git("remote.git", &["update-ref", "-d", &format!("refs/heads/{}", pushed(&sandbox))]);
+    let ran = run(&["-o", "patch"]).exits(0);
+    assert!(ran.out.contains("+++ b/apps/web.yaml"), "{}", ran.out);
+    assert!(ran.err.contains(&format!("Using the clone of {address}")), "{}", ran.err);
+}
+
+fn pushed(sandbox: &Sandbox) -> String {
+    sandbox.git("remote.git", &["for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads/aifix"])
+}

@@ -1,4 +1,4 @@
-//! Config Sync: what its annotations say of file, repository and commit.
+//! Config Sync: annotations that name file and commit.
 //!
 //! Nothing else need be read: the annotations are on the object itself, and one of them names the object.
 
