@@ -178,9 +178,20 @@ impl Draft<'_, '_> {
         let (mut place, mut changed) = (winner.clone(), self.written(winner, &wanted)?);
         if self.is_shared(&place.file, &changed).await? {
             let own = key.filter(|_| !layers.is_last(&place.file)).and_then(|key| layers.spot(key, true));
-            let Some((file, spot, layer)) = own else { return self.overlay(edit, Some(&wanted)).await };
-            place = Candidate { file, spot, layer, ..place };
-            changed = self.written(&place, &wanted)?;
+            let mut shared = own.is_none();
+            if let Some((file, spot, layer)) = own {
+                place = Candidate { file, spot, layer, ..place };
+                changed = self.written(&place, &wanted)?;
+                shared = self.is_shared(&place.file, &changed).await?;
+            } else if key.is_none() {
+                return self.overlay(edit, Some(&wanted)).await;
+            }
+            if shared && let Some(key) = key {
+                if self.release_patch(key, &wanted) {
+                    return Ok(());
+                }
+                return self.overlay(edit, Some(&wanted)).await;
+            }
         }
         let (document, path) = match &place.spot {
             Spot::Yaml(place) | Spot::New(place) | Spot::List { place, .. } => (place.document, place.path.clone()),

@@ -5,18 +5,29 @@ use super::blast::Blast;
 use super::draft::Draft;
 use super::guards::refuse_file;
 use super::locate::candidates::beside;
-use super::locate::place::{Speaker, may_reorder, patch, patch_name, patch_text};
+use super::locate::place::{Speaker, may_reorder, patch, patch_name, patch_text, speakers};
 use crate::model::intent::FieldEdit;
 use crate::model::path::Path;
 use crate::model::proposal::{Edit, Tool};
 use crate::model::refusal::Refusal;
-use crate::render::Overlay;
 use crate::render::compare::{diff, is_order};
+use crate::render::{Overlay, Values};
 use crate::yaml::edit::{Change, apply};
 use crate::yaml::parse;
 use crate::yaml::scalars::Place;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+
+/// A patch in a file of its own.
+struct NewPatch {
+    file: String,
+    content: Value,
+    text: String,
+    /// The kustomization that names it, as it becomes, and where it does.
+    kustomization: String,
+    changed: String,
+    at: Path,
+}
 
 impl Draft<'_, '_> {
     /// The field goes into a patch of the root itself, because the place that makes it is shared.
@@ -40,17 +51,55 @@ impl Draft<'_, '_> {
                 return Ok(());
             }
         }
-        let made = all.last().and_then(|base| self.new_patch(base, edit, new));
-        let Some((file, content, text, kustomization, changed, at)) = made else {
+        let inputs = self.traced.bench.inputs();
+        let is_kustomize = self.traced.root.tool == Tool::Kustomize;
+        let kustomization = inputs.kustomizations.first().filter(|_| is_kustomize).map(|(file, _)| file.clone());
+        let made = all.last().zip(kustomization).and_then(|(base, file)| {
+            let content = patch(&base.identity, &self.traced.object, &edit.path, new)?;
+            self.new_patch(&file, base, content, &edit.path)
+        });
+        let Some(made) = made else {
             let (changed, unknown): (Vec<String>, Vec<String>) =
                 (self.spared.iter().cloned().collect(), self.unrendered.iter().cloned().collect());
             let none = changed.is_empty() && unknown.is_empty();
             return Err(if none { moved(&edit.path) } else { wide_blast(&changed, &unknown) }.into());
         };
+        self.keep_patch(made);
+        Ok(())
+    }
+
+    /// The value goes into a patch of the release's own object, beside the kustomization that makes it: what says
+    /// the other values is shared. `false` where that can't be.
+    pub(super) fn release_patch(&mut self, key: &Path, value: &Value) -> bool {
+        let made = self.patch_of_release(key, value);
+        let is_made = made.is_some();
+        made.into_iter().for_each(|made| self.keep_patch(made));
+        is_made
+    }
+
+    fn patch_of_release(&self, key: &Path, value: &Value) -> Option<NewPatch> {
+        let release = self.traced.root.release.as_deref()?;
+        // A text with values in it is one value for a patch.
+        let field = release.values.iter().rev().find_map(|values| match values {
+            Values::Field(field) if field.object.kind == "HelmRelease" => Some(field),
+            _ => None,
+        })?;
+        let kustomizations = &self.traced.bench.inputs().kustomizations;
+        let is_own = |file: &str| file.rsplit_once('/').map_or("", |(folder, _)| folder) == field.root.path;
+        let (kustomization, _) = kustomizations.iter().find(|(file, _)| is_own(file))?;
+        let path = field.path.join(key);
+        let texts = self.texts();
+        let all = speakers(&self.sources(&texts), &field.object, &path);
+        let base = all.last()?;
+        let content = patch(&base.identity, &Value::Null, &path, Some(value))?;
+        self.new_patch(kustomization, base, content, &path)
+    }
+
+    fn keep_patch(&mut self, made: NewPatch) {
+        let NewPatch { file, content, text, kustomization, changed, at } = made;
         let entry = json!({ "path": file.rsplit('/').next() });
         self.keep(Edit { file, document: 0, path: Path::default(), old: None, new: Some(content) }, text);
         self.keep(Edit { file: kustomization, document: 0, path: at, old: None, new: Some(entry) }, changed);
-        Ok(())
     }
 
     /// Whether changing this file puts a list of the object in another order.
@@ -63,27 +112,20 @@ impl Draft<'_, '_> {
     }
 
     /// A new patch file and its line in the kustomization.
-    fn new_patch(
-        &self,
-        base: &Speaker,
-        edit: &FieldEdit,
-        new: Option<&Value>,
-    ) -> Option<(String, Value, String, String, String, Path)> {
-        let inputs = self.traced.bench.inputs();
-        let (kustomization, _) = inputs.kustomizations.first().filter(|_| self.traced.root.tool == Tool::Kustomize)?;
-        let content = patch(&base.identity, &self.traced.object, &edit.path, new)?;
+    fn new_patch(&self, kustomization: &str, base: &Speaker, content: Value, path: &Path) -> Option<NewPatch> {
         let text = patch_text(&content)?;
         let place_of = |name: &str| beside(kustomization, name);
         let taken = |name: &str| {
             self.question.base.tree.entries.contains_key(&place_of(name)) || self.files.contains_key(&place_of(name))
         };
-        let name = patch_name(&base.identity, &edit.path, taken);
+        let name = patch_name(&base.identity, path, taken);
         let spec = self.text(kustomization)?;
         let count = parse::document(&spec).ok()?["patches"].as_array().map_or(0, Vec::len);
         let at = Path::of("patches").index(count);
         let place = Place { document: 0, path: at.clone(), inner: None };
         let changed = apply(&spec, &place, &Change::Add(json!({ "path": name }))).ok()?;
-        Some((place_of(&name), content, text, kustomization.clone(), changed, at))
+        let kustomization = kustomization.to_owned();
+        Some(NewPatch { file: place_of(&name), content, text, kustomization, changed, at })
     }
 
     /// Whether other roots would change with this file, and that is not wanted.
