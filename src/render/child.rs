@@ -39,10 +39,10 @@ pub(super) fn scratch() -> Result<Scratch, Error> {
 pub(super) fn copy(tree: &Tree, scratch: &Scratch) -> Result<PathBuf, Error> {
     let copy = scratch.path().join("tree");
     for (path, entry) in &tree.entries {
-        match entry {
-            Entry::File(bytes) => write(&copy.join(path), bytes)?,
-            Entry::Link(target) => files::link_scratch(&copy.join(path), target).map_err(|error| unwritten(&error))?,
-            Entry::Large(_) | Entry::Submodule => {}
+        if let Entry::Link(target) = entry {
+            files::link_scratch(&copy.join(path), target).map_err(|error| unwritten(&error))?;
+        } else if let Some(bytes) = entry.bytes() {
+            write(&copy.join(path), bytes)?;
         }
     }
     Ok(copy)

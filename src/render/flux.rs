@@ -117,7 +117,7 @@ fn generated(tree: &Tree, root: &Root, own: Option<&str>) -> (BTreeSet<String>, 
     }
     let (mut files, mut folders) = (BTreeSet::new(), BTreeSet::<String>::new());
     for (path, entry) in tree.below(&root.path) {
-        if !matches!(entry, Entry::File(_)) || ignore.hides(path) {
+        if !entry.is_file() || ignore.hides(path) {
             continue;
         }
         let inner = folders.iter().any(|folder| path.starts_with(&join(folder, "")));

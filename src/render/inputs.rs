@@ -7,7 +7,7 @@ use super::roots::{Root, kustomization_file};
 use crate::model::path::{Path, Step};
 use crate::model::proposal::Tool;
 use crate::model::refusal::Refusal;
-use crate::model::tree::Tree;
+use crate::model::tree::{Entry, Tree};
 use crate::yaml::parse;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,6 +59,13 @@ impl Inputs {
     /// As far as the walk comes: what is known of a root that is not rendered, and why it is not.
     pub fn reach(tree: &Tree, root: &Root) -> (Self, Vec<Refusal>) {
         Self::walk(tree, root, true)
+    }
+
+    /// Whether all files can be read.
+    pub(super) fn check(&self, tree: &Tree) -> Result<(), Refusal> {
+        let unread =
+            self.files.keys().find(|path| tree.entries.get(*path).is_some_and(|entry| entry.bytes().is_none()));
+        unread.map_or(Ok(()), |path| Err(too_large(path)))
     }
 
     fn walk(tree: &Tree, root: &Root, on: bool) -> (Self, Vec<Refusal>) {
@@ -161,8 +168,9 @@ impl Walk<'_> {
     }
 
     pub(super) fn add(&mut self, path: String, layer: Layer) -> Result<(), Refusal> {
-        if self.tree.file(&path).is_none() {
-            return Err(limit(format!("`{path}` is too large to be read")));
+        // What it holds is looked at when it is rendered: of most roots only the names of their files matter.
+        if !self.tree.entries.get(&path).is_some_and(Entry::is_file) {
+            return Err(too_large(&path));
         }
         let known = self.inputs.files.entry(path).or_insert(layer);
         *known = layer.min(*known);
@@ -396,6 +404,10 @@ fn remote(file: &str, entry: &str) -> Refusal {
         format!("`{file}` reads `{shown}`, which is outside this repository"),
         "nothing is fetched; vendor it, or name a folder that needs none: --path DIR",
     )
+}
+
+fn too_large(path: &str) -> Refusal {
+    limit(format!("`{path}` is too large to be read"))
 }
 
 fn limit(message: String) -> Refusal {

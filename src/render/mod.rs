@@ -86,7 +86,14 @@ impl<'t> Workbench<'t> {
     /// # Errors
     /// When an input is remote, outside the repository, or of a kind that is not rendered.
     pub fn new(tree: &Tree, root: &Root, tools: &'t Tools) -> Result<Self, Refusal> {
-        let inputs = Inputs::of(tree, root)?;
+        Self::walked(tree, root, tools, Inputs::of(tree, root)?)
+    }
+
+    /// The same of inputs that were walked without a refusal.
+    ///
+    /// # Errors
+    /// When charts are to be inflated, and that is not allowed.
+    pub fn walked(tree: &Tree, root: &Root, tools: &'t Tools, inputs: Inputs) -> Result<Self, Refusal> {
         if let Some(file) = &inputs.inflating {
             tools.inflater(file)?;
         }
@@ -118,6 +125,7 @@ impl<'t> Workbench<'t> {
         for (path, bytes) in overlay {
             tree.entries.insert(path.clone(), Entry::File(Arc::from(bytes.as_slice())));
         }
+        self.inputs.check(&tree)?;
         if !overlay.is_empty() {
             Inputs::of(&tree, &self.root)?;
         }

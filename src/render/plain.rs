@@ -9,14 +9,18 @@ use crate::yaml::parse;
 /// A line that keeps a file out of Argo CD's directory sources.
 const SKIP: &str = "+argocd:skip-file-rendering";
 
-/// Whether a file holds Kubernetes objects, by its name and a look at its text.
-pub(super) fn is_manifest(path: &str, bytes: &[u8]) -> bool {
+/// Whether a file is called as one that holds Kubernetes objects.
+pub(super) fn is_named_so(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
-    if !name.ends_with(".yaml") && !name.ends_with(".yml") && !name.ends_with(".json") || KUSTOMIZATIONS.contains(&name)
-    {
+    [".yaml", ".yml", ".json"].iter().any(|ending| name.ends_with(ending)) && !KUSTOMIZATIONS.contains(&name)
+}
+
+/// Whether a file holds Kubernetes objects, by its name and a look at its text.
+pub(super) fn is_manifest(path: &str, entry: &Entry) -> bool {
+    if !is_named_so(path) {
         return false;
     }
-    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let Some(text) = entry.bytes().and_then(|bytes| std::str::from_utf8(bytes).ok()) else { return false };
     text.contains("apiVersion") && text.contains("kind") && !text.contains(SKIP)
 }
 
@@ -25,7 +29,7 @@ pub(super) fn is_manifest(path: &str, bytes: &[u8]) -> bool {
 pub(super) fn files(tree: &Tree, folder: &str, root: &Root) -> Vec<String> {
     let all: Vec<&str> = tree
         .below(folder)
-        .filter(|(path, entry)| matches!(entry, Entry::File(bytes) if is_manifest(path, bytes)))
+        .filter(|(path, entry)| is_manifest(path, entry))
         .map(|(path, _)| path)
         .filter(|path| !root.without.contains(*path))
         .collect();

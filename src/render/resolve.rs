@@ -63,7 +63,7 @@ pub(super) fn resolve(
     }
     let path = here.join("/");
     let target = match tree.entries.get(&path) {
-        Some(Entry::File(_) | Entry::Large(_)) => Target::File,
+        Some(Entry::File(_) | Entry::Stored(_) | Entry::Large(_)) => Target::File,
         None if path.is_empty() || tree.below(&path).next().is_some() => Target::Folder,
         _ => Target::Missing,
     };

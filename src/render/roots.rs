@@ -6,7 +6,7 @@ use super::plain;
 use super::release::{Release, Values};
 use super::resolve::resolve;
 use crate::model::proposal::Tool;
-use crate::model::tree::{Entry, Tree};
+use crate::model::tree::Tree;
 use crate::yaml::parse;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -170,10 +170,14 @@ pub fn roots(tree: &Tree) -> Vec<Root> {
     let mut folders: BTreeSet<&str> = BTreeSet::new();
     for (path, entry) in &tree.entries {
         let folder = folder_of(path);
-        let Entry::File(bytes) = entry else { continue };
+        if !entry.is_file() || !plain::is_named_so(path) {
+            continue;
+        }
         let in_chart = charts.iter().any(|chart| folder == *chart || folder.starts_with(&join(chart, "")));
         let hidden = path.split('/').any(|part| part.starts_with('.'));
-        if !in_chart && !hidden && !parts.contains(folder) && !used.contains(path) && plain::is_manifest(path, bytes) {
+        // The content is looked at last: most files need not be read.
+        let may_be = !in_chart && !hidden && !parts.contains(folder) && !used.contains(path);
+        if may_be && !folders.contains(folder) && plain::is_manifest(path, entry) {
             folders.insert(folder);
         }
     }

@@ -3,7 +3,7 @@
 use super::charts::about_name;
 use super::release::{Release, Values};
 use super::roots::{Root, folder_of, join};
-use crate::model::tree::{Entry, Tree};
+use crate::model::tree::Tree;
 use crate::yaml::parse;
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ pub(super) fn charts(tree: &Tree) -> Vec<Root> {
     let files: Vec<&str> = tree
         .entries
         .iter()
-        .filter(|(path, entry)| matches!(entry, Entry::File(_)) && is_values(path))
+        .filter(|(path, entry)| entry.is_file() && is_values(path))
         .map(|(path, _)| path.as_str())
         .filter(|path| !all.contains(folder_of(path)) || !path.ends_with("/values.yaml") && *path != "values.yaml")
         .filter(|path| {

@@ -2,16 +2,17 @@
 
 use super::{CommitId, Repo};
 use crate::error::Error;
-use crate::model::tree::{Entry, Tree};
+use crate::model::tree::{BlobId, Content, Entry, Store, Stored, Tree};
 use crate::text::Sanitised;
 use gix::bstr::{BStr, ByteSlice};
 use gix::validate::path::component;
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A larger file is no manifest.
 pub(super) const FILE_LIMIT: u64 = 5 << 20;
-/// What all files of one revision may take in memory; those beyond it are [`Entry::Large`].
+/// What all files of one revision may take in memory; those beyond it count as too large.
 const TREE_LIMIT: u64 = 1 << 30;
 /// More files than any real repository has: a tree that names one folder many times grows without end.
 const ENTRY_LIMIT: usize = 500_000;
@@ -45,6 +46,7 @@ impl Repo {
 
     /// Everything that a commit holds, as it is stored: no filter runs, and LFS pointers stay pointers.
     ///
+    /// Files are read when they are first asked for; that all of them are here is known before.
     /// Names that are not UTF-8, that could leave a folder (`..`, an absolute path) or that Git keeps
     /// for itself (`.git` in any disguise) are left out and counted.
     ///
@@ -80,7 +82,8 @@ impl Repo {
         }
         let root =
             repo.find_commit(commit.0).and_then(|found| Ok(found.tree_id()?.detach())).map_err(|e| damaged(&e))?;
-        let mut walk = Walk::default();
+        let store = Arc::new(Blobs { repo: Mutex::new(self.local()), read: AtomicU64::new(0) });
+        let mut walk = Walk { tree: Tree::default(), store, missing: BTreeSet::new(), seen: 0 };
         let mut folders = vec![(String::new(), root, 0)];
         while let Some((folder, id, depth)) = folders.pop() {
             let Some(object) = repo.try_find_object(id).map_err(|e| damaged(&e))? else {
@@ -156,11 +159,10 @@ fn missing(commit: &CommitId, objects: usize) -> Error {
 }
 
 /// A tree while it is read.
-#[derive(Default)]
 struct Walk {
     tree: Tree,
+    store: Arc<Blobs>,
     missing: BTreeSet<gix::ObjectId>,
-    bytes: u64,
     seen: usize,
 }
 
@@ -180,21 +182,25 @@ impl Walk {
             self.tree.unreadable += 1;
             return Ok(());
         }
+        // A file's size is a part of its content: whether the object is here is all that is looked at now.
+        if !mode.is_link() {
+            if !repo.has_object(id) {
+                self.missing.insert(id);
+                return Ok(());
+            }
+            let mut known = BlobId::default();
+            known[..id.as_slice().len()].copy_from_slice(id.as_slice());
+            self.put(path, Entry::Stored(Stored::new(known, self.store.clone())));
+            return Ok(());
+        }
         let Some(size) = repo.try_find_header(id)?.map(|header| header.size()) else {
             self.missing.insert(id);
             return Ok(());
         };
-        if mode.is_link() {
-            let target = if size > LINK_LIMIT { None } else { String::from_utf8(repo.find_blob(id)?.take_data()).ok() };
-            match target {
-                Some(target) => self.put(path, Entry::Link(target)),
-                None => self.tree.unreadable += 1,
-            }
-        } else if size > FILE_LIMIT || self.bytes + size > TREE_LIMIT {
-            self.put(path, Entry::Large(size));
-        } else {
-            self.bytes += size;
-            self.put(path, Entry::File(Arc::from(repo.find_blob(id)?.take_data())));
+        let target = if size > LINK_LIMIT { None } else { String::from_utf8(repo.find_blob(id)?.take_data()).ok() };
+        match target {
+            Some(target) => self.put(path, Entry::Link(target)),
+            None => self.tree.unreadable += 1,
         }
         Ok(())
     }
@@ -204,6 +210,28 @@ impl Walk {
         if self.tree.entries.insert(path, entry).is_some() {
             self.tree.unreadable += 1;
         }
+    }
+}
+
+/// The files of a tree, read when they are asked for.
+struct Blobs {
+    repo: Mutex<gix::Repository>,
+    /// Bytes that were read so far.
+    read: AtomicU64,
+}
+
+impl Store for Blobs {
+    fn read(&self, id: &BlobId) -> Content {
+        let repo = self.repo.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok(id) = gix::ObjectId::try_from(&id[..repo.object_hash().len_in_bytes()]) else { return Content::Lost };
+        let Some(size) = repo.try_find_header(id).ok().flatten().map(|header| header.size()) else {
+            return Content::Lost;
+        };
+        if size > FILE_LIMIT || self.read.load(Ordering::Relaxed) + size > TREE_LIMIT {
+            return Content::Large(size);
+        }
+        self.read.fetch_add(size, Ordering::Relaxed);
+        repo.find_blob(id).map_or(Content::Lost, |mut blob| Content::Bytes(Arc::from(blob.take_data())))
     }
 }
 

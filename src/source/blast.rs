@@ -2,6 +2,7 @@
 
 use super::{Budget, Question, Stop};
 use crate::model::proposal::Tool;
+use crate::model::refusal::Refusal;
 use crate::model::tree::Tree;
 use crate::render::compare::{Noise, diff};
 use crate::render::{Inputs, Overlay, Rendered, Root, Values, Workbench};
@@ -160,14 +161,13 @@ fn beside(mut root: Root, own: &Root) -> Root {
 
 fn others<'t>(question: &Question<'t>, own: &Root) -> (Vec<Sibling<'t>>, Vec<Unread>) {
     let tree = question.base.tree;
-    let all: Vec<(Root, Inputs, bool)> = question
+    let all: Vec<(Root, Inputs, Vec<Refusal>)> = question
         .roots()
         .into_iter()
         .map(|root| beside(root, own))
         .map(|root| {
             let (inputs, refused) = Inputs::reach(tree, &root);
-            let blind = refused.iter().any(|refusal| matches!(refusal.code, "yaml-unsafe" | "render-limit"));
-            (root, inputs, blind)
+            (root, inputs, refused)
         })
         .collect();
     let is_base = |root: &Root| {
@@ -191,10 +191,14 @@ fn others<'t>(question: &Question<'t>, own: &Root) -> (Vec<Sibling<'t>>, Vec<Unr
             || within.folders.contains(&root.path)
     };
     let (mut siblings, mut unread) = (Vec::new(), Vec::new());
-    for (root, inputs, blind) in all.iter().filter(|(root, ..)| !is_own(root) && !is_base(root)) {
-        match Workbench::new(tree, root, question.tools) {
-            Ok(bench) => siblings.push(Sibling { root: root.clone(), bench, base: None }),
-            Err(_) => unread.push(Unread { root: root.clone(), inputs: inputs.clone(), blind: *blind }),
+    for (root, inputs, refused) in all.iter().filter(|(root, ..)| !is_own(root) && !is_base(root)) {
+        let (root, inputs) = (root.clone(), inputs.clone());
+        let bench = Workbench::walked(tree, &root, question.tools, inputs.clone()).ok();
+        if let Some(bench) = bench.filter(|_| refused.is_empty()) {
+            siblings.push(Sibling { root, bench, base: None });
+        } else {
+            let blind = refused.iter().any(|refusal| matches!(refusal.code, "yaml-unsafe" | "render-limit"));
+            unread.push(Unread { root, inputs, blind });
         }
     }
     (siblings, unread)

@@ -4,7 +4,7 @@ use super::locate::candidates::{names, objects};
 use crate::model::object::ObjectRef;
 use crate::model::path::Path;
 use crate::model::report::SourceLine;
-use crate::model::tree::{Entry, Tree};
+use crate::model::tree::Tree;
 use crate::yaml::{lines, parse};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,9 +60,8 @@ impl<'t> Lines<'t> {
 
 fn texts(tree: &Tree) -> impl Iterator<Item = (&str, &str)> {
     tree.entries.iter().filter_map(|(path, entry)| {
-        let Entry::File(bytes) = entry else { return None };
         let is_manifest = [".yaml", ".yml", ".json"].iter().any(|ending| path.ends_with(ending));
-        let text = std::str::from_utf8(bytes).ok().filter(|_| is_manifest)?;
+        let text = std::str::from_utf8(is_manifest.then(|| entry.bytes())??).ok()?;
         Some((path.as_str(), text))
     })
 }
@@ -76,6 +75,7 @@ fn is_kind(document: &Value, object: &ObjectRef) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::tree::Entry;
     use std::sync::Arc;
 
     const WEB: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\nspec:\n  template:\n    spec:\n      \

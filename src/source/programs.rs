@@ -2,7 +2,7 @@
 
 use super::Question;
 use crate::model::refusal::Refusal;
-use crate::model::tree::{Entry, Tree};
+use crate::model::tree::Tree;
 use crate::redact;
 use serde_json::Value;
 
@@ -53,12 +53,8 @@ impl Mention<'_> {
 }
 
 fn files<'t>(tree: &'t Tree, endings: &[&str]) -> impl Iterator<Item = (&'t str, &'t str)> {
-    tree.entries.iter().filter_map(move |(path, entry)| match entry {
-        Entry::File(bytes) if endings.iter().any(|ending| path.ends_with(ending)) => {
-            Some((path.as_str(), std::str::from_utf8(bytes).ok()?))
-        }
-        _ => None,
-    })
+    let named = tree.entries.iter().filter(|(path, _)| endings.iter().any(|ending| path.ends_with(ending)));
+    named.filter_map(|(path, entry)| Some((path.as_str(), std::str::from_utf8(entry.bytes()?).ok()?)))
 }
 
 fn mention<'t>(path: &'t str, text: &'t str, name: &str, values: &[String]) -> Option<Mention<'t>> {

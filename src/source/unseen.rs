@@ -24,16 +24,17 @@ pub(super) fn unseen(tree: &Tree) -> Vec<String> {
 
 fn not_read(path: &str, entry: &Entry) -> Option<String> {
     let is_manifest = [".yaml", ".yml", ".json"].iter().any(|ending| path.ends_with(ending));
-    match entry {
-        Entry::Submodule => Some(format!("`{path}` is a submodule: not looked at")),
-        Entry::Large(size) if is_manifest => {
-            Some(format!("`{path}` has {} MiB: not looked at", size.div_ceil(1 << 20)))
-        }
-        Entry::File(bytes) if is_manifest && bytes.starts_with(LFS) => {
-            Some(format!("`{path}` is a Git LFS pointer: its content is elsewhere and was not looked at"))
-        }
-        _ => None,
+    if *entry == Entry::Submodule {
+        return Some(format!("`{path}` is a submodule: not looked at"));
     }
+    if !is_manifest {
+        return None;
+    }
+    if let Some(size) = entry.large() {
+        return Some(format!("`{path}` has {} MiB: not looked at", size.div_ceil(1 << 20)));
+    }
+    let is_pointer = entry.bytes().is_some_and(|bytes| bytes.starts_with(LFS));
+    is_pointer.then(|| format!("`{path}` is a Git LFS pointer: its content is elsewhere and was not looked at"))
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ mod hostile_repo;
 mod html;
 mod injection;
 mod lab_codes;
+mod lazy_tree;
 mod live;
 mod llm;
 mod llm_fix;

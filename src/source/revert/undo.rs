@@ -46,8 +46,7 @@ pub(super) fn inverse(tip: &Tree, culprit: &Culprit) -> Result<Vec<FileChange>, 
 fn sides<'t>(trees: [&'t Tree; 3], path: &str) -> Option<[Option<&'t [u8]>; 3]> {
     let side = |tree: &'t Tree| match tree.entries.get(path) {
         None => Some(None),
-        Some(Entry::File(bytes)) => Some(Some(bytes.as_ref())),
-        Some(_) => None,
+        Some(entry) => entry.bytes().map(Some),
     };
     let [a, b, c] = trees.map(side);
     Some([a?, b?, c?])
