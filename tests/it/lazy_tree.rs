@@ -1,6 +1,6 @@
 //! What a proposal reads of a large repository.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use crate::source::{in_memory, tools};
 use aifix::model::intent::{Author, Disposition, FieldEdit, Intent, Op};
