@@ -5,7 +5,7 @@ use super::blast::Blast;
 use super::draft::Draft;
 use super::guards::refuse_file;
 use super::locate::candidates::beside;
-use super::locate::place::{Speaker, may_reorder, patch, patch_name, patch_text, speakers};
+use super::locate::place::{may_reorder, patch, patch_name, patch_text, speakers};
 use crate::model::intent::FieldEdit;
 use crate::model::path::Path;
 use crate::model::proposal::{Edit, Tool};
@@ -54,9 +54,10 @@ impl Draft<'_, '_> {
         let inputs = self.traced.bench.inputs();
         let is_kustomize = self.traced.root.tool == Tool::Kustomize;
         let kustomization = inputs.kustomizations.first().filter(|_| is_kustomize).map(|(file, _)| file.clone());
-        let made = all.last().zip(kustomization).and_then(|(base, file)| {
-            let content = patch(&base.identity, &self.traced.object, &edit.path, new)?;
-            self.new_patch(&file, base, content, &edit.path)
+        let identity = all.last().map(|base| base.identity.clone()).or_else(|| self.inflated());
+        let made = identity.zip(kustomization).and_then(|(identity, file)| {
+            let content = patch(&identity, &self.traced.object, &edit.path, new)?;
+            self.new_patch(&file, &identity, content, &edit.path)
         });
         let Some(made) = made else {
             let (changed, unknown): (Vec<String>, Vec<String>) =
@@ -92,7 +93,7 @@ impl Draft<'_, '_> {
         let all = speakers(&self.sources(&texts), &field.object, &path);
         let base = all.last()?;
         let content = patch(&base.identity, &Value::Null, &path, Some(value))?;
-        self.new_patch(kustomization, base, content, &path)
+        self.new_patch(kustomization, &base.identity, content, &path)
     }
 
     fn keep_patch(&mut self, made: NewPatch) {
@@ -100,6 +101,14 @@ impl Draft<'_, '_> {
         let entry = json!({ "path": file.rsplit('/').next() });
         self.keep(Edit { file, document: 0, path: Path::default(), old: None, new: Some(content) }, text);
         self.keep(Edit { file: kustomization, document: 0, path: at, old: None, new: Some(entry) }, changed);
+    }
+
+    /// What a chart of the kustomization makes is named in no file: as it is rendered.
+    fn inflated(&self) -> Option<Value> {
+        let (object, inputs) = (&self.traced.object, self.traced.bench.inputs());
+        let metadata = json!({ "name": object["metadata"]["name"] });
+        inputs.inflating.as_ref()?;
+        Some(json!({ "apiVersion": object["apiVersion"], "kind": object["kind"], "metadata": metadata }))
     }
 
     /// Whether changing this file puts a list of the object in another order.
@@ -112,13 +121,13 @@ impl Draft<'_, '_> {
     }
 
     /// A new patch file and its line in the kustomization.
-    fn new_patch(&self, kustomization: &str, base: &Speaker, content: Value, path: &Path) -> Option<NewPatch> {
+    fn new_patch(&self, kustomization: &str, identity: &Value, content: Value, path: &Path) -> Option<NewPatch> {
         let text = patch_text(&content)?;
         let place_of = |name: &str| beside(kustomization, name);
         let taken = |name: &str| {
             self.question.base.tree.entries.contains_key(&place_of(name)) || self.files.contains_key(&place_of(name))
         };
-        let name = patch_name(&base.identity, path, taken);
+        let name = patch_name(identity, path, taken);
         let spec = self.text(kustomization)?;
         let count = parse::document(&spec).ok()?["patches"].as_array().map_or(0, Vec::len);
         let at = Path::of("patches").index(count);
