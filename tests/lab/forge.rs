@@ -206,6 +206,10 @@ fn a_branch_of_a_fork_is_asked_for_at_the_repository_that_was_forked() {
     let (keeper, robot, url) = (lab("AIFIX_LAB_GITEA_ADMIN"), lab("AIFIX_LAB_GITEA_USER"), lab("AIFIX_LAB_GITEA_URL"));
     let name = shop.path.rsplit('/').next().unwrap().to_owned();
     // It is the keeper's now, and who aifix works as has a fork.
+    wait("Gitea to digest the first push", Duration::from_secs(30), || {
+        let seen = api("GET", &format!("repos/{}", shop.path), &Value::Null);
+        if seen["empty"] == false { Ok(()) } else { Err(seen["empty"].to_string()) }
+    });
     shop.api("POST", "transfer", &json!({"new_owner": keeper}));
     let shop = Shop { path: format!("{keeper}/{name}"), ..shop };
     shop.api("POST", &format!("forks?sudo={robot}"), &json!({}));

@@ -163,7 +163,11 @@ fn a_commit_that_does_not_build_is_found_and_taken_back_while_what_runs_goes_on(
 
     let words =
         ["propose", "kustomization/shop", "-n", &flux.namespace.0, "--revert", "--push", "--yes=review", "-o", "json"];
-    let report = aifix(&work, &words).exits(0).json();
+    // While Flux tries again, it says nothing of the failure.
+    let report = wait("a failure that is told", PATIENCE, || {
+        let report = aifix(&work, &words).exits(0).json();
+        if report["proposals"] == json!([]) { Err("nothing fails".to_owned()) } else { Ok(report) }
+    });
     let proposal = &report["proposals"][0];
     assert_eq!(proposal["reverts"]["id"], bad.as_str(), "{report:#}");
     let branch = proposal["branch"].as_str().unwrap();
