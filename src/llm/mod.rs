@@ -122,7 +122,7 @@ impl Client {
                 return Ok(Answer { said, model, usage, way, remembered: true });
             }
             let estimate = prompt.tokens();
-            self.may_use(estimate)?;
+            self.may_use(estimate).inspect_err(|_| budget.give_back())?;
             let deadline = self.settings.deadline.min(budget.left());
             let headers = wire::headers(&self.settings);
             let error = match self.http.post_json(&self.settings.url, &headers, body.clone(), deadline).await {

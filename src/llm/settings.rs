@@ -130,6 +130,11 @@ impl Settings {
         let model = pick(&flags.model, "AIFIX_LLM_MODEL", &file.model).unwrap_or_default();
         let key = text("AIFIX_LLM_API_KEY").and_then(|key| ApiKey::new(&key));
         let mut settings = Self::of(&url, &model, key, api)?;
+        // No shell has expanded what stands in a file.
+        let at_home = |path: &PathBuf| match (path.strip_prefix("~"), environment.home()) {
+            (Ok(rest), Some(home)) => home.join(rest),
+            _ => path.clone(),
+        };
         settings.key_from = match (environment.path("AIFIX_LLM_KEY_FILE"), &file.key_file, &file.key_command) {
             _ if settings.key.is_some() => None,
             (Some(path), ..) => Some(Source::File(path)),
@@ -137,7 +142,7 @@ impl Settings {
                 return Err(Error::usage("the table [llm] of your settings names two places of the key")
                     .hint("keep one of `key-file` and `key-command`"));
             }
-            (None, Some(path), None) => Some(Source::File(path.clone())),
+            (None, Some(path), None) => Some(Source::File(at_home(path))),
             (None, None, Some(words)) => Some(Source::Command(words.clone())),
             (None, None, None) => None,
         };
@@ -153,7 +158,7 @@ impl Settings {
             settings.together = Duration::from_secs(seconds.clamp(1, 3_600));
             settings.deadline = settings.together / 2;
         }
-        settings.ca_file = flags.ca_file.clone().or_else(|| file.ca_file.clone());
+        settings.ca_file = flags.ca_file.clone().or_else(|| file.ca_file.as_ref().map(at_home));
         let has_key = settings.key_from.is_some();
         settings.encrypted(has_key).map(Some)
     }
@@ -265,6 +270,8 @@ mod tests {
         assert_eq!(of(&[("AIFIX_LLM_API_KEY", "k")], file()).unwrap(), (ApiKey::new("k"), None));
         assert_eq!(of(&[("AIFIX_LLM_KEY_FILE", "/e")], file()).unwrap(), (None, Some(Source::File("/e".into()))));
         assert_eq!(of(&[], file()).unwrap(), (None, Some(Source::File("/f".into()))));
+        let at_home = Given { key_file: Some("~/keys/llm".into()), ..Given::default() };
+        assert_eq!(of(&[("HOME", "/h")], at_home).unwrap().1, Some(Source::File("/h/keys/llm".into())));
         assert_eq!(of(&[], command()).unwrap(), (None, Some(Source::Command(vec!["pass".into()]))));
         let both = Given { key_command: command().key_command, ..file() };
         assert!(of(&[], both).unwrap_err().message.contains("two places"));

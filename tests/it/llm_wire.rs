@@ -134,7 +134,9 @@ async fn a_budget_of_tokens_ends_the_asking_before_the_next_call() {
     let client = client(settings);
     assert!(ask(&client, &mut budget()).await.is_ok());
     let copy = client.clone();
-    let failure = ask(&copy, &mut budget()).await.unwrap_err();
+    let mut unspent = budget();
+    let failure = ask(&copy, &mut unspent).await.unwrap_err();
+    assert_eq!(unspent.made(), 0);
     assert_eq!(failure, Failure::Dear { budget: 5_100 });
     assert_eq!(server.seen().len(), 1);
     let error = failure.into_error("h:1");

@@ -78,8 +78,15 @@ fn every_failure_of_a_server_has_its_own_message_and_exit_code() {
     let sandbox = sandbox();
     let absent = propose(&sandbox, &["--llm-url", &ModelServer::absent()]).exits(3);
     assert!(absent.err.contains("hint:"), "{}", absent.err);
-    let cases: [(Act, i32); 8] = [
+    let code = |code: &str| serde_json::json!({"error": {"message": "no", "code": code}}).to_string();
+    let cases: [(Act, i32); 14] = [
         (Act::Fail(401, "", "Invalid API Key"), 2),
+        (Act::Status(429, code("insufficient_quota")), 2),
+        (Act::Status(404, code("model_not_found")), 2),
+        (Act::Status(400, code("content_filter")), 4),
+        (Act::TooLong { needs: 9_000, holds: 2_048 }, 2),
+        (Act::Fail(307, "Location: https://other.example/v1\r\n", "moved"), 2),
+        (Act::Break, 3),
         (Act::Fail(500, "", "boom"), 3),
         (Act::Fail(429, "Retry-After: 600\r\n", "slow down"), 3),
         (Act::Say("{\"path\": \"spec".into()), 4),
