@@ -348,7 +348,9 @@ fn on_a_terminal_the_question_names_the_remote_and_the_forge() {
     command.current_dir(sandbox.path("work")).stdin(std::process::Stdio::inherit());
     let mut session = rexpect::session::spawn_command(command, Some(60_000)).unwrap();
     let host = server.url().replace("http://", "");
-    session.exp_string(&format!("to ssh://git@git.example.com/acme/shop.git and open a pull request at {host}?")).unwrap();
+    session
+        .exp_string(&format!("to ssh://git@git.example.com/acme/shop.git and open a pull request at {host}?"))
+        .unwrap();
     session.exp_string("[y/N]").unwrap();
     assert!(server.kept().is_empty() && pushed(&sandbox).is_empty(), "nothing before the yes");
     session.send_line("y").unwrap();
