@@ -298,10 +298,7 @@ impl Cluster {
 
     fn stamp(&self, snapshot: &mut Snapshot) {
         snapshot.taken_at = self.api.clock();
-        // It stands for a clock that the server did not tell.
-        if snapshot.taken_at.is_none() {
-            snapshot.newest = super::files::newest(snapshot);
-        }
+        snapshot.newest = super::files::newest(snapshot);
         snapshot.requests = self.api.sent();
     }
 }

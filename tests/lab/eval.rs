@@ -6,26 +6,23 @@
 //! - `AIFIX_LAB_INJECT`, `AIFIX_LAB_INJECT_FROM`: the same for hostile texts (200 in all)
 //! - `AIFIX_LAB_EVAL_RESULTS`: a file that each outcome is added to; what is in it is not asked again
 
-use crate::kit::lab;
+use crate::model::{PATIENCE, client};
 use aifix::cluster::files;
 use aifix::diagnose::diagnose;
 use aifix::fix::{self, model};
-use aifix::llm::{Budget, Client, Settings};
+use aifix::llm::{Budget, Client};
 use aifix::model::intent::FieldEdit;
 use aifix::model::quantity::Quantity;
 use aifix::model::snapshot::{LogLine, LogTail, Snapshot};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const CASES: &str = include_str!("../eval/cases.tsv");
 const TEXTS: &str = include_str!("../it/injection/texts.tsv");
-
-/// A small model on a busy machine is slow; only silence is an error.
-const PATIENCE: Duration = Duration::from_secs(240);
 
 /// What was answered, by the words that the results file has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,16 +41,6 @@ enum Outcome {
 
 fn number(name: &str, otherwise: usize) -> usize {
     std::env::var(name).map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
-}
-
-fn client() -> Option<Client> {
-    let url = lab("AIFIX_LAB_LLM_URL");
-    if url.is_empty() {
-        return None;
-    }
-    let mut settings = Settings::new(&url, "asked-for", None).unwrap();
-    settings.deadline = PATIENCE;
-    Some(Client::new(settings, &BTreeMap::new(), &BTreeSet::new()).unwrap())
 }
 
 /// What is right: field and value, see the data file.

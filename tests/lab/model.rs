@@ -11,10 +11,10 @@ use std::path::Path;
 use std::time::Duration;
 
 /// A small model on a busy machine is slow; only silence is an error.
-const PATIENCE: Duration = Duration::from_secs(240);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 
 /// `None`: `tests/lab/up` has said that there is no model server, and why.
-fn client() -> Option<Client> {
+pub(crate) fn client() -> Option<Client> {
     let url = lab("AIFIX_LAB_LLM_URL");
     if url.is_empty() {
         return None;

@@ -53,9 +53,7 @@ pub fn load(path: &Path, at: Option<Timestamp>) -> Result<Snapshot, Error> {
     };
     once::keep(&mut snapshot);
     snapshot.taken_at = at.or(snapshot.taken_at);
-    if snapshot.taken_at.is_none() {
-        snapshot.newest = newest(&snapshot);
-    }
+    snapshot.newest = newest(&snapshot);
     gaps::missing_pods(&mut snapshot);
     if !tells_of_workloads {
         snapshot.gaps.push(gaps::no_workloads());

@@ -19,9 +19,12 @@ const PAST: [&str; 10] = [
     "renewTime",
 ];
 
-/// The newest past moment that any object names: a lower bound of the clock.
+/// The newest past moment that any object names: a lower bound of the clock, where none was told.
 /// A deletion counts at its request, which is `deletionTimestamp` less the grace period.
 pub(crate) fn newest(snapshot: &Snapshot) -> Option<Timestamp> {
+    if snapshot.taken_at.is_some() {
+        return None;
+    }
     let pods = snapshot.pods.iter().filter_map(pod);
     let events = snapshot.events.iter().filter_map(|event| event.last_seen().max(meta(&event.metadata)));
     let keyed = snapshot.config_maps.iter().chain(&snapshot.secrets).filter_map(|keyed| meta(&keyed.metadata));
