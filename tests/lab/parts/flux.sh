@@ -47,6 +47,8 @@ start_flux() {
     mkdir -p "$STATE/flux"
     say "starting Flux"
     kubectl_lab apply --server-side --filename "$FLUX_HOME/crds" >>"$LOGS/flux.log" 2>&1
+    # A controller that starts before all its kinds are served ends at once.
+    wait_for 60 "Flux's kinds to be served" flux_kinds_are_served
     start source-controller env KUBECONFIG="$STATE/admin.kubeconfig" RUNTIME_NAMESPACE=default TMPDIR="$STATE/flux" \
         "$FLUX_HOME/source-controller" --storage-path "$STATE/flux" --storage-addr 127.0.0.1:$SOURCE_PORT \
         --storage-adv-addr 127.0.0.1:$SOURCE_PORT --metrics-addr 127.0.0.1:$SOURCE_METRICS_PORT \
@@ -57,6 +59,20 @@ start_flux() {
         --health-addr 127.0.0.1:$KUSTOMIZE_HEALTH_PORT --enable-leader-election=false --log-encoding console \
         --requeue-dependency 3s --feature-gates CancelHealthCheckOnNewRevision=true
     wait_for 60 "Flux to be ready" flux_answers
+}
+
+flux_kinds_are_served() {
+    local definitions group kind version versions served
+    definitions=$(kubectl_lab get customresourcedefinitions --output "jsonpath=$(
+        printf '%s' '{range .items[*]}{.spec.group}{" "}{.spec.names.kind}{range .spec.versions[?(@.served)]}{" "}{.name}{end}{"\n"}{end}'
+    )") || return 1
+    grep -q toolkit.fluxcd.io <<<"$definitions" || return 1
+    while read -r group kind versions; do
+        for version in $versions; do
+            served=$(kubectl_lab get --raw "/apis/$group/$version") || return 1
+            grep -q "\"kind\":\"$kind\"" <<<"$served" || return 1
+        done
+    done < <(grep toolkit.fluxcd.io <<<"$definitions")
 }
 
 flux_answers() {
