@@ -3,9 +3,10 @@
 use super::Cluster;
 use super::client::Count;
 use super::failure::{Failure, foreign, unreachable};
-use super::grants::{Grant, grants};
+use super::grants::{Grant, Reach, grants};
 use crate::error::Error;
 use crate::model::snapshot::Scope;
+use futures_util::future::try_join_all;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -21,7 +22,7 @@ pub struct Right {
     pub codes: &'static [&'static str],
 }
 
-/// `status` of a SelfSubjectRulesReview:
+/// `status` of a SelfSubjectRulesReview; a SelfSubjectAccessReview has `allowed`:
 /// <https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/self-subject-rules-review-v1/>.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -53,9 +54,9 @@ impl Rule {
 }
 
 impl Cluster {
-    /// Asks the API server which kinds a scan may read, one question per namespace. Custom kinds are left out:
-    /// the cluster may not have them. A right on what lies in no namespace is told as the rules of a namespace tell it.
-    /// It is the only thing that is ever created, and nothing of it is stored. `None`: it could not
+    /// Asks the API server which kinds a scan may read: one question per namespace, and one more for each right
+    /// that must hold in the whole cluster, as the rules of a namespace may come from a RoleBinding. Custom
+    /// kinds are left out: the cluster may not have them. Reviews are all that is ever created, and none is stored. `None`: it could not
     /// tell all (`incomplete`), as webhook authorizers do.
     ///
     /// # Errors
@@ -76,31 +77,46 @@ impl Cluster {
             let may = |verb: &str, group: &str, resource: &str| {
                 rules.resource_rules.iter().any(|rule| rule.allows(verb, group, resource))
             };
-            for grant in &grants {
-                out.extend(grant.resources.iter().map(|resource| Right {
-                    resource,
-                    allowed: grant.verbs.iter().all(|verb| may(verb, grant.group, resource)),
-                    essential: grant.essential,
-                    codes: grant.codes,
-                }));
-            }
+            let rights = grants.iter().flat_map(|grant| grant.resources.iter().map(move |resource| (grant, *resource)));
+            let asked = rights.map(async |(grant, resource)| {
+                let here = grant.verbs.iter().all(|verb| may(verb, grant.group, resource));
+                let everywhere = self.scope == Scope::All || grant.reach == Reach::Cluster;
+                let allowed = here && (!everywhere || self.everywhere(grant, resource).await?);
+                Ok::<_, Error>(Right { resource, allowed, essential: grant.essential, codes: grant.codes })
+            });
+            out.extend(try_join_all(asked).await?);
         }
         Ok(Some(out))
     }
 
+    /// Whether a right holds in all namespaces and outside them.
+    async fn everywhere(&self, grant: &Grant, resource: &str) -> Result<bool, Error> {
+        let (resource, part) = resource.split_once('/').unwrap_or((resource, ""));
+        for verb in grant.verbs {
+            let attributes = json!({"verb": verb, "group": grant.group, "resource": resource, "subresource": part});
+            let status = self.review("SelfSubjectAccessReview", json!({"resourceAttributes": attributes})).await?;
+            if status.get("allowed") != Some(&Value::Bool(true)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     async fn rules(&self, namespace: &str) -> Result<Rules, Error> {
+        let status = self.review("SelfSubjectRulesReview", json!({"namespace": namespace})).await?;
+        Ok(Rules::deserialize(status).unwrap_or_default())
+    }
+
+    /// The `status` that the API server gives a review.
+    async fn review(&self, kind: &str, spec: Value) -> Result<Value, Error> {
         self.api.hope();
         let lost = |failure: &Failure| unreachable(failure, &self.context, &self.server);
-        let review = json!({
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectRulesReview",
-            "spec": {"namespace": namespace},
-        });
-        let path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
-        let bytes = self.api.review(path, &review, Count::Get).await.map_err(|failure| lost(&failure))?;
-        let answer: Value =
+        let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec});
+        let path = format!("/apis/authorization.k8s.io/v1/{}s", kind.to_lowercase());
+        let bytes = self.api.review(&path, &review, Count::Get).await.map_err(|failure| lost(&failure))?;
+        let mut answer: Value =
             serde_json::from_slice(&bytes).map_err(|error| lost(&Failure::Garbled(foreign(&error.to_string()))))?;
-        Ok(answer.get("status").and_then(|status| Rules::deserialize(status).ok()).unwrap_or_default())
+        Ok(answer.get_mut("status").map(Value::take).unwrap_or_default())
     }
 }
 

@@ -19,6 +19,28 @@ pub enum Phase {
     PullRequest,
     /// The push did not work, or the pull request after it.
     Failed,
+    /// Somebody approved the pull request, or asked for changes.
+    Reviewed,
+    /// The change is in the base branch.
+    Merged,
+    /// The pull request was closed, or the branch deleted, without a merge.
+    Closed,
+    /// The controller has applied a revision with the change, or the live object has its values.
+    Synced,
+    /// The workload runs with it.
+    RolledOut,
+    /// The failure is gone and no new one took its place.
+    Healed,
+    /// The failure is still there, or another took its place.
+    Worse,
+    /// A later commit took the change back.
+    Reverted,
+    /// The live object has other values than the merged ones.
+    Drifted,
+    /// A person's word on the fix: accepted or rejected.
+    Feedback,
+    /// Bodies of the record's evidence were erased on demand.
+    Erased,
 }
 
 impl Phase {
@@ -31,6 +53,17 @@ impl Phase {
             Self::Pushed => "pushed",
             Self::PullRequest => "pull-request",
             Self::Failed => "failed",
+            Self::Reviewed => "reviewed",
+            Self::Merged => "merged",
+            Self::Closed => "closed",
+            Self::Synced => "synced",
+            Self::RolledOut => "rolled-out",
+            Self::Healed => "healed",
+            Self::Worse => "worse",
+            Self::Reverted => "reverted",
+            Self::Drifted => "drifted",
+            Self::Feedback => "feedback",
+            Self::Erased => "erased",
         }
     }
 }

@@ -79,9 +79,18 @@ impl Told<'_> {
     /// `pushed  Deployment shop/web  oom-killed`.
     fn title(&mut self, body: &Value, last: &Entry) {
         let paint = match last.phase {
-            Phase::Pushed | Phase::PullRequest => Paint::Green,
-            Phase::Failed => Paint::Red,
-            Phase::Proposed | Phase::Refused | Phase::Declined => Paint::Yellow,
+            Phase::Pushed | Phase::PullRequest | Phase::Merged | Phase::Synced | Phase::RolledOut | Phase::Healed => {
+                Paint::Green
+            }
+            Phase::Failed | Phase::Worse | Phase::Reverted => Paint::Red,
+            Phase::Proposed
+            | Phase::Refused
+            | Phase::Declined
+            | Phase::Reviewed
+            | Phase::Closed
+            | Phase::Drifted
+            | Phase::Feedback
+            | Phase::Erased => Paint::Yellow,
         };
         self.page.put(paint, last.phase.name()).put(Paint::Plain, "  ").foreign(Paint::Bold, &object(body));
         self.page.put(Paint::Plain, "  ").foreign(Paint::Cyan, text(body, "/failure/code")).end();

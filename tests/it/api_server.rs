@@ -291,6 +291,9 @@ impl Shared {
                 &json!({"kind": "SelfSubjectRulesReview", "status": {"incomplete": false, "resourceRules": [all]}}),
             );
         }
+        if seen.method == "POST" && path == "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews" {
+            return ok(&json!({"kind": "SelfSubjectAccessReview", "status": {"allowed": true}}));
+        }
         let query: BTreeMap<&str, &str> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
         if path == "/apis" {
             return Self::groups();

@@ -93,3 +93,17 @@ fn the_doctor_says_what_a_missing_right_costs() {
     assert!(out.contains("hint: ingresses: unseen without it are ingress-backend-service-missing"), "{out}");
     assert!(out.contains("aifix doctor --rbac") && !out.contains("hint: nodes"), "{out}");
 }
+
+#[test]
+fn a_right_of_one_namespace_is_no_right_on_what_lies_in_none() {
+    let server = ApiServer::recorded("oom-killed");
+    let no = json!({"kind": "SelfSubjectAccessReview", "status": {"allowed": false}});
+    server.always("selfsubjectaccessreviews", Act::Body(no.to_string()));
+    let sandbox = crate::live::sandbox(&server);
+    let out = sandbox.aifix(&["doctor"]).out;
+    let limited = out.lines().find(|line| line.starts_with("limited  rights")).unwrap();
+    assert!(limited.contains("nodes") && !limited.contains(" services"), "{out}");
+    // In all namespaces no right holds.
+    let out = sandbox.aifix(&["doctor", "-A"]).exits(2).out;
+    assert!(out.lines().any(|line| line.starts_with("broken   rights") && line.contains("pods")), "{out}");
+}

@@ -50,7 +50,8 @@ fn the_doctor_tells_rights_apart_and_creates_nothing_but_a_review() {
         let (verb, resource) =
             (event["verb"].as_str().unwrap(), event["objectRef"]["resource"].as_str().unwrap_or_default());
         assert!(
-            matches!(verb, "get" | "list") || (verb == "create" && resource == "selfsubjectrulesreviews"),
+            matches!(verb, "get" | "list")
+                || (verb == "create" && matches!(resource, "selfsubjectrulesreviews" | "selfsubjectaccessreviews")),
             "{verb} {resource}"
         );
     }
