@@ -180,6 +180,10 @@ fn refusals(view: &View<'_>, kinds: &mut Kinds) {
             kinds.want(["rolebindings", "clusterrolebindings"]);
         } else {
             kinds.want(["resourcequotas", "limitranges"]);
+            // What is raised to a minimum must still fit a node.
+            if text.contains("minimum ") {
+                kinds.want(["nodes"]);
+            }
         }
     }
 }
@@ -363,4 +367,21 @@ fn tells_something(container: &Running<'_, '_>) -> bool {
     crash::is_crashing(container)
         || container.last_exit().is_some_and(|end| end.exit_code != 0 && !container.status.ready)
         || runs_unready
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{of, refused};
+    use super::needs;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_raised_to_a_minimum_is_held_against_the_nodes() {
+        let kinds = |why: &str| {
+            let message = format!("pods \"web-1\" is forbidden: {why} memory usage per Container is 64Mi");
+            needs(&of(&[refused(&message, json!({"containers": []}))])).kinds
+        };
+        assert_eq!(kinds("minimum"), ["resourcequotas", "limitranges", "nodes"]);
+        assert_eq!(kinds("maximum"), ["resourcequotas", "limitranges"]);
+    }
 }

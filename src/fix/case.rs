@@ -173,11 +173,11 @@ impl<'s> Case<'s> {
 
     /// The refusal for what facts do not decide: a person chooses among changes, the likeliest first.
     pub(crate) fn ask(&self, message: String, hint: &str, mut choices: Vec<Intent>) -> Refusal {
-        choices.retain(|choice| self.check(choice).is_ok());
         for choice in &mut choices {
             choice.disposition = Disposition::Review;
             choice.review.insert(0, "facts do not decide it".to_owned());
         }
+        choices.retain(|choice| self.check(choice).is_ok());
         Refusal { choices, ..Refusal::new(refusal::NEEDS_CHOICE, message, hint) }
     }
 

@@ -2,7 +2,8 @@
 
 use super::case::Case;
 use super::refusal;
-use crate::model::intent::{FieldEdit, Intent, Op};
+use super::rules::LOW_PORTS;
+use crate::model::intent::{Author, Disposition, FieldEdit, Intent, Op};
 use crate::model::kube::Object;
 use crate::model::path::{Path, Step};
 use crate::model::refusal::Refusal;
@@ -16,9 +17,8 @@ pub(super) fn check(case: &Case<'_>, intent: &Intent) -> Result<(), Refusal> {
     intent.edits.iter().try_for_each(|edit| {
         mutable(case, edit)?;
         owner(case, edit)?;
-        match weakens(code, &case.target.kind, edit)
-            .filter(|_| !is_moved(intent, edit) && !is_within_bounds(intent, edit))
-        {
+        let may = || is_moved(intent, edit) || is_within_bounds(intent, edit) || is_for_a_person(code, intent, edit);
+        match weakens(code, &case.target.kind, edit).filter(|_| !may()) {
             Some(what) => {
                 let text = format!("{} would {what}", edit.path);
                 Err(Refusal::new(refusal::WEAKENS, text, "a person must decide that"))
@@ -97,6 +97,32 @@ fn is_within_bounds(intent: &Intent, edit: &FieldEdit) -> bool {
         && intent.edits.iter().any(|other| is_device(&other.path) && renamed(other))
 }
 
+/// What only a choice that a person makes may touch, and only for the code that is about it. A model never may.
+fn is_for_a_person(code: &str, intent: &Intent, edit: &FieldEdit) -> bool {
+    let path = edit.path.to_string();
+    let ends = |end: &str| path.ends_with(end);
+    intent.author == Author::Rule
+        && intent.disposition == Disposition::Review
+        && match code {
+            "crash-port-privileged" => ends("securityContext.sysctls") && keeps_and_adds(edit, LOW_PORTS),
+            "seccomp-profile-missing" => path.contains("securityContext.seccompProfile."),
+            "sa-token-missing" => ends("spec.automountServiceAccountToken"),
+            "hpa-fights-git" => path == "spec.replicas" && edit.op == Op::Remove,
+            "pdb-blocks-everything" | "pdb-unmanaged-pods" => {
+                intent.object.kind == "PodDisruptionBudget" && intent.edits.iter().any(|edit| edit.new.is_some())
+            }
+            _ => false,
+        }
+}
+
+/// Whether a list only gains the item of this name.
+fn keeps_and_adds(edit: &FieldEdit, name: &str) -> bool {
+    let list = |value: &Option<Value>| value.as_ref().and_then(Value::as_array).cloned().unwrap_or_default();
+    let (old, new) = (list(&edit.old), list(&edit.new));
+    let Some((last, kept)) = new.split_last() else { return false };
+    *kept == *old && last.get("name").and_then(Value::as_str) == Some(name)
+}
+
 /// A mode with the right to execute for everybody who may read.
 pub(super) fn executable(mode: i64) -> i64 {
     mode | (mode & 0o444) >> 2
@@ -155,6 +181,9 @@ fn strengthens(edit: &FieldEdit) -> bool {
     let Some(Step::Field(last)) = edit.path.0.last() else { return false };
     let is_right =
         matches!(last.as_str(), "privileged" | "hostNetwork" | "hostPID" | "hostIPC" | "allowPrivilegeEscalation");
+    if last == "hostPort" {
+        return edit.op == Op::Remove;
+    }
     match &edit.new {
         Some(Value::Bool(false)) => is_right,
         Some(Value::Bool(true)) => last == "runAsNonRoot",

@@ -46,7 +46,9 @@ pub mod refusal {
 pub fn candidates(snapshot: &Snapshot, finding: &Finding) -> Result<Vec<Intent>, Refusal> {
     let Some(rule) = rules::of(finding.code.name()) else { return Err(by_hand(finding)) };
     let is_guess = finding.confidence == Confidence::Hypothesis;
-    if is_guess || (finding.severity == Severity::Info && !WRONG_ANYWAY.contains(&finding.code.name())) {
+    // What a person may choose is told, however little it matters.
+    let may_wait = finding.severity == Severity::Info && finding.code.0.class != FixClass::Ask;
+    if is_guess || (may_wait && !WRONG_ANYWAY.contains(&finding.code.name())) {
         let message = format!("{} on {} is only worth knowing", finding.code, finding.object);
         return Err(Refusal::new(refusal::NEEDS_JUDGEMENT, message, "read its evidence"));
     }

@@ -2,6 +2,7 @@
 
 mod admission;
 mod back;
+mod beside;
 mod choices;
 mod claims;
 mod config;
@@ -22,15 +23,19 @@ mod probe_time;
 mod refs;
 mod resources;
 mod rollout;
+mod sandbox;
 mod scaling;
 mod scheduling;
 mod secret;
 mod service;
 mod settings;
+mod spread;
 mod start;
 mod storage;
 #[cfg(test)]
 mod tests;
+
+pub(super) use sandbox::LOW_PORTS;
 
 use super::case::Case;
 use crate::model::intent::Intent;
@@ -43,9 +48,10 @@ pub(crate) type Rule = fn(&Case<'_>) -> Result<Vec<Intent>, Refusal>;
 const CHOICES: usize = 6;
 
 /// The families; each file names its own codes.
-const FAMILIES: [&[(&str, Rule)]; 27] = [
+const FAMILIES: [&[(&str, Rule)]; 30] = [
     admission::RULES,
     back::RULES,
+    beside::RULES,
     choices::RULES,
     claims::RULES,
     config::RULES,
@@ -65,10 +71,12 @@ const FAMILIES: [&[(&str, Rule)]; 27] = [
     probe_time::RULES,
     resources::RULES,
     rollout::RULES,
+    sandbox::RULES,
     scaling::RULES,
     scheduling::RULES,
     service::RULES,
     settings::RULES,
+    spread::RULES,
     start::RULES,
     storage::RULES,
 ];

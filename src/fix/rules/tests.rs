@@ -13,6 +13,7 @@ use crate::model::snapshot::{LogLine, LogTail, Snapshot};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
+mod chosen;
 mod delivered;
 mod namespace;
 mod pods;
@@ -182,10 +183,10 @@ fn named(kind: &str, api_version: &str, name: &str) -> Value {
 
 #[test]
 fn policies_and_quotas_are_never_edited() {
-    let finding = |kind: &str| {
+    let finding = |kind: &str, version: &str| {
         let objects = [
             refused("exceeded quota: q, requested: pods=1, used: pods=2, limited: pods=2", json!({})),
-            json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "q"}, "spec": {"hard": {"pods": "2"}}}),
+            json!({"apiVersion": version, "kind": kind, "metadata": {"name": "q"}, "spec": {"hard": {"pods": "2"}}}),
         ];
         let snapshot = of(&objects);
         let found = diagnose(&snapshot).findings.remove(0);
@@ -207,6 +208,9 @@ fn policies_and_quotas_are_never_edited() {
         let case = crate::fix::case::Case::new(&snapshot, &found).unwrap();
         case.check(&intent).unwrap_err().code
     };
-    assert_eq!(finding("ResourceQuota"), "not-in-git");
-    assert_eq!(finding("LimitRange"), "not-in-git");
+    assert_eq!(finding("ResourceQuota", "v1"), "not-in-git");
+    assert_eq!(finding("LimitRange", "v1"), "not-in-git");
+    assert_eq!(finding("NetworkPolicy", "networking.k8s.io/v1"), "weakens");
+    assert_eq!(finding("PodDisruptionBudget", "policy/v1"), "weakens");
+    assert_eq!(finding("Role", "rbac.authorization.k8s.io/v1"), "weakens");
 }

@@ -1,0 +1,174 @@
+//! Changes that facts do not decide: a person chooses.
+
+use super::{Row, check, named, owned_by};
+use crate::diagnose::testing::{OLD, pending, refused};
+use serde_json::{Value, json};
+
+/// A Deployment whose only pod finds no node.
+fn unplaced(spec: &Value, why: &str) -> Vec<Value> {
+    let template = json!({"metadata": {"labels": {"app": "web"}}, "spec": spec});
+    let web = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": template}});
+    let set = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet",
+        "metadata": {"name": "web-1", "labels": {"pod-template-hash": "1"}}, "spec": {"replicas": 1, "template": template}});
+    let mut pod = pending("web-1-a", spec.clone(), &format!("0/1 nodes are available: 1 node(s) {why}."));
+    pod["metadata"]["labels"] = json!({"app": "web", "pod-template-hash": "1"});
+    vec![web, owned_by(set, "Deployment", "web"), owned_by(pod, "ReplicaSet", "web-1")]
+}
+
+fn service(target: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": target}]}})
+}
+
+#[test]
+fn a_port_of_the_node_goes_only_where_a_service_leads_to_it() {
+    let container =
+        json!({"name": "app", "image": "x", "ports": [{"name": "http", "containerPort": 8080, "hostPort": 80}]});
+    let spec = json!({"containers": [container]});
+    let with = |target: &str| {
+        let mut all = unplaced(&spec, "didn't have free ports for the requested pod ports");
+        all.push(service(target));
+        all
+    };
+    check(vec![Row {
+        code: "unschedulable-host-port",
+        objects: with("http"),
+        answer: "needs-choice [spec.template.spec.containers[app].ports[0].hostPort: 80 -> -]",
+        twin: with("admin"),
+        of_twin: "needs-choice",
+    }]);
+}
+
+#[test]
+fn pods_that_must_stay_apart_may_prefer_it() {
+    let term = json!({"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "web"}}});
+    let with = |terms: Value| {
+        let affinity = json!({"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}});
+        unplaced(&json!({"affinity": affinity, "containers": []}), "didn't match pod anti-affinity rules")
+    };
+    let root = "spec.template.spec.affinity.podAntiAffinity";
+    let answer = format!(
+        "needs-choice [{root}.requiredDuringSchedulingIgnoredDuringExecution: [{term}] -> -; \
+         {root}.preferredDuringSchedulingIgnoredDuringExecution: - -> [{{\"weight\":100,\"podAffinityTerm\":{term}}}]]"
+    );
+    check(vec![Row {
+        code: "unschedulable-anti-affinity",
+        objects: with(json!([term])),
+        answer: Box::leak(answer.into_boxed_str()),
+        twin: with(json!([])),
+        of_twin: "needs-choice",
+    }]);
+}
+
+#[test]
+fn an_account_lists_the_secret_that_its_pods_mount() {
+    let with = |account: &str| {
+        let message = "pods \"web-1\" is forbidden: volume with secret.secretName=\"db\" is not allowed \
+            because service account app does not reference that secret";
+        let mut one = named("ServiceAccount", "v1", account);
+        one["secrets"] = json!([{"name": "other"}]);
+        vec![refused(message, json!({"serviceAccountName": "app", "containers": []})), one]
+    };
+    check(vec![Row {
+        code: "sa-secret-not-mountable",
+        objects: with("app"),
+        answer: "needs-choice [ServiceAccount/app secrets: [{\"name\":\"other\"}] -> [{\"name\":\"other\"},{\"name\":\"db\"}]]",
+        twin: with("default"),
+        of_twin: "needs-choice",
+    }]);
+}
+
+fn budget(spec: &Value, status: &Value) -> Value {
+    json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "web"}, "spec": spec, "status": status})
+}
+
+#[test]
+fn a_budget_that_blocks_every_drain() {
+    let selector = json!({"matchLabels": {"app": "web"}});
+    let with = |allowed: i64, spec: Value| {
+        let status =
+            json!({"expectedPods": 2, "currentHealthy": 2, "desiredHealthy": 2, "disruptionsAllowed": allowed});
+        let mut spec = spec;
+        spec["selector"] = selector.clone();
+        let pods = ["web-1", "web-2"].map(|name| crate::diagnose::testing::ready(name, json!({"app": "web"})));
+        let mut all = pods.to_vec();
+        all.push(budget(&spec, &status));
+        all
+    };
+    check(vec![Row {
+        code: "pdb-blocks-everything",
+        objects: with(0, json!({"minAvailable": 2})),
+        answer: "needs-choice [spec.minAvailable: 2 -> -; spec.maxUnavailable: - -> 1]",
+        twin: with(1, json!({"minAvailable": 1})),
+        of_twin: "none",
+    }]);
+}
+
+#[test]
+fn a_budget_for_pods_without_a_controller_counts_them() {
+    let with = |pods: &[&str]| {
+        let status = json!({"expectedPods": 0, "currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0,
+            "conditions": [{"type": "DisruptionAllowed", "status": "False", "reason": "SyncFailed",
+                "message": "found no controllers for pod", "lastTransitionTime": OLD}]});
+        let spec = json!({"maxUnavailable": 1, "selector": {"matchLabels": {"app": "web"}}});
+        let mut all: Vec<Value> =
+            pods.iter().map(|name| crate::diagnose::testing::ready(name, json!({"app": "web"}))).collect();
+        all.push(budget(&spec, &status));
+        all
+    };
+    check(vec![Row {
+        code: "pdb-unmanaged-pods",
+        objects: with(&["web-1", "web-2", "web-3"]),
+        answer: "needs-choice [spec.minAvailable: - -> 2; spec.maxUnavailable: 1 -> -]",
+        twin: with(&["web-1"]),
+        of_twin: "needs-choice",
+    }]);
+}
+
+#[test]
+fn a_manifest_may_leave_the_count_to_the_autoscaler() {
+    let with = |manager: &str| {
+        let mut web = super::deployment(
+            "web",
+            json!({"replicas": 2, "selector": {"matchLabels": {"app": "web"}},
+            "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": []}}}),
+        );
+        web["metadata"]["managedFields"] = json!([{"manager": manager, "operation": "Apply", "time": OLD,
+            "fieldsV1": {"f:spec": {"f:replicas": {}}}}]);
+        let hpa = json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"},
+            "spec": {"maxReplicas": 3, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}},
+            "status": {"currentReplicas": 2, "conditions": [{"type": "ScalingActive", "status": "True",
+                "reason": "ValidMetricFound", "message": "", "lastTransitionTime": OLD}]}});
+        vec![web, hpa]
+    };
+    check(vec![Row {
+        code: "hpa-fights-git",
+        objects: with("kustomize-controller"),
+        answer: "needs-choice [Deployment/web spec.replicas: 2 -> -]",
+        twin: with("kube-controller-manager"),
+        of_twin: "none",
+    }]);
+}
+
+#[test]
+fn a_model_may_choose_nothing_that_is_for_a_person() {
+    use crate::diagnose::{diagnose, testing::of};
+    use crate::fix::case::Case;
+    use crate::model::intent::Author;
+    let objects = with_budget();
+    let snapshot = of(&objects);
+    let found = diagnose(&snapshot);
+    let finding = found.findings.iter().find(|finding| finding.code.name() == "pdb-blocks-everything").unwrap();
+    let mut intent = crate::fix::candidates(&snapshot, finding).unwrap_err().choices.remove(0);
+    let case = Case::new(&snapshot, finding).unwrap();
+    assert!(case.check(&intent).is_ok());
+    intent.author = Author::Model;
+    assert_eq!(case.check(&intent).unwrap_err().code, "weakens");
+}
+
+fn with_budget() -> Vec<Value> {
+    let status = json!({"expectedPods": 1, "currentHealthy": 1, "desiredHealthy": 1, "disruptionsAllowed": 0});
+    let spec = json!({"maxUnavailable": 0, "selector": {"matchLabels": {"app": "web"}}});
+    vec![crate::diagnose::testing::ready("web-1", json!({"app": "web"})), budget(&spec, &status)]
+}
