@@ -21,6 +21,7 @@ mod flux;
 mod forge;
 #[path = "../it/grown.rs"]
 mod grown;
+mod job;
 mod kit;
 mod model;
 mod overlay;

@@ -5,6 +5,8 @@
 # shellcheck shell=bash disable=SC2034,SC2086,SC2154
 
 RUNTIME_PACKAGES="containerd runc containernetworking-plugins busybox-static"
+# buildah and the libraries that a small system lacks.
+BUILDER_PACKAGES="buildah golang-github-containers-common golang-github-containers-image libassuan0 libdevmapper1.02.1 libgpg-error0 libgpgme11 libseccomp2 libsubid4"
 
 # command:package, what a minimal Debian may lack
 needed_commands() {
@@ -57,23 +59,37 @@ install_browser() {
 
 # Sets RUNTIME to the folder that holds the unpacked runtime packages.
 unpack_runtime() {
-    RUNTIME=$CACHE/runtime-$(. /etc/os-release && printf '%s-%s' "$ID" "${VERSION_ID:-}")-1
-    [ ! -f "$RUNTIME/complete" ] || return 0
-    update_package_lists
-    rm -rf "$RUNTIME"
-    mkdir -p "$RUNTIME/packages" "$RUNTIME/root"
-    run_logged "downloading $RUNTIME_PACKAGES" "$CACHE/logs/apt-download.log" download_runtime
-    local package
-    for package in "$RUNTIME"/packages/*.deb; do
-        dpkg-deb --extract "$package" "$RUNTIME/root"
-    done
-    rm -r "$RUNTIME/packages"
-    touch "$RUNTIME/complete"
+    RUNTIME=$(package_folder runtime)
+    unpack_packages "$RUNTIME" $RUNTIME_PACKAGES
 }
 
-download_runtime() {
-    cd "$RUNTIME/packages" || return 1
+# Sets BUILDER to the folder that holds the unpacked builder of images.
+unpack_builder() {
+    BUILDER=$(package_folder builder)
+    unpack_packages "$BUILDER" $BUILDER_PACKAGES
+}
+
+package_folder() { . /etc/os-release && printf '%s/%s-%s-%s-1' "$CACHE" "$1" "$ID" "${VERSION_ID:-}"; }
+
+# unpack_packages FOLDER PACKAGE...: below FOLDER/root, nothing is installed.
+unpack_packages() {
+    local folder=$1 package
+    shift
+    [ ! -f "$folder/complete" ] || return 0
+    update_package_lists
+    rm -rf "$folder"
+    mkdir -p "$folder/packages" "$folder/root"
+    run_logged "downloading $*" "$CACHE/logs/apt-download.log" download_packages "$folder/packages" "$@"
+    for package in "$folder"/packages/*.deb; do
+        dpkg-deb --extract "$package" "$folder/root"
+    done
+    rm -r "$folder/packages"
+    touch "$folder/complete"
+}
+
+download_packages() {
+    cd "$1" || return 1
+    shift
     # Without this apt drops to a user that cannot write to root's cache.
-    # shellcheck disable=SC2086 # a list of words
-    apt-get download --option APT::Sandbox::User=root $RUNTIME_PACKAGES
+    apt-get download --option APT::Sandbox::User=root "$@"
 }
