@@ -1,6 +1,6 @@
 //! aifix as a CronJob's Job, in an image of its own, scanning its own cluster.
 
-use crate::kit::{Namespace, aifix, faults, kubectl, run, wait};
+use crate::kit::{Namespace, aifix, failing, faults, kubectl, run, wait};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
@@ -41,17 +41,6 @@ fn bind(namespace: &Namespace, folder: &Path) -> [Deleted; 2] {
     [Deleted("clusterrole", cluster.clone()), Deleted("clusterrolebinding", cluster)]
 }
 
-/// `code Kind/name` of every finding worse than info.
-fn findings(report: &Value) -> Vec<String> {
-    let all = report["findings"].as_array().unwrap().iter().filter(|one| one["severity"] != "info");
-    let text = |one: &Value, field: &str| one["object"][field].as_str().unwrap().to_owned();
-    let mut told: Vec<String> = all
-        .map(|one| format!("{} {}/{}", one["code"].as_str().unwrap(), text(one, "kind"), text(one, "name")))
-        .collect();
-    told.sort();
-    told
-}
-
 #[test]
 fn the_recipe_of_a_cron_job_scans_its_own_cluster_with_the_least_rights() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/image");
@@ -64,7 +53,7 @@ fn the_recipe_of_a_cron_job_scans_its_own_cluster_with_the_least_rights() {
     let scan = ["scan", "-n", name, "-l", "app.kubernetes.io/name!=aifix", "-o", "json"];
     let seen = wait("the fault to be seen", Duration::from_secs(90), || {
         let ran = aifix(folder.path(), &scan);
-        let found = findings(&ran.json());
+        let found = failing(&ran.json());
         if found.is_empty() { Err(ran.out) } else { Ok(found) }
     });
     assert_eq!(seen, ["configmap-missing Deployment/billing"]);
@@ -95,10 +84,10 @@ fn the_recipe_of_a_cron_job_scans_its_own_cluster_with_the_least_rights() {
     assert_eq!(ended["exitCode"], 1, "{log}");
     // Hints may stand before the document.
     let report: Value = serde_json::from_str(&log[log.find('{').expect(&log)..]).expect(&log);
-    assert_eq!(findings(&report), seen);
+    assert_eq!(failing(&report), seen);
     assert_eq!(report["contexts"][0]["name"], "in-cluster");
     assert_eq!(report["contexts"][0]["gaps"], json!([]), "{log}");
     // What the run itself leaves is no new failure.
     let after = aifix(folder.path(), &scan).json();
-    assert_eq!(findings(&after), seen);
+    assert_eq!(failing(&after), seen);
 }

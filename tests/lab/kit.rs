@@ -112,7 +112,7 @@ pub(crate) fn aifix(folder: &Path, args: &[&str]) -> Ran {
     }
 }
 
-const GIT_ENVIRONMENT: [(&str, &str); 7] = [
+pub(crate) const GIT_ENVIRONMENT: [(&str, &str); 7] = [
     ("GIT_CONFIG_GLOBAL", "/dev/null"),
     ("GIT_CONFIG_NOSYSTEM", "1"),
     ("GIT_TERMINAL_PROMPT", "0"),

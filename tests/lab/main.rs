@@ -14,6 +14,7 @@ mod audit_log;
 mod browser;
 mod codes;
 mod credentials;
+mod egress;
 mod eval;
 mod expected;
 mod faults;
