@@ -256,8 +256,9 @@ async fn plain_text_where_tls_was_expected_is_an_error_of_tls() {
     assert_eq!(error.kind, Kind::Unreachable);
 }
 
-/// One TLS connection with a certificate of an authority of our own; gives its PEM and the port.
-fn tls_server() -> (String, u16) {
+/// A TLS server with a certificate of an authority of its own, which gives `answer` to whatever ends with `end`;
+/// gives its PEM and the port.
+pub(crate) fn tls_server(end: &'static [u8], status: u16, answer: String) -> (String, u16) {
     use std::io::{Read, Write};
     let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let pem = certified.cert.pem();
@@ -274,15 +275,15 @@ fn tls_server() -> (String, u16) {
             let mut stream = rustls::StreamOwned::new(connection, stream);
             let mut seen = Vec::new();
             let mut buffer = [0; 4096];
-            while !seen.ends_with(b"}") {
+            while !seen.ends_with(end) {
                 match stream.read(&mut buffer) {
                     Ok(read) if read > 0 => seen.extend_from_slice(&buffer[..read]),
                     _ => break,
                 }
             }
-            let body = completion("stop", &edit("spec.a", "1", "2"));
-            let _ =
-                write!(stream, "HTTP/1.1 200 X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+            let length = answer.len();
+            let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+            let _ = stream.write_all(format!("{head}{answer}").as_bytes());
             stream.conn.send_close_notify();
             let _ = stream.flush();
         }
@@ -292,7 +293,7 @@ fn tls_server() -> (String, u16) {
 
 #[tokio::test]
 async fn a_private_authority_is_trusted_when_its_file_is_named_and_only_then() {
-    let (pem, port) = tls_server();
+    let (pem, port) = tls_server(b"}", 200, completion("stop", &edit("spec.a", "1", "2")));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
     std::fs::write(&file, pem).unwrap();

@@ -59,4 +59,5 @@ mod schema_of_cluster;
 mod snapshots;
 mod source;
 mod source_lines;
+mod threats;
 mod watch;
