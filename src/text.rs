@@ -47,7 +47,7 @@ fn escape(text: &str, lines: bool) -> String {
             c => out.push(c),
         }
     }
-    break_runner_commands(out)
+    without_runner_commands(&out).unwrap_or(out)
 }
 
 /// Characters that change how other text is shown, or show nothing: bidi controls (UAX #9),
@@ -62,10 +62,11 @@ pub fn is_invisible(c: char) -> bool {
 }
 
 /// CI runners execute commands that stand at a line's start on stdout.
-/// GitHub: `::name::` and `##[name]`; Azure: `##vso[`. A backslash before them is enough.
-fn break_runner_commands(text: String) -> String {
-    if !text.contains("::") && !text.contains("##[") && !text.contains("##vso[") {
-        return text;
+/// GitHub: `::name::` and `##[name]`; Azure: `##vso[`. A backslash in them is enough. `None` when there is none.
+pub fn without_runner_commands(text: &str) -> Option<String> {
+    let runs = |line: &str| line.trim_start().starts_with("::") || line.contains("##[") || line.contains("##vso[");
+    if !text.contains("::") && !text.contains("##") || !text.split('\n').any(runs) {
+        return None;
     }
     let lines: Vec<String> = text
         .split('\n')
@@ -75,7 +76,7 @@ fn break_runner_commands(text: String) -> String {
             if start.starts_with("::") { broken.replacen("::", ":\\:", 1) } else { broken }
         })
         .collect();
-    lines.join("\n")
+    Some(lines.join("\n"))
 }
 
 /// `1 pod`, `3 pods`.

@@ -6,7 +6,7 @@ mod screen;
 pub use screen::{STOP_KEY, Screen};
 
 use crate::error::Error;
-use crate::text::Sanitised;
+use crate::text::{self, Sanitised};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -81,8 +81,13 @@ impl Page {
         self.put(paint, Sanitised::line(text))
     }
 
-    /// Ends the line.
+    /// Ends the line. What stands on it by wrapping or side by side may look like a runner's command, too.
     pub fn end(&mut self) -> &mut Self {
+        let start = self.text.rfind('\n').map_or(0, |at| at + 1);
+        if let Some(broken) = text::without_runner_commands(&self.text[start..]) {
+            self.text.truncate(start);
+            self.text.push_str(&broken);
+        }
         self.text.push('\n');
         self
     }
@@ -384,5 +389,19 @@ mod prompt {
         if let Some(before) = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Page;
+
+    #[test]
+    fn a_word_that_wraps_to_a_lines_start_is_no_command_of_a_runner() {
+        let mut page = Page::default();
+        page.wrapped(24, "  ", "  ", "a name of a pod such as ::stop-commands::x");
+        assert!(page.as_str().contains("\n  :\\:stop-commands::x"), "{}", page.as_str());
+        page.put(super::Paint::Plain, "a #").put(super::Paint::Plain, "#").put(super::Paint::Plain, "[error]x").end();
+        assert!(page.as_str().ends_with("#\\#[error]x\n"), "{}", page.as_str());
     }
 }

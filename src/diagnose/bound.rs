@@ -86,6 +86,7 @@ fn terminating(claim: &Claim<'_, '_>) -> Option<Observation> {
     let summary = format!("claim {} was deleted and goes when {} no longer mounts it", claim.name(), text::and(&pods));
     let mut seen = claim.observation(&PVC_TERMINATING_IN_USE, summary, None);
     seen.since = Some(deleted);
+    seen.show(Source::Status, Some(deleted), "it is being deleted", Some(Path::of("metadata.deletionTimestamp")));
     let volume = claim.view.snapshot.find("PersistentVolume", "", claim.object.text("/spec/volumeName"));
     if let Some(volume) = volume {
         let policy = volume.text("/spec/persistentVolumeReclaimPolicy");

@@ -49,10 +49,12 @@ impl<'s> Children<'s> {
                 found.entry(("uid", &by.uid)).or_default().push(object);
             }
         }
+        // Of two that stand alike, such as revisions with one number, none may win by its place in a list.
+        found.values_mut().for_each(|all| all.sort_by_key(|one| (&one.metadata.namespace, &one.metadata.name)));
         Self(found)
     }
 
-    /// Objects of a kind that `owner` controls, in the order of their list.
+    /// Objects of a kind that `owner` controls, by name.
     pub(crate) fn of<'c>(&'c self, kind: &'c str, owner: &'c Object) -> impl Iterator<Item = &'s Object> + use<'c, 's> {
         let meta = &owner.metadata;
         let key = if meta.uid.is_empty() { ("", meta.name.as_str()) } else { ("uid", meta.uid.as_str()) };

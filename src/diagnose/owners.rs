@@ -58,13 +58,40 @@ impl<'s> Owners<'s> {
                 let named = self.snapshot.find(&owner.kind, &start.namespace, &owner.name)?;
                 (named.metadata.uid.is_empty() || owner.uid.is_empty()).then_some(named)
             });
-            chain.top = ObjectRef::new(&owner.api_version, &owner.kind, &start.namespace, &owner.name);
-            chain.top.uid.clone_from(&owner.uid);
-            chain.inspected = WORKLOADS.contains(&owner.kind.as_str()) && object.is_some();
-            let Some(object) = object else { break };
+            let Some(object) = object else {
+                chain.top = ObjectRef::new(&owner.api_version, &owner.kind, &start.namespace, &owner.name);
+                chain.top.uid.clone_from(&owner.uid);
+                chain.inspected = false;
+                break;
+            };
+            // What an object says of itself goes before what a reference says of it.
+            chain.top = object.object();
+            chain.inspected = WORKLOADS.contains(&object.kind.as_str());
             chain.links.push(object);
             meta = &object.metadata;
         }
         chain
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{ready, roots};
+    use serde_json::json;
+
+    #[test]
+    fn an_owner_is_what_it_says_of_itself_whichever_pod_comes_first() {
+        let web = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "web"},
+            "spec": {"replicas": 2, "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": []}}}});
+        let pod = |name: &str, api: &str, kind: &str| {
+            let mut pod = ready(name, json!({"app": "web"}));
+            pod["status"]["conditions"] = json!([{"type": "Ready", "status": "False"}]);
+            pod["metadata"]["ownerReferences"] =
+                json!([{"apiVersion": api, "kind": kind, "name": "web", "uid": "ReplicaSet-web", "controller": true}]);
+            pod
+        };
+        let (one, two) = (pod("web-a", "v1", "Deployment"), pod("web-b", "apps/v1", "ReplicaSet"));
+        assert_eq!(roots(&[web.clone(), one.clone(), two.clone()]), roots(&[web.clone(), two, one]));
+        assert!(roots(&[web.clone(), pod("web-a", "v1", "Deployment")])[0].ends_with(" ReplicaSet/web"));
     }
 }

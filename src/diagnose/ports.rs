@@ -382,6 +382,8 @@ fn stale(view: &View<'_>, service: &Object) -> Option<Observation> {
     let mut seen = base(&ENDPOINTS_MANUAL_STALE, service, summary);
     seen.confidence = Confidence::Hypothesis;
     seen.severity = Some(Severity::Info);
+    let text = format!("Endpoints {}: {}, no pod and no node has it", service.metadata.name, stray.join(", "));
+    seen.show(Source::Spec, None, &text, None);
     Some(seen)
 }
 

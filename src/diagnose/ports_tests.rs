@@ -69,6 +69,8 @@ fn what_is_only_worth_knowing_of_services() {
         |ip: &str| json!({"kind": "Endpoints", "metadata": {"name": "web"}, "subsets": [{"addresses": [{"ip": ip}]}]});
     let manual = service(json!({"ports": [{"port": 80}]}));
     assert_eq!(all(&[node.clone(), manual.clone(), endpoints("10.9.9.9")]), ["endpoints-manual-stale Service/web"]);
+    let told = finding(&[node.clone(), manual.clone(), endpoints("10.9.9.9")], "endpoints-manual-stale");
+    assert!(told.evidence[0].text.contains("10.9.9.9"), "{:?}", told.evidence);
     assert!(all(&[node, manual, endpoints("10.0.0.1")]).is_empty());
     let headless =
         service(json!({"clusterIP": "None", "selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}]}));

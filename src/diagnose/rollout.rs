@@ -128,7 +128,7 @@ fn absolute(value: Option<&Value>, replicas: i64, default: i64) -> i64 {
         Some(Value::Number(number)) => number.as_i64().unwrap_or(default),
         Some(Value::String(text)) => {
             let percent = text.trim_end_matches('%').parse::<i64>();
-            percent.map_or(default, |percent| replicas * percent / 100)
+            percent.map_or(default, |percent| replicas.saturating_mul(percent) / 100)
         }
         _ => default,
     }
@@ -252,4 +252,18 @@ fn overlaps(view: &View<'_>) -> Vec<Observation> {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::absolute;
+    use serde_json::json;
+
+    #[test]
+    fn a_share_of_any_number_is_a_number() {
+        assert_eq!(absolute(Some(&json!("25%")), 10, 0), 2);
+        assert_eq!(absolute(Some(&json!("99%")), i64::MAX, 0), i64::MAX / 100);
+        assert_eq!(absolute(Some(&json!(3)), 10, 0), 3);
+        assert_eq!(absolute(None, 10, 1), 1);
+    }
 }

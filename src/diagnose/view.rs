@@ -186,7 +186,10 @@ fn workloads<'s>(snapshot: &'s Snapshot) -> Vec<Workload<'s>> {
         });
         workload.pods.extend(pod);
     };
-    for pod in &snapshot.pods {
+    // The first pod of a group speaks for owners that were not seen.
+    let mut pods: Vec<&Pod> = snapshot.pods.iter().collect();
+    pods.sort_by_key(|pod| (&pod.metadata.namespace, &pod.metadata.name, &pod.metadata.uid));
+    for pod in pods {
         add(owners.of_pod(pod), Some(pod));
     }
     for object in WORKLOADS.iter().flat_map(|kind| snapshot.kind(kind)) {

@@ -162,8 +162,8 @@ fn clean(what: &str, text: &str, wrong: &mut Vec<String>) {
         wrong.push(format!("{what} has the character {c:?}\n{line:?}"));
     }
     let runs = |line: &str| line.trim_start().starts_with("::") || line.contains("##[") || line.contains("##vso[");
-    if what == "text" && text.lines().any(runs) {
-        wrong.push(format!("{what} has a runner's command"));
+    if let Some(line) = text.lines().find(|line| what == "text" && runs(line)) {
+        wrong.push(format!("{what} has a runner's command\n{line:?}"));
     }
 }
 
