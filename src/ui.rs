@@ -399,7 +399,7 @@ mod tests {
     #[test]
     fn a_word_that_wraps_to_a_lines_start_is_no_command_of_a_runner() {
         let mut page = Page::default();
-        page.wrapped(24, "  ", "  ", "a name of a pod such as ::stop-commands::x");
+        page.wrapped(25, "  ", "  ", "a name of a pod such as ::stop-commands::x");
         assert!(page.as_str().contains("\n  :\\:stop-commands::x"), "{}", page.as_str());
         page.put(super::Paint::Plain, "a #").put(super::Paint::Plain, "#").put(super::Paint::Plain, "[error]x").end();
         assert!(page.as_str().ends_with("#\\#[error]x\n"), "{}", page.as_str());
