@@ -1,7 +1,8 @@
 //! Changes that facts do not decide: a person chooses.
 
-use super::{Row, check, named, owned_by};
-use crate::diagnose::testing::{OLD, pending, refused};
+use super::{Row, answer, check, named, owned_by, with_log};
+use crate::diagnose::diagnose;
+use crate::diagnose::testing::{OLD, of, pending, ready, refused};
 use serde_json::{Value, json};
 
 /// A Deployment whose only pod finds no node.
@@ -91,7 +92,7 @@ fn a_budget_that_blocks_every_drain() {
             json!({"expectedPods": 2, "currentHealthy": 2, "desiredHealthy": 2, "disruptionsAllowed": allowed});
         let mut spec = spec;
         spec["selector"] = selector.clone();
-        let pods = ["web-1", "web-2"].map(|name| crate::diagnose::testing::ready(name, json!({"app": "web"})));
+        let pods = ["web-1", "web-2"].map(|name| ready(name, json!({"app": "web"})));
         let mut all = pods.to_vec();
         all.push(budget(&spec, &status));
         all
@@ -112,8 +113,7 @@ fn a_budget_for_pods_without_a_controller_counts_them() {
             "conditions": [{"type": "DisruptionAllowed", "status": "False", "reason": "SyncFailed",
                 "message": "found no controllers for pod", "lastTransitionTime": OLD}]});
         let spec = json!({"maxUnavailable": 1, "selector": {"matchLabels": {"app": "web"}}});
-        let mut all: Vec<Value> =
-            pods.iter().map(|name| crate::diagnose::testing::ready(name, json!({"app": "web"}))).collect();
+        let mut all: Vec<Value> = pods.iter().map(|name| ready(name, json!({"app": "web"}))).collect();
         all.push(budget(&spec, &status));
         all
     };
@@ -152,8 +152,52 @@ fn a_manifest_may_leave_the_count_to_the_autoscaler() {
 }
 
 #[test]
+fn an_account_pulls_with_a_secret_that_is_there() {
+    let with = |secret: &str| {
+        let mut account = named("ServiceAccount", "v1", "default");
+        account["imagePullSecrets"] = json!([{"name": "regcred"}]);
+        let mut pod = ready("web", json!({"app": "web"}));
+        pod["status"]["conditions"] = json!([{"type": "Ready", "status": "False"}]);
+        let mut secret = named("Secret", "v1", secret);
+        secret["type"] = json!("kubernetes.io/dockerconfigjson");
+        vec![account, pod, secret]
+    };
+    check(vec![Row {
+        code: "sa-no-pull-secret",
+        objects: with("registry"),
+        answer: "needs-choice [imagePullSecrets[0].name: \"regcred\" -> \"registry\"]",
+        twin: with("regcred"),
+        of_twin: "none",
+    }]);
+}
+
+#[test]
+fn a_full_claim_grows_where_its_class_can() {
+    let told = |grows: bool| {
+        let mut pod = ready("web", json!({"app": "web"}));
+        pod["spec"]["volumes"] = json!([{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]);
+        pod["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "d", "mountPath": "/var/lib/db"}]);
+        pod["status"]["conditions"] = json!([{"type": "Ready", "status": "False"}]);
+        pod["status"]["containerStatuses"][0] = json!({"name": "app", "restartCount": 4, "state": {"waiting":
+            {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}}});
+        let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"},
+            "spec": {"storageClassName": "fast", "resources": {"requests": {"storage": "5Gi"}}, "volumeName": "v"},
+            "status": {"phase": "Bound"}});
+        let mut class = named("StorageClass", "storage.k8s.io/v1", "fast");
+        class["allowVolumeExpansion"] = json!(grows);
+        let snapshot = of(&[pod, claim, class]);
+        let snapshot = with_log(snapshot, "web", "write /var/lib/db/wal: No space left on device");
+        let found = diagnose(&snapshot);
+        let finding = found.findings.iter().find(|finding| finding.code.name() == "volume-full").unwrap();
+        answer(&snapshot, finding)
+    };
+    let path = "PersistentVolumeClaim/data spec.resources.requests.storage";
+    assert_eq!(told(true), format!("needs-choice [{path}: \"5Gi\" -> \"7680Mi\"]"));
+    assert_eq!(told(false), "needs-choice");
+}
+
+#[test]
 fn a_model_may_choose_nothing_that_is_for_a_person() {
-    use crate::diagnose::{diagnose, testing::of};
     use crate::fix::case::Case;
     use crate::model::intent::Author;
     let objects = with_budget();
@@ -170,5 +214,5 @@ fn a_model_may_choose_nothing_that_is_for_a_person() {
 fn with_budget() -> Vec<Value> {
     let status = json!({"expectedPods": 1, "currentHealthy": 1, "desiredHealthy": 1, "disruptionsAllowed": 0});
     let spec = json!({"maxUnavailable": 0, "selector": {"matchLabels": {"app": "web"}}});
-    vec![crate::diagnose::testing::ready("web-1", json!({"app": "web"})), budget(&spec, &status)]
+    vec![ready("web-1", json!({"app": "web"})), budget(&spec, &status)]
 }
