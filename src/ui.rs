@@ -275,7 +275,7 @@ impl Ui {
         let mut text = String::new();
         for (at, item) in items.iter().enumerate() {
             let line = format!("{:>3}  {}", at + 1, Sanitised::line(item));
-            text.push_str(&crate::text::clip(&line, self.width.max(40)));
+            text.push_str(&text::clip(&line, self.width.max(40)));
             text.push('\n');
         }
         text.push_str(Sanitised::line(question).as_str());
