@@ -9,6 +9,8 @@ use super::tree::Tree;
 use super::write::Style;
 use super::{YamlError, parse, split};
 use crate::model::path::{Path, Step};
+use serde::Deserialize as _;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 /// What happens at a place.
@@ -34,6 +36,10 @@ pub fn apply(text: &str, place: &Place, change: &Change) -> Result<String, YamlE
     if let Some(breaks) = text.chars().find(|c| OLD_BREAKS.contains(c)) {
         let what = format!("U+{:04X} is a line break to some readers and none to others", u32::from(breaks));
         return Err(YamlError::Unsupported(what));
+    }
+    if text.split('\r').skip(1).any(|rest| !rest.starts_with('\n')) {
+        let what = "a carriage return without a line feed is a line break to some readers and none to others";
+        return Err(YamlError::Unsupported(what.to_owned()));
     }
     let ranges = split::documents(text)?;
     let range = ranges.get(place.document).cloned().ok_or(YamlError::NoDocument(place.document))?;
@@ -86,7 +92,13 @@ fn guard(before: &str, after: &str, document: usize, expected: &Value) -> Result
         .enumerate()
         .all(|(at, (old, new))| at == document || before[old] == after[new]);
     let edited = parse::document(&after[new[document].clone()])?;
-    if others_same && edited == *expected { Ok(()) } else { Err(failed()) }
+    // Kubernetes' own tools read with descendants of libyaml: what they read before they read after.
+    let read_by_all = libyaml_reads(after) || !libyaml_reads(before);
+    if others_same && edited == *expected && read_by_all { Ok(()) } else { Err(failed()) }
+}
+
+fn libyaml_reads(text: &str) -> bool {
+    serde_yaml::Deserializer::from_str(text).all(|document| IgnoredAny::deserialize(document).is_ok())
 }
 
 fn expected(before: &Value, path: &Path, change: &Change) -> Result<Value, YamlError> {

@@ -248,3 +248,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_readers_would_no_longer_agree_on_is_not_written() {
+    let set = |text: &str, path: &str| set(text, path, json!("0o17"));
+    // libyaml takes the tab after a quoted text for the start of a token.
+    assert!(matches!(set("resources:\n- ../\"../base\n \t  ", "resources[0]"), Err(YamlError::Guard(_))));
+    assert!(set("resources:\n- ../\"../base\n    ", "resources[0]").is_ok());
+    // A lone carriage return ends a line, or is a character of it.
+    assert!(matches!(set("a: b\rc: d\n", "a"), Err(YamlError::Unsupported(_))));
+    assert!(set("a: b\r\nc: d\r\n", "a").is_ok());
+}
