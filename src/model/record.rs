@@ -44,6 +44,27 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// Every phase, in the order in which they come.
+    pub const ALL: [Self; 17] = [
+        Self::Proposed,
+        Self::Refused,
+        Self::Declined,
+        Self::Pushed,
+        Self::PullRequest,
+        Self::Failed,
+        Self::Reviewed,
+        Self::Merged,
+        Self::Closed,
+        Self::Synced,
+        Self::RolledOut,
+        Self::Healed,
+        Self::Worse,
+        Self::Reverted,
+        Self::Drifted,
+        Self::Feedback,
+        Self::Erased,
+    ];
+
     /// `proposed`, `refused`, `pull-request`, ...
     pub fn name(self) -> &'static str {
         match self {
@@ -67,6 +88,22 @@ impl Phase {
         }
     }
 }
+
+/// What of a body can be erased: what was seen, what a model was asked, and what it said. The change itself
+/// stays, as its commit holds it. JSON pointers, in order.
+pub const ERASABLE: [&str; 11] = [
+    "/context/change",
+    "/context/effects",
+    "/context/evidence",
+    "/failure/summary",
+    "/prompt/answers",
+    "/prompt/opinion",
+    "/prompt/request",
+    "/proposedFix/intent/why",
+    "/refusal/choices",
+    "/refusal/details",
+    "/refusal/message",
+];
 
 /// One link of the chain. `hash` covers every other field and the previous link.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
