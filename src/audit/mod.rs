@@ -32,7 +32,9 @@ use key::Ring;
 use parts::Part;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use serde_json::Value;
+use std::collections::HashSet;
 use std::fmt;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 /// The name of the store in its folder.
@@ -51,6 +53,15 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Store({})", self.path.display())
     }
+}
+
+/// A record that a commit was pushed for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pushed {
+    pub record: String,
+    pub commit: String,
+    /// Of its entry `proposed`: what the commit's trailer must name.
+    pub hash: String,
 }
 
 impl Store {
@@ -159,12 +170,54 @@ impl Store {
         records.filter(|record| record.as_ref().map_or(true, |entries| select.takes(entries))).take(limit).collect()
     }
 
-    /// The record whose entry has this hash, which is what `Aifix-Record:` names.
+    /// Hands out the records that were asked for, the oldest first, one at a time; `take` says whether it wants more.
+    ///
+    /// # Errors
+    /// When the store can't be read, and those of `take`.
+    pub fn each(
+        &self,
+        select: &Select,
+        mut take: impl FnMut(Vec<Entry>) -> Result<ControlFlow<()>, Error>,
+    ) -> Result<(), Error> {
+        for id in self.strings("SELECT record FROM entries GROUP BY record ORDER BY MIN(seq)", params![])? {
+            let entries = self.of_record(&id)?;
+            if select.takes(&entries) && take(entries)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The hashes of all entries: one of them is what `Aifix-Record:` names.
     ///
     /// # Errors
     /// When the store can't be read.
-    pub fn hashed(&self, hash: &str) -> Result<Option<String>, Error> {
-        Ok(self.strings("SELECT record FROM entries WHERE hash = ?1", params![hash])?.into_iter().next())
+    pub fn hashes(&self) -> Result<HashSet<String>, Error> {
+        Ok(self.strings("SELECT hash FROM entries", params![])?.into_iter().collect())
+    }
+
+    /// The records that a commit was pushed for; not those that found one of an earlier record.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn pushed(&self) -> Result<Vec<Pushed>, Error> {
+        let read = || {
+            let mut statement = self.connection.prepare(
+                "SELECT pushed.record, pushed.body, proposed.hash FROM entries AS pushed
+                 JOIN entries AS proposed ON proposed.record = pushed.record AND proposed.phase = 'proposed'
+                 WHERE pushed.phase = 'pushed' ORDER BY pushed.seq",
+            )?;
+            let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?));
+            statement.query_map([], row)?.collect::<Result<Vec<(String, String, String)>, _>>()
+        };
+        let rows = read().map_err(|error: rusqlite::Error| schema::failed(&self.path, &error))?;
+        let own = rows.into_iter().filter_map(|(record, body, hash)| {
+            let body: Value = serde_json::from_str(&body).ok()?;
+            let is_own = body.get("reused") != Some(&Value::Bool(true));
+            let commit = body.get("commit").filter(|_| is_own)?.as_str()?.to_owned();
+            Some(Pushed { record, commit, hash })
+        });
+        Ok(own.collect())
     }
 
     /// Checks every entry, the links between them, and that the last one is the last one written.

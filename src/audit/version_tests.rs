@@ -305,12 +305,27 @@ fn a_record_is_found_by_the_hash_in_a_commit() {
     let dir = folder();
     let mut store = open(&dir);
     let entry = store.append(None, Phase::Proposed, AT, body()).unwrap();
-    assert_eq!(store.hashed(&entry.hash).unwrap(), Some(entry.record));
-    assert_eq!(store.hashed("ab").unwrap(), None);
+    assert!(store.hashes().unwrap().contains(&entry.hash));
+    let push = |more: &str| json!({"commit": format!("c0ffee{more}"), "reused": !more.is_empty()});
+    for more in ["", "1"] {
+        store.append(Some(&entry.record), Phase::Pushed, AT, push(more)).unwrap();
+    }
+    let pushed = Pushed { record: entry.record, commit: "c0ffee".into(), hash: entry.hash };
+    assert_eq!(store.pushed().unwrap(), [pushed]);
     let select = |text: &str| Select { text: Some(text.into()), ..Select::default() };
     assert_eq!(store.select(&select("ZEBRA LINE"), 9).unwrap().len(), 1);
     assert_eq!(store.select(&select("lion"), 9).unwrap().len(), 0);
     assert_eq!(store.select(&Select::default(), 0).unwrap().len(), 0);
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        store.append(None, Phase::Refused, AT, json!({})).unwrap();
+    }
+    let take = |entries: Vec<Entry>| {
+        seen.push(entries[0].seq);
+        Ok(if seen.len() == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    };
+    store.each(&Select::default(), take).unwrap();
+    assert_eq!(seen, [1, 4], "the oldest first, until it is enough");
 }
 
 /// Stores of this many entries are checked in seconds; `AIFIX_ENTRIES` and `AIFIX_BODY` (bytes) set the size.

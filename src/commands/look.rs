@@ -17,6 +17,7 @@ use crate::settings::flags::LookArgs;
 use crate::settings::resolve;
 use crate::text;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// What was seen and what it means.
 pub(super) struct Seen {
@@ -26,6 +27,7 @@ pub(super) struct Seen {
     pub(super) server: Option<String>,
     /// The connection of a single look.
     pub(super) cluster: Option<Cluster>,
+    digest: OnceLock<String>,
 }
 
 /// Takes a snapshot of a cluster, both waves, or reads a recorded one.
@@ -175,7 +177,12 @@ impl Seen {
             // The code says what can be done at best; this says it of this very finding.
             finding.fix = fix::hint(&snapshot, finding);
         }
-        Self { snapshot, diagnosis, server, cluster: None }
+        Self { snapshot, diagnosis, server, cluster: None, digest: OnceLock::new() }
+    }
+
+    /// SHA-256 of what was seen.
+    pub(super) fn digest(&self) -> &str {
+        self.digest.get_or_init(|| cluster::files::digest(&self.snapshot))
     }
 
     /// The report of what was seen.

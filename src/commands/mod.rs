@@ -1,6 +1,12 @@
 //! The command line: one command per file.
 
 mod audit;
+mod audit_change;
+mod audit_diff;
+mod audit_export;
+mod audit_git;
+mod audit_list;
+mod audit_verify;
 mod codes;
 pub mod complete;
 pub mod completions;
@@ -181,7 +187,7 @@ pub async fn run(command: Command, session: &Session) -> Result<u8, Error> {
         Command::Doctor(args) => doctor::run(&args, session).await,
         Command::Eval(args) => eval::run(&args, session).await,
         Command::Policy(args) => policy::run(&args, session).await,
-        Command::Audit(args) => audit::run(&args, session),
+        Command::Audit(args) => audit::run(&args, session).await,
         #[cfg(debug_assertions)]
         #[expect(clippy::panic, reason = "it is what is asked for")]
         Command::Panic => panic!("asked for"),

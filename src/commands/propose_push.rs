@@ -85,7 +85,16 @@ pub(super) async fn decide(
     let mut store = Store::open(&folder, key.as_deref())?;
     let who = place.repo.identity().unwrap_or_default();
     let command = session.typed.iter().fold("aifix".to_owned(), |line, word| format!("{line} {word}"));
-    let circumstances = Circumstances { snapshot: &seen.snapshot, command: &command, who: &who };
+    let (git, repository) = (place.repo.git_version().unwrap_or_default(), place.remote.url.to_string());
+    let circumstances = Circumstances {
+        snapshot: &seen.snapshot,
+        command: &command,
+        who: &who,
+        seen: seen.digest(),
+        git: &git,
+        repository: &repository,
+        base_branch: place.base_branch.as_str(),
+    };
     let proposal = match outcome {
         Outcome::Refused { finding, refusal } => {
             let body = record::refused(finding, refusal, &circumstances);
@@ -96,28 +105,42 @@ pub(super) async fn decide(
     };
     let body = record::proposed(proposal, &patch::text(proposal), &circumstances);
     let proposed = append(&mut store, None, Phase::Proposed, body)?;
-    if let Err(reason) = answer(proposal, args, place, wanted, session).await {
-        append(&mut store, Some(&proposed.record), Phase::Declined, json!({"reason": reason.message}))?;
-        return match reason.kind {
-            // A person's No is an answer; a question that nobody could be asked is an error.
-            Kind::Declined if reason.hints.is_empty() => {
-                session.ui.say("Nothing was pushed.");
-                Ok(Decision::Declined { record: proposed.record })
-            }
-            // The next fix may need nobody.
-            kind @ (Kind::Declined | Kind::Denied) => {
-                session.ui.error(&reason);
-                Ok(Decision::Waiting { record: proposed.record, kind })
-            }
-            _ => Err(reason),
-        };
+    let answer = answer(proposal, args, place, wanted, session).await;
+    if let Err(reason) = &answer {
+        // What has hints was nobody's answer.
+        let by = reason.hints.is_empty().then_some(&who);
+        let body = json!({"reason": reason.message, "by": by});
+        append(&mut store, Some(&proposed.record), Phase::Declined, body)?;
     }
-    let commit = match wanted.and_then(|wanted| wanted.commit) {
+    let answer = match answer {
+        Ok(answer) => answer.json(proposal, &who),
+        Err(reason) => {
+            return match reason.kind {
+                // A person's No is an answer; a question that nobody could be asked is an error.
+                Kind::Declined if reason.hints.is_empty() => {
+                    session.ui.say("Nothing was pushed.");
+                    Ok(Decision::Declined { record: proposed.record })
+                }
+                // The next fix may need nobody.
+                kind @ (Kind::Declined | Kind::Denied) => {
+                    session.ui.error(&reason);
+                    Ok(Decision::Waiting { record: proposed.record, kind })
+                }
+                _ => Err(reason),
+            };
+        }
+    };
+    let there = wanted.and_then(|wanted| wanted.commit);
+    let commit = match there {
         Some(there) => there.to_string(),
-        None => push(proposal, &proposed, &mut store, place, session).await?,
+        None => push(proposal, &proposed, &answer, &mut store, place, session).await?,
     };
     let remote = place.push.push_url.to_string();
-    let body = json!({"commit": commit, "branch": proposal.branch, "remote": remote});
+    let mut body = json!({"commit": commit, "branch": proposal.branch, "remote": remote, "answer": answer});
+    if there.is_some() {
+        // An earlier record's: its trailer names that one.
+        body["reused"] = Value::Bool(true);
+    }
     append(&mut store, Some(&proposed.record), Phase::Pushed, body)?;
     let mut request = None;
     if let Some(wanted) = wanted {
@@ -140,6 +163,7 @@ pub(super) async fn decide(
 async fn push(
     proposal: &Proposal,
     proposed: &Entry,
+    answer: &Value,
     store: &mut Store,
     place: &Place,
     session: &Session,
@@ -159,7 +183,7 @@ async fn push(
     drop(progress);
     let commit = commit.to_string();
     if let Err(error) = pushed {
-        let body = json!({"commit": commit, "reason": error.to_string()});
+        let body = json!({"commit": commit, "reason": error.to_string(), "answer": answer});
         append(store, Some(&proposed.record), Phase::Failed, body)?;
         return Err(error);
     }
@@ -192,8 +216,36 @@ fn append(store: &mut Store, record: Option<&str>, phase: Phase, body: Value) ->
     store.append(record, phase, &environment::now().to_string(), body)
 }
 
+/// How a push was allowed.
+#[derive(Debug, Clone, Copy)]
+enum Answer {
+    /// `--yes`, which answers for what facts decide.
+    Safe,
+    /// `--yes=review`.
+    Review,
+    /// A person's Yes on the terminal.
+    Yes,
+    /// A person typed the object's name: policies want an approval.
+    Typed,
+}
+
+impl Answer {
+    /// Who gave it, how, and which policies' demands it meets.
+    fn json(self, proposal: &Proposal, who: &str) -> Value {
+        let how = match self {
+            Self::Safe => "--yes",
+            Self::Review => "--yes=review",
+            Self::Yes => "yes",
+            Self::Typed => "typed",
+        };
+        let asking = proposal.evaluation.verdicts.iter().filter(|verdict| verdict.decision == Says::NeedsApproval);
+        let policies: Vec<&str> = asking.map(|verdict| verdict.policy.as_str()).collect();
+        json!({"by": who, "how": how, "policies": policies})
+    }
+}
+
 /// A person types the object's name; `--yes` never does.
-async fn approval(proposal: &Proposal, session: &Session) -> Result<(), Error> {
+async fn approval(proposal: &Proposal, session: &Session) -> Result<Answer, Error> {
     let object = &proposal.intent.object;
     let asking: Vec<&str> = proposal
         .evaluation
@@ -210,7 +262,7 @@ async fn approval(proposal: &Proposal, session: &Session) -> Result<(), Error> {
     let question = format!("{} needs approval. Type its name ({}) to push:", object.qualified(), object.name);
     let typed = session.ui.ask_text(&question).await;
     if typed.is_some_and(|typed| typed.trim() == object.name) {
-        return Ok(());
+        return Ok(Answer::Typed);
     }
     Err(Error::new(Kind::Declined, "the approval was not typed"))
 }
@@ -222,12 +274,13 @@ async fn answer(
     place: &Place,
     wanted: Option<&Wanted<'_>>,
     session: &Session,
-) -> Result<(), Error> {
+) -> Result<Answer, Error> {
     if proposal.evaluation.decision() == Says::NeedsApproval {
         return approval(proposal, session).await;
     }
     match (args.yes, proposal.disposition) {
-        (Some(Yes::Review), _) | (Some(Yes::Safe), Disposition::Safe) => return Ok(()),
+        (Some(Yes::Review), _) => return Ok(Answer::Review),
+        (Some(Yes::Safe), Disposition::Safe) => return Ok(Answer::Safe),
         (Some(Yes::Safe), Disposition::Review) if !session.ui.can_ask() => {
             return Err(Error::new(
                 Kind::Declined,
@@ -245,5 +298,5 @@ async fn answer(
     let remote = Sanitised::line(&place.push.push_url.to_string()).to_string();
     let question = wanted
         .map_or_else(|| format!("Push {} to {remote}?", proposal.branch), |wanted| wanted.question(proposal, &remote));
-    if session.ui.confirm(&question).await { Ok(()) } else { Err(Error::new(Kind::Declined, "answered no")) }
+    if session.ui.confirm(&question).await { Ok(Answer::Yes) } else { Err(Error::new(Kind::Declined, "answered no")) }
 }

@@ -145,12 +145,14 @@ pub struct Consultation<'c> {
     refused: Vec<String>,
     /// The last request and what came.
     last: Option<(Prompt, Option<Answer>)>,
+    /// All that was answered, in order.
+    answers: Vec<Value>,
 }
 
 impl<'c> Consultation<'c> {
     /// Asks nothing yet.
     pub fn new(client: &'c Client, case: Case<'c>, budget: Budget) -> Self {
-        Self { client, case, budget, limit: prompt::LIMIT, refused: Vec::new(), last: None }
+        Self { client, case, budget, limit: prompt::LIMIT, refused: Vec::new(), last: None, answers: Vec::new() }
     }
 
     /// Calls, tokens and remembered answers so far.
@@ -183,6 +185,12 @@ impl<'c> Consultation<'c> {
             let prompt = Prompt::build(&self.case.material, self.client.settings(), self.limit);
             let answer = self.client.ask(&prompt, &mut self.budget).await;
             let shape = prompt.shape().clone();
+            self.answers.push(match &answer {
+                Ok(answer) => {
+                    json!({"said": answer.said.value(), "remembered": answer.remembered, "tokens": answer.usage})
+                }
+                Err(failure) => json!({"failed": failure.message(&self.client.host())}),
+            });
             self.last = Some((prompt, answer.as_ref().ok().cloned()));
             let said = match answer {
                 Ok(answer) => answer.said,
@@ -215,7 +223,8 @@ impl<'c> Consultation<'c> {
         Err(self.no_safe_fix())
     }
 
-    /// What was asked and what it cost, for the record: the request is the last one, as it was sent.
+    /// What was asked, what was answered and what it cost, for the record: the request is the last one, as it was
+    /// sent.
     pub fn record(&self) -> Value {
         let settings = self.client.settings();
         let answer = self.last.as_ref().and_then(|(_, answer)| answer.as_ref());
@@ -234,6 +243,7 @@ impl<'c> Consultation<'c> {
             "remembered": self.budget.remembered(),
             "tokens": self.budget.usage(),
             "request": request,
+            "answers": redact::value(&Value::Array(self.answers.clone())),
         })
     }
 

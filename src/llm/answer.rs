@@ -43,6 +43,25 @@ pub enum Said {
     Sentences(Vec<Sentence>),
 }
 
+impl Said {
+    /// It as JSON, for a record; not redacted.
+    pub fn value(&self) -> Value {
+        match self {
+            Self::Choice { at, evidence, reason } => {
+                json!({"choice": at + 1, "evidence": evidence, "reason": reason})
+            }
+            Self::Edit { path, old, new, evidence, reason } => {
+                json!({"path": path, "old": old, "new": new, "evidence": evidence, "reason": reason})
+            }
+            Self::Nothing { reason } => json!({"nothing": true, "reason": reason}),
+            Self::Sentences(sentences) => {
+                let rows = sentences.iter().map(|one| json!({"text": one.text, "evidence": one.evidence}));
+                json!({"sentences": rows.collect::<Vec<_>>()})
+            }
+        }
+    }
+}
+
 /// One sentence of a narrative, as the model said it: neither its words nor its numbers are checked.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -12,6 +12,7 @@ pub mod kube;
 pub mod object;
 pub mod path;
 pub mod proposal;
+pub mod published;
 pub mod quantity;
 pub mod record;
 pub mod refusal;

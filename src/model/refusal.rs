@@ -1,6 +1,7 @@
 //! Why no safe edit was made.
 
 use super::intent::Intent;
+use serde_json::Value;
 
 /// A named refusal: no safe edit could be proved. Not an error; it is an answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,12 +16,15 @@ pub struct Refusal {
     pub details: Vec<String>,
     /// Changes a person can choose among, the likeliest first; each is proved like any other when chosen.
     pub choices: Vec<Intent>,
+    /// What a model was asked and said, when one was; redacted.
+    pub asked: Option<Box<Value>>,
 }
 
 impl Refusal {
     /// A refusal without details.
     pub fn new(code: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: hint.into(), details: Vec::new(), choices: Vec::new() }
+        let (message, hint) = (message.into(), hint.into());
+        Self { code, message, hint, details: Vec::new(), choices: Vec::new(), asked: None }
     }
 
     /// The N-th choice, from 1, as a person's; `None` when there are not so many.

@@ -50,6 +50,20 @@ fn one(page: &mut Page, file: &FileChange) {
     }
 }
 
+/// Two texts line by line, without a frame: what is only in the one, only in the other, and a line around it.
+pub fn lines(page: &mut Page, one: &str, other: &str) {
+    for hunk in TextDiff::from_lines(one, other).unified_diff().context_radius(1).iter_hunks() {
+        for change in hunk.iter_changes() {
+            let (sign, paint) = match change.tag() {
+                ChangeTag::Delete => ("-", Paint::Removed),
+                ChangeTag::Insert => ("+", Paint::Added),
+                ChangeTag::Equal => (" ", Paint::Plain),
+            };
+            page.put(paint, sign).foreign(paint, change.value().trim_end_matches(['\n', '\r'])).end();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

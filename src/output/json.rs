@@ -8,6 +8,7 @@ use crate::model::code::CodeInfo;
 use crate::model::finding::{Finding, Severity};
 use crate::model::object::ObjectRef;
 use crate::model::proposal::{Outcome, Proposal, Signal};
+use crate::model::published::Published;
 use crate::model::record::{Entry, Phase};
 use crate::model::report::ScanReport;
 use crate::model::verdict::Evaluation;
@@ -169,10 +170,22 @@ pub fn record(entries: &[Entry]) -> Result<String, Error> {
     render(&value)
 }
 
-fn aifix(entries: &[Entry]) -> Result<Value, Error> {
+/// `PublishedList`: what commits say of records.
+///
+/// # Errors
+/// Only a bug: a commit can't be serialised.
+pub fn published(commits: &[Published]) -> Result<String, Error> {
+    document("PublishedList", &json!({"items": to_value(&commits)?}))
+}
+
+pub(super) fn aifix(entries: &[Entry]) -> Result<Value, Error> {
     let first = entries.first();
     let last = entries.last();
     let body = |name: &str| first.and_then(|entry| entry.body.get(name)).cloned().unwrap_or(Value::Null);
+    let mut policies = body("policyReport");
+    if let Some(report) = policies.as_object_mut() {
+        report.insert("approvals".to_owned(), approvals(entries));
+    }
     let pushed = entries.iter().find_map(|entry| entry.body.get("commit"));
     let request = entries.iter().find(|entry| entry.phase == Phase::PullRequest);
     let request = request.map(|entry| json!({"number": entry.body.get("number"), "url": entry.body.get("url")}));
@@ -185,7 +198,8 @@ fn aifix(entries: &[Entry]) -> Result<Value, Error> {
             "context": body("context"),
             "prompt": body("prompt"),
             "proposedFix": body("proposedFix"),
-            "policyReport": body("policyReport"),
+            "policyReport": policies,
+            "refusal": body("refusal"),
         },
         "status": {
             "phase": last.map(|entry| entry.phase.name()),
@@ -196,7 +210,17 @@ fn aifix(entries: &[Entry]) -> Result<Value, Error> {
     }))
 }
 
-fn document(kind: &str, content: &Value) -> Result<String, Error> {
+/// Who allowed the push, and how: the demands of policies that it meets are named.
+fn approvals(entries: &[Entry]) -> Value {
+    let rows = entries.iter().filter_map(|entry| {
+        let mut row = entry.body.get("answer")?.as_object()?.clone();
+        row.insert("at".to_owned(), Value::String(entry.at.clone()));
+        Some(Value::Object(row))
+    });
+    rows.collect()
+}
+
+pub(super) fn document(kind: &str, content: &Value) -> Result<String, Error> {
     render(&whole(kind, content))
 }
 
@@ -208,7 +232,7 @@ fn whole(kind: &str, content: &Value) -> Value {
     whole
 }
 
-fn to_value<T: Serialize>(value: &T) -> Result<Value, Error> {
+pub(super) fn to_value<T: Serialize>(value: &T) -> Result<Value, Error> {
     serde_json::to_value(value).map_err(|error| unwritten(&error))
 }
 
@@ -223,7 +247,7 @@ pub(super) fn render(value: &Value) -> Result<String, Error> {
 }
 
 /// The text with a line's end, and no character in it that a terminal acts on.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 1);
     for c in text.chars() {
         // Invisible characters stand inside strings only, where JSON allows the escape.

@@ -1,6 +1,7 @@
 //! Records as text.
 
 use super::verdicts;
+use crate::audit;
 use crate::model::path;
 use crate::model::record::{Entry, Phase};
 use crate::model::verdict::Evaluation;
@@ -63,6 +64,16 @@ impl Told<'_> {
             ("reason", latest("reason")),
         ] {
             self.row(label, words.unwrap_or_default());
+        }
+        let erased = entries.iter().rev().find(|entry| entry.phase == Phase::Erased);
+        if let Some(entry) = erased {
+            let (by, why) = (text(&entry.body, "/who"), text(&entry.body, "/reason"));
+            let by = if by.is_empty() { String::new() } else { format!(" by {by}") };
+            let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+            self.row("erased", &format!("evidence, prompt and answers, {}{by}{why}", second(&entry.at)));
+        }
+        if let Some(answer) = entries.iter().rev().find_map(|entry| entry.body.get("answer")) {
+            self.row("allowed", &allowed(answer));
         }
         self.finding(body);
         self.refusal(body);
@@ -217,6 +228,19 @@ impl Told<'_> {
     }
 }
 
+/// `by Ada <ada@example.com>, who typed the object's name, for critical`.
+fn allowed(answer: &Value) -> String {
+    let how = match text(answer, "/how") {
+        "typed" => "who typed the object's name",
+        "yes" => "on the terminal",
+        flag => flag,
+    };
+    let policies: Vec<&str> = items(answer, "/policies").iter().filter_map(Value::as_str).collect();
+    let policies = if policies.is_empty() { String::new() } else { format!(", for {}", text::and(&policies)) };
+    let by = Some(text(answer, "/by")).filter(|by| !by.is_empty()).unwrap_or("somebody unnamed");
+    format!("by {by}, {how}{policies}")
+}
+
 /// A time without its fraction.
 fn second(at: &str) -> String {
     at.split_once('.').map_or_else(|| at.to_owned(), |(second, _)| format!("{second}Z"))
@@ -264,14 +288,27 @@ pub fn none(page: &mut Page, folder: &str) {
     page.line(format_args!("No records in {}", Sanitised::line(folder)));
 }
 
-/// The answer of `audit verify`.
-pub fn verified(page: &mut Page, entries: u64, records: u64) {
-    page.put(Paint::Green, "holds");
-    page.line(format_args!(
-        ": {} in {}",
-        if entries == 1 { "1 entry".to_owned() } else { format!("{entries} entries") },
-        if records == 1 { "1 record".to_owned() } else { format!("{records} records") }
-    ));
+/// What says the words, below each record that does.
+pub fn found(page: &mut Page, found: &[Vec<Entry>], words: &str) {
+    for entries in found {
+        list(page, std::slice::from_ref(entries));
+        if let Some((place, said)) = audit::hit(entries, words) {
+            let place = place.trim_start_matches('/').replace('/', ".");
+            page.foreign(Paint::Plain, &format!("          {place}: {}", around(&said, words))).end();
+        }
+    }
+}
+
+/// The line of a text that says the words, cut to what stands around them.
+fn around(said: &str, words: &str) -> String {
+    const BEFORE: usize = 40;
+    let words = words.to_lowercase();
+    let line = said.lines().find(|line| line.to_lowercase().contains(&words)).unwrap_or(said).trim();
+    let lower = line.to_lowercase();
+    let at = lower.find(&words).map_or(0, |at| lower[..at].chars().count());
+    let start = at.saturating_sub(BEFORE);
+    let rest: String = line.chars().skip(start).collect();
+    format!("{}{}", if start > 0 { "..." } else { "" }, text::clip(&rest, 120))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Every kind of document, and its schema without what it shares with others.
-const FILES: [(&str, &str); 8] = [
+const FILES: [(&str, &str); 11] = [
     ("ScanReport", include_str!("schema/ScanReport.json")),
     ("Explanation", include_str!("schema/Explanation.json")),
     ("ProposalReport", include_str!("schema/ProposalReport.json")),
@@ -15,6 +15,9 @@ const FILES: [(&str, &str); 8] = [
     ("Checkup", include_str!("schema/Checkup.json")),
     ("AIFix", include_str!("schema/AIFix.json")),
     ("AIFixList", include_str!("schema/AIFixList.json")),
+    ("AIFixEntry", include_str!("schema/AIFixEntry.json")),
+    ("PublishedList", include_str!("schema/PublishedList.json")),
+    ("RecordDiff", include_str!("schema/RecordDiff.json")),
 ];
 
 /// What they share.

@@ -161,6 +161,7 @@ fn first_of(refusals: Vec<Refusal>) -> Refusal {
         );
     };
     for other in refusals {
+        first.asked = first.asked.or_else(|| other.asked.clone());
         if !first.details.iter().any(|detail| detail.contains(&other.message)) && other != first {
             first.details.push(format!("another candidate: {} ({})", other.message, other.code));
         }

@@ -16,6 +16,13 @@ pub struct Circumstances<'c> {
     pub command: &'c str,
     /// The Git identity, when there is one.
     pub who: &'c str,
+    /// SHA-256 of what was seen.
+    pub seen: &'c str,
+    /// Version of the user's Git.
+    pub git: &'c str,
+    /// The repository that was fetched, without credentials, and the branch that a change is based on.
+    pub repository: &'c str,
+    pub base_branch: &'c str,
 }
 
 /// Body of the entry `proposed`. `patch` is the unified diff, which is kept without the secrets that
@@ -56,6 +63,7 @@ pub fn refused(finding: &Finding, refusal: &Refusal, circumstances: &Circumstanc
     json!({
         "failure": failure(finding),
         "context": context(finding, circumstances),
+        "prompt": refusal.asked,
         "refusal": self::refusal(refusal),
     })
 }
@@ -113,13 +121,17 @@ fn context(finding: &Finding, circumstances: &Circumstances<'_>) -> Value {
         "cluster": snapshot.context,
         "scope": snapshot.scope.to_string(),
         "takenAt": snapshot.taken_at,
+        "snapshot": circumstances.seen,
         "evidence": finding.evidence,
         "effects": finding.effects,
         "change": finding.change,
         "gaps": snapshot.gaps,
         "command": circumstances.command,
         "who": circumstances.who,
+        "repository": circumstances.repository,
+        "baseBranch": circumstances.base_branch,
         "version": env!("CARGO_PKG_VERSION"),
+        "git": circumstances.git,
     })
 }
 

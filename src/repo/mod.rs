@@ -13,6 +13,7 @@ mod credential;
 mod git;
 mod history;
 mod ignore;
+mod published;
 mod push;
 mod read;
 mod remote;
@@ -123,6 +124,13 @@ impl Repo {
         run.deadline = git::LOCAL_TIME;
         let done = crate::doors::process::run(run).await.ok()?;
         (done.code == 0).then_some(!done.stdout.is_empty())
+    }
+
+    /// The version of the user's Git: `2.39.5`.
+    pub fn git_version(&self) -> Option<String> {
+        let done = self.git.run_now(["version"]).ok()?;
+        let text = String::from_utf8_lossy(&done.stdout).into_owned();
+        text.trim().strip_prefix("git version ").map(str::to_owned)
     }
 
     fn local(&self) -> gix::Repository {

@@ -117,6 +117,17 @@ pub enum ScanFormat {
     Html,
 }
 
+/// How records are exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// AIFix objects, as a cluster with their definition takes them
+    Yaml,
+    /// A structured log: one entry a line
+    Jsonl,
+    /// One ConfigMap for each record
+    Configmap,
+}
+
 /// How a proposal is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ProposalFormat {

@@ -91,6 +91,15 @@ impl Sandbox {
     }
 }
 
+/// Every record that a test made is valid, whatever the test is about.
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            crate::record_schema::check(&self.path("state"));
+        }
+    }
+}
+
 impl Ran {
     pub(crate) fn of(output: &Output) -> Self {
         Self {

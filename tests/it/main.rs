@@ -11,6 +11,9 @@
 mod api_server;
 mod architecture;
 mod audit;
+mod audit_export;
+mod audit_git;
+mod audit_records;
 mod canary;
 mod chart;
 mod choose;
@@ -48,6 +51,7 @@ mod narrative;
 mod policy;
 mod policy_command;
 mod readme;
+mod record_schema;
 mod recorded;
 mod redact;
 mod repo;

@@ -26,6 +26,7 @@ mod job;
 mod kit;
 mod model;
 mod overlay;
+mod records;
 mod rights;
 mod road_flux;
 mod road_helm;

@@ -12,7 +12,7 @@ mod tests;
 
 pub use gaps::unrecorded;
 pub(crate) use newest::newest;
-pub use save::save;
+pub use save::{digest, save};
 
 use super::logs;
 use crate::doors::files;

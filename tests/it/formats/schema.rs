@@ -12,8 +12,19 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-const KINDS: [&str; 8] =
-    ["ScanReport", "Explanation", "ProposalReport", "CodeList", "PolicyReport", "Checkup", "AIFix", "AIFixList"];
+const KINDS: [&str; 11] = [
+    "ScanReport",
+    "Explanation",
+    "ProposalReport",
+    "CodeList",
+    "PolicyReport",
+    "Checkup",
+    "AIFix",
+    "AIFixList",
+    "AIFixEntry",
+    "PublishedList",
+    "RecordDiff",
+];
 
 fn schema(kind: &[&str]) -> Value {
     Sandbox::new().aifix(&[&["schema"], kind].concat()).exits(0).json()
@@ -185,17 +196,25 @@ fn tried(reader: &mut Reader) {
 fn records(reader: &mut Reader, sandbox: &Sandbox) {
     let list = sandbox.aifix(&["audit", "list", "-o", "json"]).exits(0).json();
     reader.read(&list);
-    for record in list["items"].as_array().unwrap() {
-        let name = record["metadata"]["name"].as_str().unwrap();
+    let items = list["items"].as_array().unwrap();
+    let names: Vec<&str> = items.iter().map(|record| record["metadata"]["name"].as_str().unwrap()).collect();
+    for name in &names {
         reader.read(&sandbox.aifix(&["audit", "show", name, "-o", "json"]).exits(0).json());
     }
+    for line in sandbox.aifix(&["audit", "export", "-o", "jsonl"]).exits(0).out.lines() {
+        reader.read(&serde_json::from_str(line).unwrap());
+    }
+    if let [one, .., other] = names.as_slice() {
+        reader.read(&sandbox.aifix(&["audit", "diff", one, other, "-o", "json"]).exits(0).json());
+    }
+    reader.read(&sandbox.aifix_in("work", &["audit", "list", "--git", "-o", "json"]).exits(0).json());
 }
 
 fn model(reader: &mut Reader) {
     let sandbox = Sandbox::new();
     sandbox.repository(&[("web.yaml", &manifest("cat-crash-exit-2", "exit 2", None))]);
     let word = "spec.template.spec.containers[app].command[2]";
-    let server = ModelServer::start(&[Act::Say(edit(word, "exit 2", "sleep 86400"))]);
+    let server = ModelServer::start(&[Act::Say("no JSON".to_owned()), Act::Say(edit(word, "exit 2", "sleep 86400"))]);
     let from = recorded("crash-app-error.exit-2");
     let args = ["propose", "deployment/web", "--from", &from, "-o", "json", "--push", "--yes=review", "--llm-url"];
     let ran = sandbox.aifix_in("work", &[&args[..], &[&server.url(), "--llm-model", "played"]].concat()).exits(0);
