@@ -36,6 +36,7 @@ pub mod diagnose;
 pub mod doors;
 pub mod error;
 pub mod fix;
+pub mod follow;
 pub mod forge;
 pub mod llm;
 pub mod model;

@@ -37,6 +37,10 @@ mod scan;
 mod scan_source;
 mod schema;
 mod snapshot;
+mod status;
+mod status_cluster;
+mod status_forge;
+mod status_git;
 mod target;
 mod watch;
 
@@ -75,6 +79,7 @@ pub enum Command {
     Scan(Box<scan::ScanArgs>),
     Explain(explain::ExplainArgs),
     Propose(Box<propose::ProposeArgs>),
+    Status(Box<status::StatusArgs>),
     Codes(codes::CodesArgs),
     Schema(schema::SchemaArgs),
     Snapshot(snapshot::SnapshotArgs),
@@ -94,7 +99,7 @@ pub enum Command {
 pub const EXIT_CODES: &str = "\
 Exit codes:
     0  done
-    1  scan found root causes worse than info
+    1  scan found root causes worse than info, or status --wait a bad end
     2  wrong usage or configuration
     3  cluster, model or Git host unreachable
     4  refused: no safe edit could be proved
@@ -141,6 +146,7 @@ fn one_context(command: &Command) -> Result<(), Error> {
     let (name, look) = match command {
         Command::Explain(args) => ("explain", &args.look),
         Command::Propose(args) => ("propose", &args.look),
+        Command::Status(args) => ("status", &args.look),
         Command::Snapshot(args) => ("snapshot", &args.look),
         Command::Doctor(args) => ("doctor", &args.look),
         _ => return Ok(()),
@@ -159,6 +165,7 @@ fn also_redact(command: &Command, session: &Session) -> Result<(), Error> {
         Command::Scan(args) => &args.look,
         Command::Explain(args) => &args.look,
         Command::Propose(args) => &args.look,
+        Command::Status(args) => &args.look,
         Command::Snapshot(args) => &args.look,
         _ => return Ok(()),
     };
@@ -179,6 +186,7 @@ pub async fn run(command: Command, session: &Session) -> Result<u8, Error> {
         Command::Scan(args) => scan::run(&args, session).await,
         Command::Explain(args) => explain::run(&args, session).await,
         Command::Propose(args) => propose::run(&args, session).await,
+        Command::Status(args) => status::run(&args, session).await,
         Command::Codes(args) => codes::run(&args, session),
         Command::Schema(args) => schema::run(&args, session),
         Command::Snapshot(args) => snapshot::run(&args, session).await,

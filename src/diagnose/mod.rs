@@ -48,6 +48,7 @@ mod scheduling;
 mod service;
 mod settings;
 mod signatures;
+mod standing;
 mod start;
 mod statefulset;
 mod storage;
@@ -67,6 +68,7 @@ pub use needs::{INSTALLED, logs_of, needs, unseen_owners};
 pub use probe::{PROBES, handler_port, port_number, probe_of};
 pub use scheduling::{largest_allocatable, requested};
 pub use service::selector;
+pub use standing::{Progress, Standing, standing, written};
 
 use crate::model::code::CodeInfo;
 use crate::model::finding::{Finding, Severity};

@@ -49,7 +49,7 @@ impl From<Found> for PullRequest {
     }
 }
 
-fn read(value: Value) -> Result<PullRequest, Failure> {
+pub(super) fn read(value: Value) -> Result<PullRequest, Failure> {
     Found::deserialize(value).map(PullRequest::from).map_err(|_| Failure::Garbled)
 }
 

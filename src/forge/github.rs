@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use super::failure::Failure;
-use super::{Branches, PullRequest, State, Text, people_and_teams};
+use super::{Branches, Followed, PullRequest, Review, State, Text, people_and_teams, said};
 use crate::doors::http::{Method, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -30,6 +30,42 @@ impl From<Found> for PullRequest {
 
 fn read(value: Value) -> Result<PullRequest, Failure> {
     Found::deserialize(value).map(PullRequest::from).map_err(|_| Failure::Garbled)
+}
+
+/// One pull request with its merge and its reviews. Gitea takes the same requests.
+pub(super) async fn follow(client: &Client, number: u64) -> Result<Followed, Failure> {
+    let path = ["pulls", &number.to_string()];
+    let found = client.call(Method::GET, &path, &[], None).await?;
+    let request = match client.kind {
+        super::Kind::Gitea => super::gitea::read(found.clone())?,
+        _ => read(found.clone())?,
+    };
+    let merged = request.state == State::Merged;
+    let mut reviews: Vec<Review> = Vec::new();
+    let path = ["pulls", &number.to_string(), "reviews"];
+    let said_of = [("per_page", "100"), ("limit", "50")];
+    let list = client.call(Method::GET, &path, &said_of, None).await?;
+    for one in list.as_array().ok_or(Failure::Garbled)? {
+        let approves = match said(one, "/state").unwrap_or_default().as_str() {
+            "APPROVED" => true,
+            "CHANGES_REQUESTED" | "REQUEST_CHANGES" => false,
+            // Dismissed, pending, or a comment.
+            _ => continue,
+        };
+        if one.get("dismissed") == Some(&Value::Bool(true)) {
+            continue;
+        }
+        let Some(by) = said(one, "/user/login") else { continue };
+        // They come oldest first: the last word counts.
+        reviews.retain(|review| review.by != by);
+        reviews.push(Review { by, approves });
+    }
+    Ok(Followed {
+        merged: said(&found, "/merge_commit_sha").filter(|_| merged),
+        by: said(&found, "/merged_by/login").filter(|_| merged),
+        request,
+        reviews,
+    })
 }
 
 pub(super) async fn find(client: &Client, branches: Branches<'_>) -> Result<Option<PullRequest>, Failure> {

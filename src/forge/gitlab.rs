@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use super::failure::Failure;
-use super::{Branches, PullRequest, State, Text};
+use super::{Branches, Followed, PullRequest, Review, State, Text, said};
 use crate::doors::http::{Method, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -60,6 +60,26 @@ pub(super) async fn find(client: &Client, branches: Branches<'_>) -> Result<Opti
     };
     let is_ours = |one: &Found| fork.is_none() || one.source_project_id == fork;
     Ok(super::first(found.into_iter().filter(is_ours).map(PullRequest::from)))
+}
+
+/// One merge request with its merge and its approvals.
+pub(super) async fn follow(client: &Client, number: u64) -> Result<Followed, Failure> {
+    let number = number.to_string();
+    let found = client.call(Method::GET, &["merge_requests", &number], &[], None).await?;
+    let request = Found::deserialize(found.clone()).map(PullRequest::from).map_err(|_| Failure::Garbled)?;
+    let approvals = client.call(Method::GET, &["merge_requests", &number, "approvals"], &[], None).await?;
+    let approved = approvals.get("approved_by").and_then(Value::as_array);
+    let names = approved.into_iter().flatten().filter_map(|one| said(one, "/user/username"));
+    // A merge without a merge commit leaves the squashed one, or the last of the branch.
+    let merged = ["/merge_commit_sha", "/squash_commit_sha", "/sha"].iter().find_map(|at| said(&found, at));
+    let by = ["/merge_user/username", "/merged_by/username"].iter().find_map(|at| said(&found, at));
+    let is_merged = request.state == State::Merged;
+    Ok(Followed {
+        merged: merged.filter(|_| is_merged),
+        by: by.filter(|_| is_merged),
+        request,
+        reviews: names.map(|by| Review { by, approves: true }).collect(),
+    })
 }
 
 fn title(text: &Text) -> String {

@@ -67,6 +67,26 @@ pub struct PullRequest {
     pub body: String,
 }
 
+/// The last word of one reviewer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Review {
+    /// Foreign.
+    pub by: String,
+    /// Else changes are asked for.
+    pub approves: bool,
+}
+
+/// A pull request, its merge and its reviews.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Followed {
+    pub request: PullRequest,
+    /// The commit that the merge made on the base branch.
+    pub merged: Option<String>,
+    /// Who merged it; foreign.
+    pub by: Option<String>,
+    pub reviews: Vec<Review>,
+}
+
 /// What a pull request says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text {
@@ -148,6 +168,18 @@ impl Forge {
     /// When the forge does not answer, or does not let us see the repository.
     pub async fn find(&self, branches: Branches<'_>) -> Result<Option<PullRequest>, Error> {
         self.found(branches).await.map_err(|failure| self.error("look for a pull request", failure))
+    }
+
+    /// How a pull request stands, who merged it and what reviewers said last.
+    ///
+    /// # Errors
+    /// When the forge does not answer, or does not show it.
+    pub async fn follow(&self, number: u64) -> Result<Followed, Error> {
+        let followed = match self.client.kind {
+            Kind::GitHub | Kind::Gitea => github::follow(&self.client, number).await,
+            Kind::GitLab => gitlab::follow(&self.client, number).await,
+        };
+        followed.map_err(|failure| self.error("look at the pull request", failure))
     }
 
     async fn found(&self, branches: Branches<'_>) -> Result<Option<PullRequest>, Failure> {
@@ -245,6 +277,11 @@ impl Forge {
     fn error(&self, doing: &str, failure: Failure) -> Error {
         failure.into_error(doing, &self.client)
     }
+}
+
+/// A text of an answer that is there and not empty.
+fn said(answer: &serde_json::Value, pointer: &str) -> Option<String> {
+    answer.pointer(pointer)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 /// Names of people, and names of teams without what stands before the `/`.

@@ -23,6 +23,7 @@ pub mod sarif;
 pub mod scan_text;
 pub mod schema;
 pub mod set_aside;
+pub mod status;
 pub mod verdicts;
 pub mod verified;
 mod words;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Every kind of document, and its schema without what it shares with others.
-const FILES: [(&str, &str); 11] = [
+const FILES: [(&str, &str); 12] = [
     ("ScanReport", include_str!("schema/ScanReport.json")),
     ("Explanation", include_str!("schema/Explanation.json")),
     ("ProposalReport", include_str!("schema/ProposalReport.json")),
@@ -18,6 +18,7 @@ const FILES: [(&str, &str); 11] = [
     ("AIFixEntry", include_str!("schema/AIFixEntry.json")),
     ("PublishedList", include_str!("schema/PublishedList.json")),
     ("RecordDiff", include_str!("schema/RecordDiff.json")),
+    ("StatusReport", include_str!("schema/StatusReport.json")),
 ];
 
 /// What they share.

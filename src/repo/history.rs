@@ -31,6 +31,33 @@ impl Repo {
         walk.take(MAX_WALK).filter_map(Result::ok).any(|step| step.id == commit.0)
     }
 
+    /// Commits from `tip` along first parents, newest first, until `stop`, which is not among them. False: it was
+    /// not reached, as the history was rewritten, is not here, or is longer than `most`.
+    pub fn first_parents(&self, tip: &CommitId, stop: &CommitId, most: usize) -> (Vec<CommitId>, bool) {
+        let repo = self.local();
+        let mut walked = Vec::new();
+        let mut here = Some(tip.0);
+        while let Some(id) = here {
+            if id == stop.0 {
+                return (walked, true);
+            }
+            if walked.len() >= most {
+                break;
+            }
+            let Ok(commit) = repo.find_commit(id) else { break };
+            walked.push(CommitId(id));
+            here = commit.parent_ids().next().map(gix::Id::detach);
+        }
+        (walked, false)
+    }
+
+    /// The whole message of a commit; foreign. `None` when its object is not here.
+    pub fn message(&self, id: &CommitId) -> Option<String> {
+        let repo = self.local();
+        let found = repo.find_commit(id.0).ok()?;
+        Some(found.message_raw().ok()?.to_str_lossy().into_owned())
+    }
+
     /// One commit; `None` when its object is not here, as beyond the end of a shallow clone.
     pub fn commit_facts(&self, id: &CommitId) -> Option<Commit> {
         let repo = self.local();

@@ -55,6 +55,10 @@ pub(crate) struct Kept {
     pub(crate) draft: bool,
     pub(crate) labels: Vec<String>,
     pub(crate) reviewers: Vec<String>,
+    /// The commit of the merge; Grace merged it.
+    pub(crate) merge: Option<String>,
+    /// Who said what, oldest first: `APPROVED`, `CHANGES_REQUESTED`.
+    pub(crate) reviews: Vec<(&'static str, &'static str)>,
 }
 
 struct Shared {
@@ -197,6 +201,13 @@ impl Shared {
                 let base = query("base_branch").unwrap();
                 (200, self.list(&kept, |one| one.state == "open" && one.base == base))
             }
+            ("GET", ["pulls" | "merge_requests", number]) => {
+                let at = number.parse::<usize>().unwrap() - 1;
+                (200, self.shape(at, &kept[at]))
+            }
+            ("GET", ["pulls" | "merge_requests", number, "reviews" | "approvals"]) => {
+                (200, self.reviews(&kept[number.parse::<usize>().unwrap() - 1]))
+            }
             ("GET", ["pulls", base, head]) => {
                 let found = kept.iter().position(|one| one.base == *base && one.head == *head);
                 found.map_or((404, json!({"message": "not found"})), |at| (200, self.shape(at, &kept[at])))
@@ -271,6 +282,8 @@ impl Shared {
             draft: body["draft"] == true,
             labels: Vec::new(),
             reviewers: Vec::new(),
+            merge: None,
+            reviews: Vec::new(),
         };
         self.write(&mut one, body);
         kept.push(one);
@@ -298,7 +311,31 @@ impl Shared {
         }
     }
 
+    fn reviews(&self, one: &Kept) -> Value {
+        let said = one.reviews.iter().map(|(by, state)| match self.plays {
+            Plays::GitHub => json!({"user": {"login": by}, "state": state}),
+            Plays::Gitea => {
+                json!({"user": {"login": by}, "state": state.replace("CHANGES_REQUESTED", "REQUEST_CHANGES"), "dismissed": false})
+            }
+            Plays::GitLab => json!({"user": {"username": by}}),
+        });
+        let said: Vec<Value> = said.collect();
+        if self.plays == Plays::GitLab { json!({"approved": true, "approved_by": said}) } else { json!(said) }
+    }
+
     fn shape(&self, at: usize, one: &Kept) -> Value {
+        let mut shape = self.plain_shape(at, one);
+        if let Some(merge) = &one.merge {
+            let key = if self.plays == Plays::GitLab { "squash_commit_sha" } else { "merge_commit_sha" };
+            shape[key] = merge.as_str().into();
+            let (key, name) =
+                if self.plays == Plays::GitLab { ("merge_user", "username") } else { ("merged_by", "login") };
+            shape[key] = json!({name: "grace"});
+        }
+        shape
+    }
+
+    fn plain_shape(&self, at: usize, one: &Kept) -> Value {
         let number = at + 1;
         let merged = (one.state == "merged").then_some("2026-11-28T08:00:00Z");
         let state = if one.state == "open" { "open" } else { "closed" };

@@ -63,5 +63,6 @@ mod schema_of_cluster;
 mod snapshots;
 mod source;
 mod source_lines;
+mod status;
 mod threats;
 mod watch;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-const KINDS: [&str; 11] = [
+const KINDS: [&str; 12] = [
     "ScanReport",
     "Explanation",
     "ProposalReport",
@@ -24,6 +24,7 @@ const KINDS: [&str; 11] = [
     "AIFixEntry",
     "PublishedList",
     "RecordDiff",
+    "StatusReport",
 ];
 
 fn schema(kind: &[&str]) -> Value {
@@ -193,6 +194,13 @@ fn tried(reader: &mut Reader) {
     reader.read(&sandbox.aifix_in("work", &args).exits(0).json());
 }
 
+/// What became of pushed fixes.
+fn followed(reader: &mut Reader) {
+    for document in crate::status::documents() {
+        reader.read(&document);
+    }
+}
+
 fn records(reader: &mut Reader, sandbox: &Sandbox) {
     let list = sandbox.aifix(&["audit", "list", "-o", "json"]).exits(0).json();
     reader.read(&list);
@@ -261,6 +269,7 @@ fn every_document_is_valid_and_every_promised_field_occurs() {
     requests(&mut reader);
     reverts(&mut reader);
     tried(&mut reader);
+    followed(&mut reader);
     model(&mut reader);
     the_rest(&mut reader);
     assert!(reader.documents > 200, "{}", reader.documents);
