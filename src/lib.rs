@@ -17,7 +17,7 @@
 //! | 8 | `main`: parse, run one command, turn result, signal or panic into an exit code |
 //! | 7 | [`commands`]: one command per file |
 //! | 6 | [`output`]: one format per file |
-//! | 5 | [`proposal`]: tries candidate after candidate |
+//! | 5 | [`proposal`]: tries candidate after candidate; [`follow`]: what became of a pushed fix; [`learn`]: what records teach |
 //! | 4 | [`source`]: live object to Git, proved; [`fix`]: finding to intents, by rule; [`narrative`]: a model's words, each tied to evidence |
 //! | 3 | [`diagnose`]: pure rules over a snapshot; [`render`]: tree to objects; [`forge`]: pull requests |
 //! | 2 | [`cluster`]: the only reader of the cluster; [`repo`]: the only toucher of Git; [`policy`]: Rego in a child process; [`yaml`]; [`audit`]; [`schema`]: fields of the built-in kinds; [`llm`]: the only talker to a model |
@@ -38,6 +38,7 @@ pub mod error;
 pub mod fix;
 pub mod follow;
 pub mod forge;
+pub mod learn;
 pub mod llm;
 pub mod model;
 pub mod narrative;

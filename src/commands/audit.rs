@@ -38,6 +38,7 @@ pub enum AuditCommand {
     /// What was written under an old key still verifies, and nothing more can be written under it. All keys are in
     /// one file, which needs a backup: AIFIX_AUDIT_KEY_FILE, or audit.key beside the records.
     RotateKey,
+    Feedback(super::audit_feedback::FeedbackArgs),
 }
 
 pub(super) async fn run(args: &AuditArgs, session: &Session) -> Result<u8, Error> {
@@ -50,6 +51,7 @@ pub(super) async fn run(args: &AuditArgs, session: &Session) -> Result<u8, Error
         AuditCommand::Verify(args) => audit_verify::run(args, session),
         AuditCommand::Erase(args) => audit_change::erase(args, session).await,
         AuditCommand::RotateKey => audit_change::rotate(session),
+        AuditCommand::Feedback(args) => super::audit_feedback::run(args, session),
     }
 }
 

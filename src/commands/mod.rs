@@ -4,6 +4,7 @@ mod audit;
 mod audit_change;
 mod audit_diff;
 mod audit_export;
+mod audit_feedback;
 mod audit_git;
 mod audit_list;
 mod audit_verify;

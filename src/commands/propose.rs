@@ -12,6 +12,7 @@ use crate::diagnose;
 use crate::error::{Error, Kind, exit};
 use crate::fix;
 use crate::fix::model::Case;
+use crate::learn;
 use crate::llm::{Counsel, Settings};
 use crate::model::code::FixClass;
 use crate::model::finding::{Finding, Severity};
@@ -136,13 +137,15 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
     if args.model.show_prompt {
         return show_prompt(&findings, settings, &mut place, args, &seen, session).await;
     }
+    let records = propose_counsel::records(session);
+    let lessons = learn::lessons(&records);
     let client = args
         .model
         .client(
             settings,
             &seen.snapshot,
             &findings,
-            |finding| propose_counsel::gather(finding, &place, session),
+            |finding| propose_counsel::gather(finding, &place, &records),
             session,
         )
         .await?;
@@ -160,11 +163,11 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
         }
         place.follow(&finding, args, &seen, session).await?;
         let counsel =
-            if client.is_some() { propose_counsel::gather(&finding, &place, session) } else { Counsel::default() };
+            if client.is_some() { propose_counsel::gather(&finding, &place, &records) } else { Counsel::default() };
         let advisor =
             client.as_ref().map(|client| Advisor { client, use_for: args.model.use_for(), counsel: &counsel });
         let mut progress = Some(session.ui.progress(&format!("Proving a fix for {}", finding.object)));
-        let ground = |choose| place.ground(args, &seen, advisor, intent.as_ref(), choose, &fields);
+        let ground = |choose| place.ground(args, &seen, advisor, intent.as_ref(), choose, &fields, &lessons);
         let mut outcome = proposal::find(&finding, &ground(&args.place.choose)).await?;
         let mut told = false;
         if propose_choose::may_ask(&outcome, args, session) {
@@ -226,7 +229,7 @@ async fn show_prompt(
     for finding in findings {
         place.follow(finding, args, seen, session).await?;
         let ruled = fix::candidates(&seen.snapshot, finding).unwrap_or_default();
-        let counsel = propose_counsel::gather(finding, place, session);
+        let counsel = propose_counsel::gather(finding, place, &propose_counsel::records(session));
         let prompt = Case::new(&seen.snapshot, finding, &ruled).advised(&counsel).prompt(&settings);
         session.ui.print(&String::from_utf8_lossy(prompt.bytes()))?;
         session.ui.print("\n")?;

@@ -6,6 +6,7 @@ use super::policy::PolicySource;
 use super::propose::ProposeArgs;
 use crate::error::Error;
 use crate::model::intent::Intent;
+use crate::model::lesson::Lessons;
 use crate::model::tree::Tree;
 use crate::policy::Set;
 use crate::proposal::{Advisor, BranchState, Ground};
@@ -176,6 +177,7 @@ impl Place {
         intent: Option<&'g Intent>,
         choose: &'g [usize],
         fields: &'g dyn Describe,
+        lessons: &'g Lessons,
     ) -> Ground<'g> {
         Ground {
             snapshot: &seen.snapshot,
@@ -198,6 +200,7 @@ impl Place {
             model,
             fields,
             history: &self.repo,
+            lessons,
             revert: args.revert,
             intent,
         }

@@ -166,15 +166,22 @@ fn controller(snapshot: &Snapshot, object: &ObjectRef) -> Option<Controller> {
     let lead = lead::find(snapshot, object).ok()?.lead?;
     let live = snapshot.resolve(&lead.controller);
     // What was attempted, fetched or compared is not yet applied.
-    let applied = lead.revisions.iter().find(|(_, said)| {
-        said.ends_with("lastAppliedRevision")
-            || said.ends_with("lastAppliedOriginRevision")
-            || ["the finished sync", "the history of syncs", "the synced commit", "the hydrated commit"]
-                .contains(&said.as_str())
-    });
+    let finished = ["the finished sync", "the history of syncs", "the synced commit", "the hydrated commit"];
+    let synced = lead.revisions.iter().find(|(_, said)| finished.contains(&said.as_str()));
+    let of_flux = || {
+        let said = |field: &str| live?.at(&format!("/status/{field}"))?.as_str().and_then(commit);
+        said("lastAppliedOriginRevision").or_else(|| said("lastAppliedRevision"))
+    };
     Some(Controller {
         name: lead.controller.qualified(),
-        applied: applied.map(|(id, _)| id.clone()),
+        applied: synced.map(|(id, _)| id.clone()).or_else(of_flux),
         suspended: live.and_then(|live| live.at("/spec/suspend")).and_then(Value::as_bool) == Some(true),
     })
+}
+
+/// The commit of `main@sha1:<id>`; a chart's version is none.
+fn commit(revision: &str) -> Option<String> {
+    let id = revision.rsplit([':', '/', '@']).next()?;
+    let is_id = matches!(id.len(), 40 | 64) && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_id.then(|| id.to_owned())
 }

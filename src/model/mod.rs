@@ -9,6 +9,7 @@ pub mod history;
 pub mod identity;
 pub mod intent;
 pub mod kube;
+pub mod lesson;
 pub mod object;
 pub mod path;
 pub mod proposal;

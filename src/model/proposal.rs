@@ -204,6 +204,8 @@ pub struct Proposal {
     /// What a model was asked and what it cost, when its answer is the intent, or its `opinion` on a rule's;
     /// redacted.
     pub asked: Option<Value>,
+    /// What earlier fixes say of it, and of candidates that it was put before; foreign text is in it.
+    pub lessons: Vec<String>,
     pub disposition: Disposition,
     /// `aifix/<namespace>/<kind>-<name>/<code>-<8 hex>`.
     pub branch: String,

@@ -97,6 +97,7 @@ fn proposed(proposal: &Proposal, done: &Done) -> Result<Value, Error> {
         "policies": to_value(&proposal.evaluation.policies)?,
         "disposition": to_value(&proposal.disposition)?,
         "opinion": proposal.asked.as_ref().and_then(|asked| asked.get("opinion")),
+        "lessons": proposal.lessons,
         "branch": proposal.branch,
         "commit": done.commit,
         "pushed": done.pushed,

@@ -28,6 +28,9 @@ pub fn proposed(page: &mut Page, proposal: &Proposal, width: usize) {
     diff::write(page, &proposal.files);
     page.end();
     asked(page, proposal, width);
+    for words in &proposal.lessons {
+        row(page, "lesson", words, width);
+    }
     deltas(page, "renders", &proposal.proof.delta, width);
     deltas(page, "with it", &proposal.proof.companions, width);
     proof(page, proposal, width);

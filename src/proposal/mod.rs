@@ -12,6 +12,7 @@ use crate::fix::model::Use;
 use crate::llm::{Client, Counsel};
 use crate::model::finding::Finding;
 use crate::model::intent::{Author, Disposition, Intent};
+use crate::model::lesson::Lessons;
 use crate::model::object::ObjectRef;
 use crate::model::proposal::{Outcome, Proposal, Signal, Trust};
 use crate::model::refusal::Refusal;
@@ -64,6 +65,8 @@ pub struct Ground<'g> {
     pub history: &'g dyn source::History,
     /// Take back the commit that broke it, instead of changing a field.
     pub revert: bool,
+    /// What earlier fixes teach: it orders candidates and changes none.
+    pub lessons: &'g Lessons,
     /// An intent given by the user instead of the rules'.
     pub intent: Option<&'g Intent>,
 }
@@ -106,7 +109,7 @@ pub async fn find(finding: &Finding, ground: &Ground<'_>) -> Result<Outcome, Err
             return Ok(refused(Refusal::new("other-object", text, "name the object whose finding it fixes")));
         }
         Some(intent) => Ok(vec![intent.clone()]),
-        None => match (fix::candidates(ground.snapshot, finding), choose.split_first()) {
+        None => match (ranked(finding, ground), choose.split_first()) {
             (Err(refusal), Some((number, rest))) if !refusal.choices.is_empty() => {
                 choose = rest;
                 Ok(vec![refusal.chosen(*number).ok_or_else(|| out_of_range(finding, *number, &refusal))?])
@@ -119,10 +122,12 @@ pub async fn find(finding: &Finding, ground: &Ground<'_>) -> Result<Outcome, Err
     let is_asked = |advisor: &Advisor<'_>| !decided && fix::model::serves(finding, advisor.use_for);
     let advisor = ground.model.filter(is_asked);
     let prepared = ruled.as_deref().unwrap_or_default();
+    let stood_behind = if decided { Vec::new() } else { overtaken(finding, prepared, ground) };
     let mut stood: Vec<Refusal> = Vec::new();
     for intent in prepared {
         match prove(finding, intent.clone(), choose.first().copied(), ground).await? {
             Ok(mut proposal) => {
+                proposal.lessons = taught(finding, &proposal.intent, &stood_behind, ground.lessons);
                 if let Some(advisor) = advisor.filter(|advisor| advisor.use_for == Use::Always) {
                     proposal.asked = Some(advice::opinion(&proposal, prepared, ground, advisor).await);
                 }
@@ -142,6 +147,41 @@ pub async fn find(finding: &Finding, ground: &Ground<'_>) -> Result<Outcome, Err
         Err(refusal) => Refusal { choices: refusal.choices, ..first_of(stood) },
         Ok(_) => first_of(stood),
     }))
+}
+
+/// The rules' candidates, or their choices, those that earlier fixes speak for first.
+fn ranked(finding: &Finding, ground: &Ground<'_>) -> Result<Vec<Intent>, Refusal> {
+    let code = finding.code.name();
+    match fix::candidates(ground.snapshot, finding) {
+        Ok(intents) => Ok(ground.lessons.order(code, intents)),
+        Err(mut refusal) => {
+            refusal.choices = ground.lessons.order(code, refusal.choices);
+            let known = refusal.choices.iter().filter_map(|choice| {
+                let reason = ground.lessons.reason(code, choice)?;
+                Some(format!("{}: {reason}", choice.subject))
+            });
+            refusal.details.extend(known.collect::<Vec<_>>());
+            Err(refusal)
+        }
+    }
+}
+
+/// Candidates that stood first by rule and were put behind.
+fn overtaken(finding: &Finding, prepared: &[Intent], ground: &Ground<'_>) -> Vec<Intent> {
+    let by_rule = fix::candidates(ground.snapshot, finding).unwrap_or_default();
+    let first = prepared.first();
+    by_rule.into_iter().take_while(|intent| Some(intent) != first).collect()
+}
+
+/// What the past says of the proposed change, and of those that it was put before.
+fn taught(finding: &Finding, intent: &Intent, behind: &[Intent], lessons: &Lessons) -> Vec<String> {
+    let code = finding.code.name();
+    let own = lessons.reason(code, intent);
+    let others = behind.iter().filter(|other| *other != intent).filter_map(|other| {
+        let reason = lessons.reason(code, other)?;
+        Some(format!("put before \"{}\"; {reason}", other.subject))
+    });
+    own.into_iter().chain(others).collect()
 }
 
 fn out_of_range(finding: &Finding, number: usize, refusal: &Refusal) -> Error {
@@ -304,6 +344,7 @@ fn proposal(finding: &Finding, mut intent: Intent, located: Located, ground: &Gr
     Proposal {
         finding: finding.clone(),
         asked: None,
+        lessons: Vec::new(),
         disposition: intent.disposition,
         intent,
         origin: located.origin,

@@ -78,6 +78,7 @@ pub(super) async fn find(finding: &Finding, ground: &Ground<'_>) -> Result<Resul
     let proposal = Proposal {
         finding: finding.clone(),
         asked: None,
+        lessons: Vec::new(),
         disposition: Disposition::Review,
         branch,
         intent,

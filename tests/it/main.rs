@@ -40,6 +40,7 @@ mod html;
 mod injection;
 mod lab_codes;
 mod lazy_tree;
+mod lessons;
 mod live;
 mod llm;
 mod llm_fix;

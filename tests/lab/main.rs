@@ -19,6 +19,7 @@ mod eval;
 mod expected;
 mod faults;
 mod flux;
+mod follow;
 mod forge;
 #[path = "../it/grown.rs"]
 mod grown;

@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// A base, a component, two overlays; `memory` is what production may use.
-fn files(namespace: &str, memory: &str) -> Vec<(&'static str, String)> {
+pub(crate) fn files(namespace: &str, memory: &str) -> Vec<(&'static str, String)> {
     let overlay = |namespace: &str, patches: &str| {
         format!(
             "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: {namespace}\nresources:\n\
@@ -34,7 +34,7 @@ fn files(namespace: &str, memory: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn limits(memory: &str) -> String {
+pub(crate) fn limits(memory: &str) -> String {
     format!(
         "# What production may use.\napiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: cart\nspec:\n  template:\n    spec:\n      \
          containers:\n      - name: app\n        resources:\n          requests:\n            memory: 32Mi\n          \
@@ -49,7 +49,7 @@ fn build(folder: &Path) -> String {
 
 /// Waits until a scan of the namespace finds exactly the kill.
 #[track_caller]
-fn wait_for_the_kill(namespace: &Namespace, folder: &Path) {
+pub(crate) fn wait_for_the_kill(namespace: &Namespace, folder: &Path) {
     wait("the kill", Duration::from_secs(120), || {
         let found = failing(&aifix(folder, &["scan", "-n", &namespace.0, "-o", "json"]).json());
         if found == ["oom-killed Deployment/cart"] { Ok(()) } else { Err(format!("{found:?}")) }

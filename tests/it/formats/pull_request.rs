@@ -89,6 +89,7 @@ fn proposal(said: &dyn Fn(&str) -> String) -> Proposal {
             policies: vec![PolicyRun { name: said("limits"), sha256: String::new(), decision: Decision::Warn }],
         },
         asked: None,
+        lessons: Vec::new(),
         disposition: Disposition::Review,
         branch: "aifix/shop/deployment-web/oom-killed-1a2b3c4d".to_owned(),
         finding,

@@ -1,0 +1,88 @@
+//! What a person's word, and what became of a fix, do to the next one.
+
+use crate::choose::two_tags;
+use crate::harness::{Ran, Sandbox, oom_manifest, recorded};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+
+fn propose(sandbox: &Sandbox, from: &str, more: &[&str]) -> Ran {
+    let at = fs::read_to_string(Path::new(&recorded("image-not-found")).join("taken-at")).unwrap();
+    let args = [&["propose", "deployment/web", "--from", from, "--at", at.trim()][..], more].concat();
+    sandbox.aifix_in("work", &args)
+}
+
+/// Images that a person may choose, in order.
+fn choices(report: &Value) -> Vec<String> {
+    let choices = report["proposals"][0]["refusal"]["choices"].as_array().unwrap();
+    let image = |choice: &Value| choice["edits"][0]["new"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
+    choices.iter().map(image).collect()
+}
+
+fn newest(sandbox: &Sandbox) -> String {
+    let list = sandbox.aifix(&["audit", "list", "-o", "json"]).exits(0).json();
+    list["items"][0]["metadata"]["name"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_rejected_choice_comes_after_the_other_and_says_why_and_an_accepted_one_comes_back() {
+    let sandbox = Sandbox::new();
+    let from = two_tags(&sandbox);
+    let ask = || propose(&sandbox, &from, &["-o", "json"]).exits(4).json();
+    assert_eq!(choices(&ask()), ["1.0", "2.0"]);
+    let pushed = propose(&sandbox, &from, &["--choose", "1", "--push", "--yes=review", "-o", "json"]).exits(0).json();
+    sandbox.git("remote.git", &["branch", "-D", pushed["proposals"][0]["branch"].as_str().unwrap()]);
+    assert_eq!(choices(&ask()), ["1.0", "2.0"], "a push alone teaches nothing");
+    let record = newest(&sandbox);
+
+    let ran = sandbox.aifix(&["audit", "feedback", &record[..6], "reject", "--note", "1.0 is too old"]).exits(0);
+    assert_eq!(ran.out, "Recorded: the fix for image-not-found of Deployment/web is rejected.\n");
+    let report = ask();
+    assert_eq!(choices(&report), ["2.0", "1.0"]);
+    let details = report["proposals"][0]["refusal"]["details"].to_string();
+    assert!(details.contains("rejected (") && details.contains("1.0 is too old"), "{details}");
+    let chosen = propose(&sandbox, &from, &["--choose", "1", "-o", "json"]).exits(0).json();
+    assert_eq!(chosen["proposals"][0]["intent"]["edits"][0]["new"], "localhost:5055/app/web:2.0");
+    assert_eq!(chosen["proposals"][0]["disposition"], "review");
+
+    sandbox.aifix(&["audit", "feedback", &record, "accept"]).exits(0);
+    assert_eq!(choices(&ask()), ["1.0", "2.0"], "the last word counts");
+    let shown = propose(&sandbox, &from, &["--choose", "1"]).exits(0).out;
+    assert!(shown.contains("lesson    fixes of this shape before: accepted ("), "{shown}");
+    sandbox.aifix(&["audit", "verify"]).exits(0);
+
+    fs::remove_dir_all(sandbox.path("state")).unwrap();
+    assert_eq!(choices(&ask()), ["1.0", "2.0"], "without records the order is the old one");
+}
+
+#[test]
+fn a_lesson_changes_nothing_of_a_fix_but_the_line_that_tells_of_it() {
+    let sandbox = Sandbox::new();
+    sandbox.repository(&[("k8s/web.yaml", &oom_manifest())]);
+    let from = recorded("oom-killed");
+    let args = ["propose", "deployment/web", "--from", &from, "-o", "json"];
+    let before = sandbox.aifix_in("work", &args).exits(0).json();
+    let push = [&args[..], &["--push", "--yes=review"]].concat();
+    let pushed = sandbox.aifix_in("work", &push).exits(0).json();
+    sandbox.git("remote.git", &["branch", "-D", pushed["proposals"][0]["branch"].as_str().unwrap()]);
+    sandbox.aifix(&["audit", "feedback", &newest(&sandbox), "reject"]).exits(0);
+    let mut after = sandbox.aifix_in("work", &args).exits(0).json();
+    let lessons = std::mem::replace(&mut after["proposals"][0]["lessons"], serde_json::json!([]));
+    assert!(lessons[0].as_str().unwrap().contains("rejected ("), "{lessons}");
+    assert_eq!(after, before);
+}
+
+#[test]
+fn feedback_on_what_is_no_fix_is_an_error() {
+    let sandbox = Sandbox::new();
+    let ran = sandbox.aifix(&["audit", "feedback", "00", "accept"]).exits(2);
+    assert!(ran.err.contains("there is no record `00`"), "{}", ran.err);
+    let from = two_tags(&sandbox);
+    propose(&sandbox, &from, &["--push", "--yes"]).exits(4);
+    let ran = sandbox.aifix(&["audit", "feedback", "zz", "accept"]).exits(2);
+    assert!(ran.err.contains("there is no record `zz`") && ran.err.contains("aifix audit list"), "{}", ran.err);
+    let ran = sandbox.aifix(&["audit", "feedback", &newest(&sandbox), "accept"]).exits(2);
+    assert!(ran.err.contains("holds no fix"), "{}", ran.err);
+    let ran = sandbox.aifix(&["audit", "feedback", "00", "perhaps"]).exits(2);
+    assert!(ran.err.contains("accept") && ran.err.contains("reject"), "{}", ran.err);
+}
