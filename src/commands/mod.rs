@@ -22,6 +22,7 @@ mod look;
 mod model;
 mod parts;
 mod policy;
+mod policy_why;
 mod propose;
 mod propose_choose;
 mod propose_clone;

@@ -1,6 +1,6 @@
 //! `aifix policy`: what the policies are, and what they say.
 
-use super::Session;
+use super::{Session, policy_why};
 use crate::doors::files;
 use crate::error::{Error, Kind, exit};
 use crate::model::verdict::Decision;
@@ -45,6 +45,23 @@ pub enum PolicyCommand {
         #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
         output: ReportFormat,
     },
+    /// Say why the policies said what they said
+    ///
+    /// Of manifests, or of a record: each verdict with the rule that gave it, the fields that the rule reads, and
+    /// what the policy is for. Exits 0 whatever they said.
+    Why {
+        /// Files or folders of manifests, or the id of one record (its start is enough)
+        #[arg(value_name = "FILE|FOLDER|RECORD", required = true)]
+        subjects: Vec<PathBuf>,
+        /// Only what this policy said
+        #[arg(long = "only", value_name = "NAME")]
+        only: Option<String>,
+        #[command(flatten)]
+        policies: PolicySource,
+        /// How to write the answer
+        #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+        output: ReportFormat,
+    },
     /// Run the policies' own tests
     ///
     /// Without folders: those of the policies that aifix brings. Exits 5 when one fails.
@@ -61,7 +78,9 @@ pub enum PolicyCommand {
 /// Which policies are asked.
 #[derive(Debug, Args)]
 pub struct PolicySource {
-    /// A further folder or file of Rego policies; may be repeated. They can only add denials
+    /// A further folder or file of policies; may be repeated. They can only add denials
+    ///
+    /// Rego v1 or v0, for aifix or for conftest, and Gatekeeper's ConstraintTemplates and Constraints as they are.
     #[arg(long = "policy", value_name = "DIR|FILE")]
     pub policies: Vec<PathBuf>,
 }
@@ -71,6 +90,10 @@ pub(super) async fn run(args: &PolicyArgs, session: &Session) -> Result<u8, Erro
         PolicyCommand::List { policies } => list(&Set::load(true, &policies.policies)?, session).await,
         PolicyCommand::Check { manifests, policies, output } => {
             check(manifests, &Set::load(true, &policies.policies)?, *output, session).await
+        }
+        PolicyCommand::Why { subjects, only, policies, output } => {
+            let set = Set::load(true, &policies.policies)?;
+            policy_why::run(subjects, only.as_deref(), &set, *output, session).await
         }
         PolicyCommand::Test { folders, policies } => {
             let folders = [folders.as_slice(), policies].concat();
@@ -85,6 +108,7 @@ async fn list(set: &Set, session: &Session) -> Result<u8, Error> {
     let is_sound = |file: &&File| faults.iter().all(|fault| fault.policy != file.name);
     for file in set.policies().filter(is_sound) {
         let about = file.metadata();
+        // A file that only others import decides nothing.
         if file.name.starts_with("lib/") {
             continue;
         }
@@ -96,6 +120,20 @@ async fn list(set: &Set, session: &Session) -> Result<u8, Error> {
         if !about.title.is_empty() {
             page.wrapped(session.ui.width(), "  ", "  ", text::Sanitised::line(&about.title).as_str());
         }
+    }
+    for constraint in &set.constraints {
+        page.foreign(Paint::Bold, constraint.name())
+            .put(Paint::Plain, "  ")
+            .put(Paint::Cyan, constraint.action().name());
+        page.put(Paint::Dim, "  ").foreign(Paint::Dim, constraint.path()).end();
+        let words = if constraint.fault().is_empty() { &constraint.title } else { constraint.fault() };
+        if !words.is_empty() {
+            page.wrapped(session.ui.width(), "  ", "  ", text::Sanitised::line(words).as_str());
+        }
+    }
+    for words in set.unused().map(|kind| format!("no constraint uses the template of {kind}")).chain(set.aside.clone())
+    {
+        page.put(Paint::Yellow, "not asked").put(Paint::Plain, "  ").foreign(Paint::Plain, &words).end();
     }
     for fault in &faults {
         page.put(Paint::Red, "does not parse").put(Paint::Plain, "  ").foreign(Paint::Bold, &fault.policy);
@@ -110,20 +148,13 @@ async fn list(set: &Set, session: &Session) -> Result<u8, Error> {
 }
 
 /// Checking many manifests takes longer than one proposal: the deadline grows with them.
-fn limits(objects: usize) -> Limits {
+pub(super) fn limits(objects: usize) -> Limits {
     let seconds = 5 + u64::try_from(objects / 50).unwrap_or(60).min(60);
     Limits { deadline: Duration::from_secs(seconds), ..Limits::default() }
 }
 
 async fn check(paths: &[PathBuf], set: &Set, output: ReportFormat, session: &Session) -> Result<u8, Error> {
-    let mut objects = Vec::new();
-    for path in paths {
-        read(path, &mut objects)?;
-    }
-    if objects.is_empty() {
-        return Err(Error::usage("there is no Kubernetes object in what was named")
-            .hint("name YAML or JSON files, or a folder of them"));
-    }
+    let objects = manifests(paths)?;
     let evaluation = policy::check(&objects, set, &limits(objects.len()), &super::program()?).await;
     let text = match output {
         ReportFormat::Json => json::verdicts(&evaluation, objects.len())?,
@@ -136,6 +167,19 @@ async fn check(paths: &[PathBuf], set: &Set, output: ReportFormat, session: &Ses
     };
     session.ui.print(&text)?;
     Ok(if evaluation.decision() == Decision::Deny { exit::DENIED } else { exit::DONE })
+}
+
+/// Kubernetes objects of what is named.
+pub(super) fn manifests(paths: &[PathBuf]) -> Result<Vec<Value>, Error> {
+    let mut objects = Vec::new();
+    for path in paths {
+        read(path, &mut objects)?;
+    }
+    if objects.is_empty() {
+        return Err(Error::usage("there is no Kubernetes object in what was named")
+            .hint("name YAML or JSON files, or a folder of them"));
+    }
+    Ok(objects)
 }
 
 /// Kubernetes objects of a file, or of every manifest of a folder.

@@ -8,10 +8,12 @@ use crate::error::Error;
 use crate::model::intent::Intent;
 use crate::model::lesson::Lessons;
 use crate::model::tree::Tree;
-use crate::policy::Set;
+use crate::policy::{Circumstances, Set};
 use crate::proposal::{Advisor, BranchState, Ground};
 use crate::repo::{Branch, CommitId, Remote, Repo, RepoUrl};
 use crate::schema::Describe;
+use crate::settings::environment;
+use crate::settings::repository::{self, Repository};
 use crate::source::Tools;
 use crate::text::Sanitised;
 use clap::Args;
@@ -74,6 +76,31 @@ fn number(typed: &str) -> Result<usize, &'static str> {
     typed.parse().ok().filter(|number| *number > 0).ok_or("it is a number from 1")
 }
 
+/// What the repository says of itself at its base revision, and the policies that were given with those that it adds.
+/// A file that can't be read could hold a denial: it is an error.
+fn own(given: &Set, tree: &Tree, revision: &str) -> Result<(Repository, Set), Error> {
+    let settings = match (tree.text(repository::NAME), tree.entries.contains_key(repository::NAME)) {
+        (Some(text), _) => repository::parse(text, revision)?,
+        (None, false) => Repository::default(),
+        (None, true) => {
+            return Err(Error::usage(format!("`{}` of the repository can't be read", repository::NAME))
+                .hint("it is a plain text file of the base branch"));
+        }
+    };
+    let mut policies = given.clone();
+    for folder in &settings.policies {
+        if !policies.add_tree(tree, folder, revision)? {
+            return Err(Error::usage(format!("the base revision has no policy folder `{}`", Sanitised::line(folder)))
+                .because(format!("`{}` names it", repository::NAME))
+                .hint("add the folder, or take it out of `policies`"));
+        }
+    }
+    if !settings.policies.iter().any(|folder| folder.trim_matches('/') == repository::POLICIES) {
+        policies.add_tree(tree, repository::POLICIES, revision)?;
+    }
+    Ok((settings, policies))
+}
+
 /// The repository, its remote and the freshly fetched base.
 pub(super) struct Place {
     pub(super) repo: Repo,
@@ -93,8 +120,15 @@ pub(super) struct Place {
     pub(super) identity: String,
     shown: String,
     tools: Tools,
+    /// The policies that were given, and those with what the base revision adds.
+    given: Set,
     pub(super) policies: Set,
+    /// What the base revision says in its own file.
+    pub(super) settings: Repository,
     program: PathBuf,
+    /// The Git identity, empty when there is none, and the time of the run: policies are told.
+    who: String,
+    time: String,
 }
 
 /// The renderers of this machine.
@@ -118,7 +152,7 @@ impl Place {
             return Err(Error::usage(format!("`{}` is the repository itself, and no fork of it", remote.url))
                 .hint("name the repository that you forked: --remote NAME"));
         }
-        let policies = Set::load(true, &args.place.policies.policies)?;
+        let given = Set::load(true, &args.place.policies.policies)?;
         let ask = session.ui.can_ask();
         // With a person at the terminal Git may ask there: a line instead of a spinner.
         if ask {
@@ -140,12 +174,17 @@ impl Place {
         }
         drop(progress);
         let base_tree = repo.tree(&base)?;
+        let (settings, policies) = own(&given, &base_tree, &base.to_string())?;
         Ok(Self {
+            who: repo.identity().unwrap_or_default(),
+            time: environment::now().to_string(),
             base_id: base.to_string(),
             identity: remote.url.identity(),
             shown: remote.url.to_string(),
             tools: tools(session).inflating(args.place.enable_helm),
+            given,
             policies,
+            settings,
             program: super::program()?,
             repo,
             remote,
@@ -166,6 +205,7 @@ impl Place {
         self.base_id = self.base.to_string();
         self.base_tree = self.repo.tree(&self.base)?;
         self.base_branch = branch;
+        (self.settings, self.policies) = own(&self.given, &self.base_tree, &self.base_id)?;
         Ok(())
     }
 
@@ -197,6 +237,7 @@ impl Place {
             tools: &self.tools,
             policies: &self.policies,
             program: &self.program,
+            circumstances: Circumstances { git: &self.who, cluster: &seen.snapshot.context, time: &self.time },
             model,
             fields,
             history: &self.repo,

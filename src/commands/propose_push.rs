@@ -112,23 +112,9 @@ pub(super) async fn decide(
         let body = json!({"reason": reason.message, "by": by});
         append(&mut store, Some(&proposed.record), Phase::Declined, body)?;
     }
-    let answer = match answer {
-        Ok(answer) => answer.json(proposal, &who),
-        Err(reason) => {
-            return match reason.kind {
-                // A person's No is an answer; a question that nobody could be asked is an error.
-                Kind::Declined if reason.hints.is_empty() => {
-                    session.ui.say("Nothing was pushed.");
-                    Ok(Decision::Declined { record: proposed.record })
-                }
-                // The next fix may need nobody.
-                kind @ (Kind::Declined | Kind::Denied) => {
-                    session.ui.error(&reason);
-                    Ok(Decision::Waiting { record: proposed.record, kind })
-                }
-                _ => Err(reason),
-            };
-        }
+    let (answer, approval) = match answer {
+        Ok((answer, approval)) => (answer.json(proposal, &who), approval),
+        Err(reason) => return unanswered(reason, proposed.record, session),
     };
     let there = wanted.and_then(|wanted| wanted.commit);
     let commit = match there {
@@ -140,6 +126,9 @@ pub(super) async fn decide(
     if there.is_some() {
         // An earlier record's: its trailer names that one.
         body["reused"] = Value::Bool(true);
+    }
+    if let Some(approval) = approval {
+        body["approval"] = json!(approval.name());
     }
     append(&mut store, Some(&proposed.record), Phase::Pushed, body)?;
     let mut request = None;
@@ -157,6 +146,23 @@ pub(super) async fn decide(
         tell(&decision, proposal, place, session)?;
     }
     Ok(decision)
+}
+
+/// What a missing yes comes to.
+fn unanswered(reason: Error, record: String, session: &Session) -> Result<Decision, Error> {
+    match reason.kind {
+        // A person's No is an answer; a question that nobody could be asked is an error.
+        Kind::Declined if reason.hints.is_empty() => {
+            session.ui.say("Nothing was pushed.");
+            Ok(Decision::Declined { record })
+        }
+        // The next fix may need nobody.
+        kind @ (Kind::Declined | Kind::Denied) => {
+            session.ui.error(&reason);
+            Ok(Decision::Waiting { record, kind })
+        }
+        _ => Err(reason),
+    }
 }
 
 /// Commits and pushes the branch.
@@ -244,8 +250,26 @@ impl Answer {
     }
 }
 
-/// A person types the object's name; `--yes` never does.
-async fn approval(proposal: &Proposal, session: &Session) -> Result<Answer, Error> {
+/// How a person approves what the policies want approved. `--yes` never does.
+#[derive(Debug, Clone, Copy)]
+enum Approval {
+    /// The object's name was typed at the prompt.
+    Typed,
+    /// The pull request is a draft: whoever reviews it approves.
+    Review,
+}
+
+impl Approval {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Typed => "typed",
+            Self::Review => "review",
+        }
+    }
+}
+
+/// A person types the object's name.
+async fn typed(proposal: &Proposal, session: &Session) -> Result<(), Error> {
     let object = &proposal.intent.object;
     let asking: Vec<&str> = proposal
         .evaluation
@@ -257,30 +281,37 @@ async fn approval(proposal: &Proposal, session: &Session) -> Result<Answer, Erro
     if !session.ui.can_ask() {
         return Err(Error::new(Kind::Denied, format!("the fix of {} needs a person's approval", object.qualified()))
             .because(asking.join("; "))
-            .hint("run it on a terminal, where the approval is typed; --yes never gives it"));
+            .hint("run it on a terminal, where the approval is typed; --yes never gives it")
+            .hint("or let the review of a pull request give it: --pr opens it as a draft"));
     }
     let question = format!("{} needs approval. Type its name ({}) to push:", object.qualified(), object.name);
-    let typed = session.ui.ask_text(&question).await;
-    if typed.is_some_and(|typed| typed.trim() == object.name) {
-        return Ok(Answer::Typed);
+    let answer = session.ui.ask_text(&question).await;
+    if answer.is_some_and(|answer| answer.trim() == object.name) {
+        return Ok(());
     }
     Err(Error::new(Kind::Declined, "the approval was not typed"))
 }
 
-/// Whether it may be pushed: `--yes` for what facts decide, `--yes=review` for the rest, else a person.
+/// Whether it may be pushed, and who approves it when the policies want that: `--yes` for what facts decide,
+/// `--yes=review` for the rest, else a person.
 async fn answer(
     proposal: &Proposal,
     args: &ProposeArgs,
     place: &Place,
     wanted: Option<&Wanted<'_>>,
     session: &Session,
-) -> Result<Answer, Error> {
-    if proposal.evaluation.decision() == Says::NeedsApproval {
-        return approval(proposal, session).await;
-    }
+) -> Result<(Answer, Option<Approval>), Error> {
+    let approval = match proposal.evaluation.decision() {
+        Says::NeedsApproval if wanted.is_some_and(Wanted::is_reviewed) => Some(Approval::Review),
+        Says::NeedsApproval => {
+            typed(proposal, session).await?;
+            return Ok((Answer::Typed, Some(Approval::Typed)));
+        }
+        _ => None,
+    };
     match (args.yes, proposal.disposition) {
-        (Some(Yes::Review), _) => return Ok(Answer::Review),
-        (Some(Yes::Safe), Disposition::Safe) => return Ok(Answer::Safe),
+        (Some(Yes::Review), _) => return Ok((Answer::Review, approval)),
+        (Some(Yes::Safe), Disposition::Safe) => return Ok((Answer::Safe, approval)),
         (Some(Yes::Safe), Disposition::Review) if !session.ui.can_ask() => {
             return Err(Error::new(
                 Kind::Declined,
@@ -296,7 +327,12 @@ async fn answer(
             .hint("add --yes to push fixes that facts decide"));
     }
     let remote = Sanitised::line(&place.push.push_url.to_string()).to_string();
-    let question = wanted
+    let mut question = wanted
         .map_or_else(|| format!("Push {} to {remote}?", proposal.branch), |wanted| wanted.question(proposal, &remote));
-    if session.ui.confirm(&question).await { Ok(Answer::Yes) } else { Err(Error::new(Kind::Declined, "answered no")) }
+    if approval.is_some() {
+        let object = proposal.intent.object.qualified();
+        question = format!("{object} needs approval, which the review of a draft gives. {question}");
+    }
+    let yes = session.ui.confirm(&question).await;
+    if yes { Ok((Answer::Yes, approval)) } else { Err(Error::new(Kind::Declined, "answered no")) }
 }

@@ -11,7 +11,7 @@ use crate::model::record::Phase;
 use crate::model::refusal::Refusal;
 use crate::output::pull_request::{self, Around, MARKER};
 use crate::repo::{Branch, CommitId};
-use crate::settings::{file, repository};
+use crate::settings::file;
 use crate::text::Sanitised;
 use crate::ui::{Page, Paint};
 use clap::Args;
@@ -167,10 +167,7 @@ pub(super) async fn prepare(args: &ProposeArgs, place: &Place, session: &Session
         }
         forge = forge.with_fork(fork.path())?;
     }
-    let own = match place.base_tree.text(repository::NAME) {
-        Some(text) => repository::parse(text, &place.base.to_string())?.pull_request,
-        None => file::PullRequests::default(),
-    };
+    let own = place.settings.pull_request.clone();
     Ok(Some(Requests {
         forge,
         labels: config.pull_request.labels.or(own.labels).unwrap_or_default(),
@@ -243,6 +240,11 @@ impl Requests {
 }
 
 impl Wanted<'_> {
+    /// Whether a person reviews it before it is merged: it is opened here, as a draft.
+    pub(super) fn is_reviewed(&self) -> bool {
+        self.requests.forge.can_sign_in()
+    }
+
     /// The question before the push; `remote` is where the branch goes.
     pub(super) fn question(&self, proposal: &Proposal, remote: &str) -> String {
         let (branch, host) = (&proposal.branch, self.requests.forge.host());

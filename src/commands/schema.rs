@@ -8,11 +8,12 @@ use clap::builder::PossibleValuesParser;
 
 /// Print the JSON Schema of what `-o json` writes
 ///
-/// Every document names its `kind`. Fields are added and never renamed.
+/// Every document names its `kind`. Fields are added and never renamed. PolicyInput is what policies read.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   aifix schema ScanReport   what `aifix scan -o json` writes
+  aifix schema PolicyInput  what a policy reads as `input`
   aifix schema              what any command writes
   aifix schema --crd        the definition of AIFix objects, for a cluster")]
 pub struct SchemaArgs {

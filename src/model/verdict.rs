@@ -52,7 +52,8 @@ impl fmt::Display for Location {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Verdict {
-    /// The policy's name: its file without `.rego`. Empty when no policy can be named.
+    /// The policy's name: its file without `.rego`, or `KIND/NAME` of a Gatekeeper constraint. Empty when no
+    /// policy can be named.
     pub policy: String,
     /// The rule that said it, such as `deny`; empty when the policy could not be evaluated.
     #[serde(default)]
@@ -68,6 +69,9 @@ pub struct Verdict {
     pub path: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<Location>,
+    /// The same was said of the object as it was before the change; it is then a warning at most.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held_before: bool,
 }
 
 /// One policy and what it decided.
@@ -75,7 +79,7 @@ pub struct Verdict {
 #[serde(rename_all = "camelCase")]
 pub struct PolicyRun {
     pub name: String,
-    /// Of the file's bytes.
+    /// Of the file's bytes; of a constraint, of what it and its template say.
     pub sha256: String,
     /// The strictest of its verdicts.
     pub decision: Decision,

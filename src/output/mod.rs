@@ -15,6 +15,7 @@ pub mod patch;
 pub mod propose_text;
 pub mod published;
 pub mod pull_request;
+pub mod reasons;
 pub mod records;
 pub mod records_diff;
 pub mod records_export;

@@ -121,7 +121,7 @@ fn decision(proposal: &Proposal) -> &'static str {
     match proposal.evaluation.decision() {
         Decision::Allow => "allowed",
         Decision::Warn => "allowed with a warning",
-        Decision::NeedsApproval => "a person approved it",
+        Decision::NeedsApproval => "they want an approval, which the review of this request gives",
         Decision::Deny => "denied",
     }
 }

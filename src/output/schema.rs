@@ -6,12 +6,13 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Every kind of document, and its schema without what it shares with others.
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 13] = [
     ("ScanReport", include_str!("schema/ScanReport.json")),
     ("Explanation", include_str!("schema/Explanation.json")),
     ("ProposalReport", include_str!("schema/ProposalReport.json")),
     ("CodeList", include_str!("schema/CodeList.json")),
     ("PolicyReport", include_str!("schema/PolicyReport.json")),
+    ("PolicyReasons", include_str!("schema/PolicyReasons.json")),
     ("Checkup", include_str!("schema/Checkup.json")),
     ("AIFix", include_str!("schema/AIFix.json")),
     ("AIFixList", include_str!("schema/AIFixList.json")),
@@ -21,6 +22,9 @@ const FILES: [(&str, &str); 12] = [
     ("StatusReport", include_str!("schema/StatusReport.json")),
 ];
 
+/// What policies read, which no command writes.
+const INPUT: (&str, &str) = ("PolicyInput", include_str!("schema/PolicyInput.json"));
+
 /// What they share.
 const COMMON: &str = include_str!("schema/common.json");
 
@@ -28,7 +32,7 @@ const OPEN: &str = "Fields are added and never renamed: a reader must accept fie
 
 /// The kinds of documents that have a schema.
 pub fn kinds() -> impl Iterator<Item = &'static str> {
-    FILES.iter().map(|(kind, _)| *kind)
+    FILES.iter().chain([&INPUT]).map(|(kind, _)| *kind)
 }
 
 /// The schema of one kind, whole; without a kind, of a document of any kind.
@@ -46,7 +50,7 @@ pub fn of(kind: Option<&str>) -> Result<String, Error> {
         Some(kind) => all.get(kind).cloned().ok_or_else(|| Error::bug(format!("there is no schema of {kind}")))?,
         None => json!({
             "title": "Any document of aifix",
-            "oneOf": kinds().map(|kind| json!({"$ref": reference(kind)})).collect::<Vec<_>>(),
+            "oneOf": FILES.map(|(kind, _)| json!({"$ref": reference(kind)})),
         }),
     };
     let mut reached = BTreeSet::new();
@@ -71,7 +75,7 @@ fn reference(name: &str) -> String {
 /// Everything that has a name: the kinds, and what is defined beside them.
 fn definitions() -> Result<BTreeMap<String, Value>, Error> {
     let mut all = BTreeMap::new();
-    for (kind, text) in FILES.into_iter().chain([("", COMMON)]) {
+    for (kind, text) in FILES.into_iter().chain([INPUT, ("", COMMON)]) {
         let mut file: Value = serde_json::from_str(text)
             .map_err(|error| Error::bug(format!("the schema of {kind} is no JSON")).caused_by(&error))?;
         let defs = file.as_object_mut().and_then(|file| file.shift_remove("$defs"));
@@ -109,7 +113,7 @@ mod tests {
     #[test]
     fn no_name_is_defined_twice() {
         let mut seen = BTreeSet::new();
-        for (kind, text) in FILES.into_iter().chain([("", COMMON)]) {
+        for (kind, text) in FILES.into_iter().chain([INPUT, ("", COMMON)]) {
             let file: Value = serde_json::from_str(text).unwrap();
             let defs = file["$defs"].as_object().into_iter().flat_map(|defs| defs.keys().cloned());
             for name in defs.chain((!kind.is_empty()).then(|| kind.to_owned())) {

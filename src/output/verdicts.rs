@@ -35,13 +35,15 @@ fn decision(page: &mut Page, evaluation: &Evaluation) {
     page.put(paint, words).end();
 }
 
-fn one(page: &mut Page, verdict: &Verdict, width: usize) {
+/// One verdict under the line of the policy that said it.
+pub fn one(page: &mut Page, verdict: &Verdict, width: usize) {
     let paint = match verdict.decision {
         Decision::Deny => Paint::Red,
         Decision::NeedsApproval | Decision::Warn => Paint::Yellow,
         Decision::Allow => Paint::Green,
     };
-    page.put(Paint::Plain, "  ").put(paint, verdict.decision.name()).put(Paint::Plain, "  ");
+    page.put(Paint::Plain, "  ").put(paint, verdict.decision.name());
+    page.put(Paint::Plain, if verdict.held_before { " (held before)  " } else { "  " });
     page.foreign(Paint::Cyan, if verdict.policy.is_empty() { "policies" } else { &verdict.policy }).end();
     let mut words = verdict.message.clone();
     let place: Vec<&str> = [&verdict.object, &verdict.path].into_iter().flatten().map(String::as_str).collect();

@@ -1,8 +1,9 @@
 //! The policy child: limits itself, evaluates, answers.
 
 use super::decide;
+use super::gatekeeper;
 use super::location::Fault;
-use super::protocol::{FileVerdicts, Header, Line, Request, Step, Task, TestResult};
+use super::protocol::{Header, Line, Request, Step, Subject, SubjectVerdicts, Task, TestResult};
 use super::syntax::Module;
 use super::world::World;
 use crate::error::Error;
@@ -132,12 +133,13 @@ pub(super) fn answer(request: &Request, out: impl Write, watchdog: &Watchdog) ->
         Task::Parse => {}
         Task::Evaluate => evaluate(&world, &mut answer, watchdog)?,
         Task::Test => test(&world, &mut answer, watchdog)?,
+        Task::Describe => describe(&world, &mut answer)?,
     }
     answer.line(&Line::Done)
 }
 
 fn parse<'r, W: Write>(request: &'r Request, answer: &mut Answer<'_, W>) -> std::io::Result<World<'r>> {
-    let mut world = World { request, modules: Vec::with_capacity(request.files.len()) };
+    let mut world = World::new(request).map_err(|fault| std::io::Error::other(fault.message))?;
     for (at, file) in request.files.iter().enumerate() {
         let step = Step::Parse(at);
         let is_unused = file.is_test && request.task == Task::Evaluate;
@@ -154,9 +156,10 @@ fn parse<'r, W: Write>(request: &'r Request, answer: &mut Answer<'_, W>) -> std:
         world.modules.push(module);
         let Some(fault) = fault.filter(|_| !is_reported) else { continue };
         match request.task {
+            Task::Describe => {}
             Task::Parse | Task::Evaluate => {
                 let verdicts = vec![decide::denial(&world, at, "", fault)];
-                answer.line(&Line::Verdicts(step, vec![FileVerdicts { file: at, verdicts }]))?;
+                answer.line(&Line::Verdicts(step, vec![SubjectVerdicts { subject: Subject::File(at), verdicts }]))?;
             }
             Task::Test => {
                 let result = TestResult {
@@ -179,7 +182,7 @@ fn evaluate<W: Write>(world: &World<'_>, answer: &mut Answer<'_, W>, watchdog: &
         if answer.begin(&step)? {
             let message = "it has no rule `deny`, `violation`, `needs_approval` or `warn`, and no policy imports it";
             let verdicts = vec![decide::denial(world, at, "", Fault::new(message, None))];
-            answer.line(&Line::Verdicts(step, vec![FileVerdicts { file: at, verdicts }]))?;
+            answer.line(&Line::Verdicts(step, vec![SubjectVerdicts { subject: Subject::File(at), verdicts }]))?;
         }
     }
     for files in world.packages() {
@@ -187,6 +190,24 @@ fn evaluate<W: Write>(world: &World<'_>, answer: &mut Answer<'_, W>, watchdog: &
         if answer.begin(&step)? {
             let verdicts = decide::package(world, &files, watchdog.end());
             answer.line(&Line::Verdicts(step, verdicts))?;
+        }
+    }
+    for at in 0..world.request.constraints.len() {
+        let step = Step::Constraint(at);
+        if answer.begin(&step)? {
+            let verdicts = gatekeeper::decide(world, at, watchdog.end());
+            let subject = Subject::Constraint(at);
+            answer.line(&Line::Verdicts(step, vec![SubjectVerdicts { subject, verdicts }]))?;
+        }
+    }
+    Ok(())
+}
+
+fn describe<W: Write>(world: &World<'_>, answer: &mut Answer<'_, W>) -> std::io::Result<()> {
+    for at in 0..world.request.files.len() {
+        let step = Step::Package(vec![at]);
+        if world.module(at).is_some() && answer.begin(&step)? {
+            answer.line(&Line::About(step, super::describe::file(world, at)))?;
         }
     }
     Ok(())

@@ -63,10 +63,12 @@ mod tests {
             path: (*path).to_owned(),
             text: if path.trim_end_matches(".rego") == policy { text.to_owned() } else { (*original).to_owned() },
             is_test: path.ends_with("_test.rego"),
+            is_template: false,
         };
         let request = Request {
             task: Task::Test,
             files: FILES.iter().filter(|(path, _)| wanted.contains(path)).map(file).collect(),
+            constraints: Vec::new(),
             data: Set::load(true, &[]).unwrap().data,
             input: Value::Null,
             done: Vec::new(),

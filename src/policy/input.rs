@@ -1,13 +1,14 @@
 //! The document that policies read as `input`.
 
+use super::surroundings::Surroundings;
 use crate::model::finding::Finding;
 use crate::model::intent::{Disposition, Intent};
 use crate::model::object::ObjectRef;
 use crate::model::path::Step;
-use crate::model::proposal::Origin;
+use crate::model::proposal::{Delta, Origin, Proof};
 use crate::redact;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Why policies are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -19,15 +20,19 @@ pub enum Mode {
     Check,
 }
 
-/// `input`, whole. Field names are part of the contract with everybody's policies:
+/// `input`, whole. Field names are part of the contract with everybody's policies; `aifix schema PolicyInput`
+/// prints them all:
 ///
 /// ```json
 /// {"mode": "change",
 ///  "changes": [{"object": {"group": "apps", "version": "v1", "kind": "Deployment", "namespace": "shop", "name": "web"},
-///               "before": {}, "after": {}, "intended": true, "companion": false}],
+///               "before": {}, "after": {}, "intended": true, "companion": false,
+///               "namespaceLabels": {"env": "prod"}, "replicas": 3, "disruptionBudgets": ["web"]}],
+///  "delta": [{"object": {}, "path": "spec.replicas", "old": 1, "new": 2}], "companions": [],
 ///  "intent": {"object": {}, "edits": [{"path": [], "op": "set", "old": 1, "new": 2}], "why": "..."},
 ///  "finding": {"code": "OOMKilled"}, "origin": {"tool": "kustomize", "path": "apps/web"},
-///  "author": "rule", "disposition": "safe"}
+///  "author": "rule", "disposition": "safe",
+///  "identity": {"git": "Ada <ada@example.com>", "cluster": "prod"}, "time": "2026-11-28T14:00:00Z"}
 /// ```
 ///
 /// `author` is `rule`, `model` or `person`; `disposition` is `safe` or `review`.
@@ -42,6 +47,31 @@ pub struct Input {
     pub origin: Value,
     pub author: Value,
     pub disposition: Value,
+    /// The fields of the rendered output that change as they were meant to, and those that come with them.
+    pub delta: Value,
+    pub companions: Value,
+    pub identity: Identity,
+    /// When it is asked, RFC 3339; `null` when manifests are checked.
+    pub time: Value,
+}
+
+/// Who asks, and where; `null` when it is not known.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Identity {
+    /// The Git identity that a commit would carry: `Ada <ada@example.com>`.
+    pub git: Value,
+    /// The kubeconfig context.
+    pub cluster: Value,
+}
+
+/// Who asks, where and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances<'c> {
+    /// Empty when there is none.
+    pub git: &'c str,
+    pub cluster: &'c str,
+    /// RFC 3339.
+    pub time: &'c str,
 }
 
 /// One object of the rendered output that differs, or one manifest.
@@ -57,13 +87,32 @@ pub struct Change {
     pub intended: bool,
     /// An object that has to change with it, and is named in the proof.
     pub companion: bool,
+    /// Labels of its namespace; `null` when they are not known.
+    pub namespace_labels: Value,
+    /// The most pods that it has, before, after or now; `null` for what has none.
+    pub replicas: Value,
+    /// Names of the PodDisruptionBudgets that select its pods; `null` when they are not known.
+    pub disruption_budgets: Value,
 }
 
 impl Change {
     /// A change without its secrets. Two different secrets stay different, so that a policy can
     /// see that something changed, never what.
     pub fn new(object: ObjectRef, before: &Value, after: &Value, intended: bool, companion: bool) -> Self {
-        Self { object, before: redact::value(before), after: redact::value(after), intended, companion }
+        let (before, after) = (redact::value(before), redact::value(after));
+        let (namespace_labels, replicas, disruption_budgets) = (Value::Null, Value::Null, Value::Null);
+        Self { object, before, after, intended, companion, namespace_labels, replicas, disruption_budgets }
+    }
+
+    /// The same with what is known around it.
+    #[must_use]
+    pub fn within(mut self, known: &Surroundings) -> Self {
+        let (kind, namespace, name) = (&self.object.kind, self.object.namespace(), &self.object.name);
+        let sides = [&self.before, &self.after];
+        self.namespace_labels = known.namespace_labels(namespace);
+        self.disruption_budgets = known.budgets(namespace, sides);
+        self.replicas = known.replicas(kind, namespace, name, sides);
+        self
     }
 }
 
@@ -78,6 +127,10 @@ impl Input {
             origin: Value::Null,
             author: Value::Null,
             disposition: Value::Null,
+            delta: Value::Null,
+            companions: Value::Null,
+            identity: Identity::default(),
+            time: Value::Null,
         }
     }
 
@@ -100,32 +153,58 @@ impl Input {
         }
     }
 
+    /// The same with the fields that change, without their secrets.
+    #[must_use]
+    pub fn proved(mut self, proof: &Proof) -> Self {
+        let rows = |deltas: &[Delta]| deltas.iter().map(without_secret).collect();
+        self.delta = rows(&proof.delta);
+        self.companions = rows(&proof.companions);
+        self
+    }
+
+    /// The same with who asks, where and when.
+    #[must_use]
+    pub fn asked(mut self, circumstances: Circumstances<'_>) -> Self {
+        let known = |text: &str| if text.is_empty() { Value::Null } else { Value::from(text) };
+        self.identity = Identity { git: known(circumstances.git), cluster: known(circumstances.cluster) };
+        self.time = known(circumstances.time);
+        self
+    }
+
     /// Manifests on their own. A `List` counts as its items, and what is no object is left out.
     pub fn check(manifests: &[Value]) -> Self {
-        let mut changes = Vec::new();
+        let mut objects: Vec<&Value> = Vec::new();
         for manifest in manifests {
             let items = match manifest.get("items").and_then(Value::as_array) {
                 Some(items) if text(manifest, "kind").ends_with("List") => items.as_slice(),
                 _ => std::slice::from_ref(manifest),
             };
-            for item in items.iter().filter(|item| item.is_object()) {
-                let meta = item.get("metadata").unwrap_or(&Value::Null);
-                let object = ObjectRef::new(
-                    text(item, "apiVersion"),
-                    text(item, "kind"),
-                    text(meta, "namespace"),
-                    text(meta, "name"),
-                );
-                changes.push(Change::new(object, &Value::Null, item, true, false));
-            }
+            objects.extend(items.iter().filter(|item| item.is_object()));
         }
-        Self { mode: Mode::Check, ..Self::change(changes) }
+        let known = Surroundings::among(&objects);
+        let change = |item: &&Value| {
+            let meta = item.get("metadata").unwrap_or(&Value::Null);
+            let object = ObjectRef::new(
+                text(item, "apiVersion"),
+                text(item, "kind"),
+                text(meta, "namespace"),
+                text(meta, "name"),
+            );
+            Change::new(object, &Value::Null, item, true, false).within(&known)
+        };
+        Self { mode: Mode::Check, ..Self::change(objects.iter().map(change).collect()) }
     }
 
     /// The document.
     pub fn to_value(&self) -> Value {
         serde_json::to_value(self).unwrap_or_default()
     }
+}
+
+fn without_secret(delta: &Delta) -> Value {
+    let shown = |value: &Option<Value>| value.as_ref().map(|value| redact::field(&delta.path, value));
+    let path = delta.path.to_string();
+    json!({"object": delta.object, "path": path, "old": shown(&delta.old), "new": shown(&delta.new)})
 }
 
 /// The value of a field or variable whose name says secret is not told.
@@ -154,7 +233,6 @@ mod tests {
     use super::*;
     use crate::model::intent::{Author, FieldEdit, Op};
     use crate::model::path::Path;
-    use serde_json::json;
 
     fn secret(value: &str) -> Value {
         json!({"kind": "Secret", "data": {"p": value, "q": "c2FtZQ=="}})
@@ -193,6 +271,16 @@ mod tests {
         assert_eq!(names, ["Deployment n/a", "Pod b"]);
         assert_eq!(input.to_value()["mode"], "check");
     }
+
+    #[test]
+    fn the_fields_are_those_that_tell_whose_policy_it_is() {
+        let input = Input::change(Vec::new()).to_value();
+        let fields: Vec<&str> = input.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut sorted = fields.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, super::super::dialect::FIELDS);
+    }
+
     #[test]
     fn an_intent_keeps_its_fields_and_loses_its_secrets() {
         let edit =

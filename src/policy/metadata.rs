@@ -15,6 +15,8 @@ pub struct Metadata {
     pub severity: String,
     /// The Kubernetes term that it is about; `custom.term`.
     pub term: String,
+    /// `custom.input`: `changes` or `manifest`, when the policy says itself what it wants to read.
+    pub input: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -30,6 +32,7 @@ struct Comment {
 struct Custom {
     severity: String,
     term: String,
+    input: String,
 }
 
 impl Metadata {
@@ -49,6 +52,7 @@ impl Metadata {
             reason: comment.description,
             severity: comment.custom.severity,
             term: comment.custom.term,
+            input: comment.custom.input,
         }
     }
 }

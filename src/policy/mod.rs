@@ -9,29 +9,44 @@
 //! A policy is a Rego file with rules named `deny`, `violation`, `needs_approval` or `warn`, each
 //! also with a suffix (`deny_root`). Their values are a sentence, or `{message, object, path}`.
 //! Files of one package are evaluated together; a file sees only files and data of its own source.
+//!
+//! What it reads as `input` is seen in its text ([`dialect`]): the change as a whole, or one manifest
+//! at a time as conftest gives it. Gatekeeper's constraints ([`gatekeeper`]) get an admission review.
+//! Of the last two both sides of a change are asked: what held before is no new violation.
 
 pub mod child;
+mod data;
 mod decide;
+mod describe;
+mod dialect;
 mod embedded;
+mod evaluator;
+mod folder;
+mod gatekeeper;
 mod input;
+mod labels;
+mod legacy;
 mod location;
 mod metadata;
 mod protocol;
+mod rounds;
 mod run;
 mod set;
+mod surroundings;
 mod syntax;
 mod walk;
 mod world;
 
-pub use input::{Change, Input, Mode};
+pub use input::{Change, Circumstances, Input, Mode};
 pub use metadata::Metadata;
-pub use protocol::TestResult;
+pub use protocol::{Described, DescribedRule, TestResult};
 pub use run::{Limits, SUBCOMMAND};
-pub use set::{File, Set};
+pub use set::{Constraint, File, Set};
+pub use surroundings::Surroundings;
 
 use crate::model::verdict::{Decision, Evaluation, PolicyRun, Verdict};
 use crate::redact;
-use protocol::{Step, Task};
+use protocol::{Step, Subject, Task};
 use run::{Answer, Death, ask};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -54,13 +69,22 @@ pub async fn parse(set: &Set, limits: &Limits, program: &Path) -> Vec<Verdict> {
     conclude(set, ask(set, Task::Parse, &Value::Null, limits, program).await).verdicts
 }
 
+/// What each file's rules are, and what they read; of a file that does not parse nothing.
+pub async fn describe(set: &Set, limits: &Limits, program: &Path) -> Vec<Described> {
+    ask(set, Task::Describe, &Value::Null, limits, program).await.described
+}
+
 /// Runs every rule whose name starts with `test_`, each on its own; `limits.deadline` is for each.
 /// A file that can't be parsed is a failed test of its own, and so is a child that can't be started.
 pub async fn test(set: &Set, limits: &Limits, program: &Path) -> Vec<TestResult> {
     let answer = ask(set, Task::Test, &Value::Null, limits, program).await;
     let mut results = answer.tests;
     for death in &answer.deaths {
-        let file = death.step.as_ref().and_then(Step::file).and_then(|at| set.files.get(at));
+        let file = death.step.as_ref().and_then(Step::subject);
+        let file = match file {
+            Some(Subject::File(at)) => set.files.get(at),
+            Some(Subject::Constraint(_)) | None => None,
+        };
         let name = match (&death.step, file) {
             (Some(Step::Test(_, name)), _) => name.clone(),
             (_, Some(file)) => file.name.clone(),
@@ -85,21 +109,21 @@ pub async fn test(set: &Set, limits: &Limits, program: &Path) -> Vec<TestResult>
 
 /// Turns what the children said into verdicts; what they did not say is a denial.
 fn conclude(set: &Set, answer: Answer) -> Evaluation {
-    let mut by_file: BTreeMap<usize, Vec<Verdict>> = BTreeMap::new();
+    let mut said: BTreeMap<Subject, Vec<Verdict>> = BTreeMap::new();
     for found in answer.verdicts {
-        by_file.entry(found.file).or_default().extend(found.verdicts);
+        said.entry(found.subject).or_default().extend(found.verdicts);
     }
-    let mut unnamed = Vec::new();
+    let mut unnamed: Vec<Verdict> = set.aside.iter().map(|words| aside(words)).collect();
     for Death { step, reason } in &answer.deaths {
         match step {
             Some(Step::Package(files)) => {
-                for at in files {
-                    by_file.entry(*at).or_default().push(denial(set, Some(*at), reason));
+                for subject in files.iter().copied().map(Subject::File) {
+                    said.entry(subject).or_default().push(denial(set, Some(subject), reason));
                 }
             }
             Some(step) => {
-                let said = denial(set, step.file(), reason);
-                by_file.entry(step.file().unwrap_or_default()).or_default().push(said);
+                let denied = denial(set, step.subject(), reason);
+                said.entry(step.subject().unwrap_or(Subject::File(0))).or_default().push(denied);
             }
             None => unnamed.push(denial(set, None, reason)),
         }
@@ -107,39 +131,61 @@ fn conclude(set: &Set, answer: Answer) -> Evaluation {
     let mut missing = Vec::new();
     if !answer.is_whole {
         let reason = answer.deaths.last().map_or("the deadline had passed", |death| death.reason.as_str());
-        for (at, _) in set.files.iter().enumerate().filter(|(_, file)| !file.is_test()) {
-            if !by_file.contains_key(&at) {
-                missing.push((at, denial(set, Some(at), &format!("it was not reached, because of another: {reason}"))));
-            }
+        for subject in asked(set).filter(|subject| !said.contains_key(subject)) {
+            let reason = format!("it was not reached, because of another: {reason}");
+            missing.push((subject, denial(set, Some(subject), &reason)));
         }
     }
-    let mut decisions: BTreeMap<usize, Decision> = missing.iter().map(|(at, _)| (*at, Decision::Deny)).collect();
-    for (at, verdicts) in &by_file {
+    let mut decisions: BTreeMap<Subject, Decision> = missing.iter().map(|(at, _)| (*at, Decision::Deny)).collect();
+    for (subject, verdicts) in &said {
         let strictest = verdicts.iter().map(|verdict| verdict.decision).max();
-        decisions.insert(*at, strictest.unwrap_or(Decision::Allow));
+        decisions.insert(*subject, strictest.unwrap_or(Decision::Allow));
     }
-    let run = |(at, decision): (usize, Decision)| {
-        let file = set.files.get(at)?;
-        Some(PolicyRun { name: file.name.clone(), sha256: file.sha256.clone(), decision })
+    let run = |(subject, decision): (Subject, Decision)| {
+        let (name, sha256) = set.subject(subject)?;
+        Some(PolicyRun { name: name.to_owned(), sha256: sha256.to_owned(), decision })
     };
     let policies = decisions.into_iter().filter_map(run).collect();
-    let said = unnamed.into_iter().chain(by_file.into_values().flatten());
-    let mut verdicts: Vec<Verdict> = said.chain(missing.into_iter().map(|(_, denied)| denied)).map(clean).collect();
+    let whole = unnamed.into_iter().chain(said.into_values().flatten());
+    let mut verdicts: Vec<Verdict> = whole.chain(missing.into_iter().map(|(_, denied)| denied)).map(clean).collect();
     verdicts.sort_by_key(|verdict| std::cmp::Reverse(verdict.decision));
     Evaluation { verdicts, policies }
 }
 
-fn denial(set: &Set, at: Option<usize>, reason: &str) -> Verdict {
-    let policy = at.and_then(|at| set.files.get(at)).map(|file| file.name.clone()).unwrap_or_default();
-    let subject = if policy.is_empty() { "policies" } else { "the policy" };
+/// Everything that may decide.
+fn asked(set: &Set) -> impl Iterator<Item = Subject> {
+    let is_asked = |file: &File| !file.is_test() && !file.is_template;
+    let files = set.files.iter().enumerate().filter(move |(_, file)| is_asked(file)).map(|(at, _)| Subject::File(at));
+    files.chain((0..set.constraints.len()).map(Subject::Constraint))
+}
+
+fn denial(set: &Set, subject: Option<Subject>, reason: &str) -> Verdict {
+    let policy = subject.and_then(|subject| set.subject(subject)).map(|(name, _)| name.to_owned()).unwrap_or_default();
+    let words = if policy.is_empty() { "policies" } else { "the policy" };
     Verdict {
         policy,
         rule: String::new(),
         decision: Decision::Deny,
-        message: format!("{subject} can't be evaluated: {reason}"),
+        message: format!("{words} can't be evaluated: {reason}"),
         object: None,
         path: None,
         location: None,
+        held_before: false,
+    }
+}
+
+/// What was found and not asked is said.
+fn aside(words: &str) -> Verdict {
+    let policy = String::new();
+    Verdict {
+        policy,
+        rule: String::new(),
+        decision: Decision::Warn,
+        message: words.to_owned(),
+        object: None,
+        path: None,
+        location: None,
+        held_before: false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Starts policy children until every step has an answer.
 
-use super::protocol::{FileVerdicts, Header, Line, RegoFile, Request, Step, Task, TestResult};
+use super::protocol::{Described, Header, Line, RegoFile, Request, Step, SubjectVerdicts, Task, TestResult};
 use super::set::Set;
 use crate::doors::process::{Finished, Run, RunError, run};
 use serde_json::Value;
@@ -43,8 +43,9 @@ pub(super) struct Death {
 /// What all children said together.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
-    pub(super) verdicts: Vec<FileVerdicts>,
+    pub(super) verdicts: Vec<SubjectVerdicts>,
     pub(super) tests: Vec<TestResult>,
+    pub(super) described: Vec<Described>,
     pub(super) deaths: Vec<Death>,
     /// Every step is answered or died.
     pub(super) is_whole: bool,
@@ -58,10 +59,12 @@ pub(super) async fn ask(set: &Set, task: Task, input: &Value, limits: &Limits, p
         path: file.path.clone(),
         text: file.text.clone(),
         is_test: file.is_test(),
+        is_template: file.is_template,
     });
     let mut request = Request {
         task,
         files: files.collect(),
+        constraints: set.constraints.iter().map(|constraint| constraint.asked.clone()).collect(),
         data: set.data.clone(),
         input: input.clone(),
         done: Vec::new(),
@@ -71,7 +74,7 @@ pub(super) async fn ask(set: &Set, task: Task, input: &Value, limits: &Limits, p
     let started = Instant::now();
     for _ in 0..CHILDREN {
         let left = match task {
-            Task::Parse | Task::Evaluate => limits.deadline.saturating_sub(started.elapsed()),
+            Task::Parse | Task::Evaluate | Task::Describe => limits.deadline.saturating_sub(started.elapsed()),
             Task::Test => limits.deadline,
         };
         if left.is_zero() {
@@ -112,7 +115,7 @@ async fn one(
     child.input = input;
     child.output_limit = ANSWER;
     child.deadline = match request.task {
-        Task::Parse | Task::Evaluate => left + GRACE,
+        Task::Parse | Task::Evaluate | Task::Describe => left + GRACE,
         Task::Test => left.saturating_mul(20) + GRACE,
     };
     let finished = match run(child).await {
@@ -131,6 +134,11 @@ async fn one(
             Ok(Line::Test(step, result)) => {
                 current = None;
                 answer.tests.push(result);
+                request.done.push(step);
+            }
+            Ok(Line::About(step, described)) => {
+                current = None;
+                answer.described.push(described);
                 request.done.push(step);
             }
             Ok(Line::Done) if finished.code == 0 => return Ok(()),

@@ -1,22 +1,17 @@
 //! Loads policies and their data.
 
+use super::data;
 use super::embedded;
+use super::folder::{self, Found};
+use super::gatekeeper::documents::{self, Document, Template, Written, in_place, with_defaults};
 use super::metadata::Metadata;
-use crate::doors::files;
+use super::protocol;
 use crate::error::Error;
+use crate::model::tree::Tree;
+use crate::model::verdict::Decision;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-
-/// Files in one policy folder at most.
-const FILES: usize = 1_000;
-/// Folders below a policy folder that are entered.
-const DEPTH: usize = 8;
-/// Bytes of one file at most.
-const FILE: u64 = 1 << 20;
-/// Bytes of all files of one folder at most.
-const TOTAL: usize = 16 << 20;
 
 /// One Rego file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +25,8 @@ pub struct File {
     pub text: String,
     /// Of its bytes, 64 hex digits.
     pub sha256: String,
+    /// The Rego of a Gatekeeper template: its constraints are asked, not it.
+    pub is_template: bool,
 }
 
 impl File {
@@ -44,17 +41,86 @@ impl File {
     }
 }
 
-/// Policies and their data, by source: the embedded ones and one per extra folder.
+/// One Gatekeeper constraint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Constraint {
+    pub(super) asked: protocol::Constraint,
+    /// What its template says of itself.
+    pub title: String,
+    pub reason: String,
+    /// Of what it and its template say, 64 hex digits.
+    pub sha256: String,
+}
+
+impl Constraint {
+    /// `K8sRequiredLabels/owner`.
+    pub fn name(&self) -> &str {
+        &self.asked.name
+    }
+
+    /// The file that it stands in.
+    pub fn path(&self) -> &str {
+        &self.asked.path
+    }
+
+    /// Why it can't be asked; empty when it can.
+    pub fn fault(&self) -> &str {
+        &self.asked.fault
+    }
+
+    /// What a violation of it means.
+    pub fn action(&self) -> Decision {
+        self.asked.action
+    }
+}
+
+/// Policies and their data, by source: the embedded ones, one per extra folder, one per template.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Set {
     pub files: Vec<File>,
+    pub constraints: Vec<Constraint>,
     /// The data document of each source.
     pub data: Vec<Value>,
+    /// What was found and is not evaluated, a sentence each.
+    pub aside: Vec<String>,
+    /// Kind, files and schema of each template.
+    templates: Vec<Placed>,
+    /// The embedded policies are the first source.
+    is_embedded: bool,
+}
+
+/// A template whose Rego is among the files.
+#[derive(Debug, Clone, PartialEq)]
+struct Placed {
+    kind: String,
+    files: Vec<usize>,
+    fault: String,
+    schema: Value,
+    title: String,
+    reason: String,
+}
+
+/// A constraint whose template is looked for when its whole folder is read.
+struct Pending {
+    written: Written,
+    path: String,
 }
 
 impl Set {
+    fn empty() -> Self {
+        Self {
+            files: Vec::new(),
+            constraints: Vec::new(),
+            data: Vec::new(),
+            aside: Vec::new(),
+            templates: Vec::new(),
+            is_embedded: false,
+        }
+    }
+
     /// Loads the embedded policies (if asked for) and those of each folder or file in `extra`:
-    /// `.rego` files, and `.yaml`, `.yml` and `.json` files as data, merged at the root.
+    /// `.rego` files, and `.yaml`, `.yml` and `.json` files. Of those, Gatekeeper's templates and constraints are
+    /// policies, other objects are passed over, and the rest is data, merged at the root.
     ///
     /// An extra folder can only add denials. What it says below the key `aifix` of its data
     /// tightens what the embedded policies read: lists grow, numbers shrink.
@@ -63,20 +129,37 @@ impl Set {
     /// When a folder can't be read, holds too much or holds nothing, when data does not parse or
     /// does not fit together, and when there is no policy at all.
     pub fn load(embedded: bool, extra: &[PathBuf]) -> Result<Self, Error> {
-        let mut set = Self { files: Vec::new(), data: Vec::new() };
+        let mut set = Self { is_embedded: embedded, ..Self::empty() };
         if embedded {
-            set.data.push(parse_data("policies/data.yaml", embedded::DATA)?);
+            set.data.push(data::read("policies/data.yaml", embedded::DATA)?);
             for (path, text) in embedded::FILES {
                 set.add(0, path, &format!("policies/{path}"), text)?;
             }
         }
+        let mut pending = Vec::new();
         for folder in extra {
-            set.load_folder(folder, embedded)?;
+            let found = folder::read(folder)?;
+            set.add_folder(&shown(folder), found, &mut pending)?;
         }
-        if set.files.iter().all(File::is_test) {
+        set.resolve(pending)?;
+        if set.files.iter().all(File::is_test) && set.constraints.is_empty() {
             return Err(Error::usage("there is no policy").hint("name a folder that holds .rego files: --policy DIR"));
         }
         Ok(set)
+    }
+
+    /// The same and what a folder of the repository adds, as it stands at `revision`. Whoever may push there writes
+    /// it: it can't take anything away, and a constraint that was named elsewhere never gets a template from here.
+    /// `false` when there is no such folder.
+    ///
+    /// # Errors
+    /// As [`Set::load`].
+    pub fn add_tree(&mut self, tree: &Tree, folder: &str, revision: &str) -> Result<bool, Error> {
+        let Some(found) = folder::of_tree(tree, folder, revision)? else { return Ok(false) };
+        let mut pending = Vec::new();
+        self.add_folder(&format!("{folder} of the repository"), found, &mut pending)?;
+        self.resolve(pending)?;
+        Ok(true)
     }
 
     /// A set of one source, for what is already in memory: name and text of each file.
@@ -84,7 +167,7 @@ impl Set {
     /// # Errors
     /// When two files have the same name.
     pub fn of<'f>(texts: impl IntoIterator<Item = (&'f str, &'f str)>, data: Value) -> Result<Self, Error> {
-        let mut set = Self { files: Vec::new(), data: vec![data] };
+        let mut set = Self { data: vec![data], ..Self::empty() };
         for (path, text) in texts {
             set.add(0, path, path, text)?;
         }
@@ -93,189 +176,160 @@ impl Set {
 
     /// The files that are policies or are used by them.
     pub fn policies(&self) -> impl Iterator<Item = &File> {
-        self.files.iter().filter(|file| !file.is_test())
+        self.files.iter().filter(|file| !file.is_test() && !file.is_template)
     }
 
-    fn add(&mut self, source: usize, below: &str, path: &str, text: &str) -> Result<(), Error> {
+    /// Kinds of templates that no constraint uses.
+    pub fn unused(&self) -> impl Iterator<Item = &str> {
+        let is_used = |placed: &Placed| {
+            let mut kinds = self.constraints.iter().filter_map(|constraint| constraint.name().split('/').next());
+            kinds.any(|kind| kind == placed.kind)
+        };
+        self.templates.iter().filter(move |placed| !is_used(placed)).map(|placed| placed.kind.as_str())
+    }
+
+    /// Name and digest of what a verdict is of.
+    pub(super) fn subject(&self, subject: protocol::Subject) -> Option<(&str, &str)> {
+        Some(match subject {
+            protocol::Subject::File(at) => self.files.get(at).map(|file| (&*file.name, &*file.sha256))?,
+            protocol::Subject::Constraint(at) => {
+                self.constraints.get(at).map(|constraint| (constraint.name(), &*constraint.sha256))?
+            }
+        })
+    }
+
+    fn add(&mut self, source: usize, below: &str, path: &str, text: &str) -> Result<usize, Error> {
         let name = below.trim_end_matches(".rego");
         let taken = |name: &str| self.files.iter().any(|file| file.name == name);
         // A folder's file may be named as one of ours: both count, and each can be told apart.
         let name = if taken(name) { path.trim_end_matches(".rego") } else { name };
         if taken(name) {
-            return Err(Error::usage(format!("the policy `{name}` is there twice"))
-                .hint("give each folder of --policy once, and each file a name of its own"));
+            return Err(twice(name));
         }
-        let sha256 = format!("{:x}", HexDigest(&Sha256::digest(text.as_bytes())));
+        let sha256 = digest([text]);
         // Editors on Windows write it; the evaluator calls it an invalid character.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text).to_owned();
-        self.files.push(File { source, name: name.to_owned(), path: path.to_owned(), text, sha256 });
-        Ok(())
+        let is_template = false;
+        self.files.push(File { source, name: name.to_owned(), path: path.to_owned(), text, sha256, is_template });
+        Ok(self.files.len() - 1)
     }
 
-    fn load_folder(&mut self, folder: &Path, embedded: bool) -> Result<(), Error> {
-        let shown = folder.display().to_string();
-        let mut found = Vec::new();
-        if files::is_dir(folder) {
-            walk(folder, "", 0, &mut found)?;
-        } else if let (Some(parent), Some(name)) = (folder.parent(), folder.file_name().and_then(|name| name.to_str()))
-        {
-            found.push((parent.to_owned(), name.to_owned()));
-        }
+    fn add_folder(&mut self, shown: &str, found: Vec<Found>, pending: &mut Vec<Pending>) -> Result<(), Error> {
         let source = self.data.len();
-        let mut data = Value::Object(Map::new());
-        let (mut total, mut policies) = (0, 0);
-        for (base, below) in found {
-            let file = base.join(&below);
-            let path = file.display().to_string();
-            if files::exists(&file) && !file.is_file() {
-                // Reading a pipe would wait for ever.
-                return Err(Error::usage(format!("the policy file `{path}` is not a regular file")));
-            }
-            let bytes = files::read_bounded(&file, FILE).map_err(|error| {
-                Error::usage(format!("the policy file `{path}` can't be read"))
-                    .caused_by(&error)
-                    .hint("check the path given with --policy")
-            })?;
-            total += bytes.len();
-            if total > TOTAL {
-                return Err(too_much(&shown, &format!("more than {} MiB", TOTAL >> 20)));
-            }
-            let text =
-                String::from_utf8(bytes).map_err(|_| Error::usage(format!("the policy file `{path}` is not UTF-8")))?;
+        self.data.push(Value::Object(Map::new()));
+        let mut whole = Value::Object(Map::new());
+        let mut is_policy = false;
+        for Found { below, path, text } in found {
             if below.ends_with(".rego") {
-                policies += 1;
+                is_policy = true;
                 self.add(source, &below, &path, &text)?;
-            } else {
-                merge(&mut data, parse_data(&path, &text)?, &path)?;
+                continue;
+            }
+            for document in data::documents(&path, &text)?.into_iter().flat_map(documents::read) {
+                match document {
+                    Document::Template(template) => self.place(template, &path, &text)?,
+                    Document::Constraint(written) => pending.push(Pending { written, path: path.clone() }),
+                    Document::Other(what) => {
+                        self.aside.push(format!("`{path}` holds a {what}, which is not evaluated"))
+                    }
+                    Document::Object => continue,
+                    Document::Data(document) => {
+                        data::merge(&mut whole, data::map(&path, document)?, &path)?;
+                        continue;
+                    }
+                }
+                is_policy = true;
             }
         }
-        let ours = data.get("aifix").cloned();
-        if policies == 0 && ours.is_none() {
+        let ours = whole.get("aifix").cloned();
+        if !is_policy && ours.is_none() {
             return Err(Error::usage(format!("the policy folder `{shown}` holds no .rego file"))
-                .hint("policies are files that end in .rego"));
+                .hint("policies are files that end in .rego, and Gatekeeper's templates and constraints"));
         }
-        if embedded && let (Some(ours), Some(current)) = (ours, self.data[0].get_mut("aifix")) {
-            tighten(current, ours, "aifix", &shown)?;
+        if self.is_embedded
+            && let (Some(ours), Some(current)) = (ours, self.data[0].get_mut("aifix"))
+        {
+            data::tighten(current, ours, "aifix", shown)?;
         }
-        self.data.push(data);
+        self.data[source] = whole;
+        Ok(())
+    }
+
+    /// Adds the Rego of a template as a source of its own: its libraries are nobody else's.
+    fn place(&mut self, template: Template, path: &str, yaml: &str) -> Result<(), Error> {
+        let source = self.data.len();
+        self.data.push(Value::Object(Map::new()));
+        let mut files = Vec::new();
+        for (nth, rego) in template.rego.iter().enumerate() {
+            let name = match nth {
+                0 => format!("template/{}", template.kind),
+                nth => format!("template/{}/lib{nth}", template.kind),
+            };
+            let other = format!("{path}#{name}");
+            let taken = |name: &str| self.files.iter().any(|file| file.name == name);
+            let name = if taken(&name) { other } else { name };
+            if taken(&name) {
+                return Err(twice(&name));
+            }
+            let text = in_place(yaml, rego).unwrap_or_else(|| rego.clone());
+            let sha256 = digest([rego.as_str()]);
+            files.push(self.files.len());
+            self.files.push(File { source, name, path: path.to_owned(), text, sha256, is_template: true });
+        }
+        let Template { kind, fault, schema, title, reason, .. } = template;
+        self.templates.push(Placed { kind, files, fault, schema, title, reason });
+        Ok(())
+    }
+
+    /// Gives each constraint its template. One that has none is kept: it denies.
+    fn resolve(&mut self, pending: Vec<Pending>) -> Result<(), Error> {
+        for Pending { written, path } in pending {
+            let Written { kind, name, action, matching, parameters, text } = written;
+            let mut of_kind = self.templates.iter().filter(|placed| placed.kind == kind);
+            let template = of_kind.next();
+            let fault = match (template, of_kind.next()) {
+                (None, _) => format!("there is no ConstraintTemplate of {kind} among the policies"),
+                (Some(_), Some(_)) => format!("there are several ConstraintTemplates of {kind}"),
+                (Some(template), None) => template.fault.clone(),
+            };
+            let files = template.map(|template| template.files.clone()).unwrap_or_default();
+            let schema = template.map_or(&Value::Null, |template| &template.schema);
+            let parameters = with_defaults(schema, &parameters);
+            let regos = files.iter().filter_map(|at| self.files.get(*at)).map(|file| file.text.as_str());
+            let sha256 = digest(std::iter::once(text.as_str()).chain(regos));
+            let short = format!("{kind}/{name}");
+            let taken = |name: &str| self.constraints.iter().any(|constraint| constraint.name() == name);
+            let name = if taken(&short) { format!("{short} ({path})") } else { short };
+            if taken(&name) {
+                return Err(twice(&name));
+            }
+            let said = template.map(|template| (template.title.clone(), template.reason.clone()));
+            let (title, reason) = said.unwrap_or_default();
+            let asked = protocol::Constraint { name, path, files, fault, action, matching, parameters };
+            self.constraints.push(Constraint { asked, title, reason, sha256 });
+        }
         Ok(())
     }
 }
 
-struct HexDigest<'b>(&'b [u8]);
-
-impl std::fmt::LowerHex for HexDigest<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
+fn shown(folder: &Path) -> String {
+    folder.display().to_string()
 }
 
-fn too_much(folder: &str, what: &str) -> Error {
-    Error::usage(format!("the policy folder `{folder}` holds {what}"))
-        .hint("give a folder that holds policies only: --policy DIR")
+fn twice(name: &str) -> Error {
+    Error::usage(format!("the policy `{name}` is there twice"))
+        .hint("give each folder of --policy once, and each file a name of its own")
 }
 
-/// Collects the files of a folder that count; hidden ones are left out. Nothing else is passed over
-/// in silence: a policy that was not loaded can't deny.
-fn walk(root: &Path, below: &str, depth: usize, out: &mut Vec<(PathBuf, String)>) -> Result<(), Error> {
-    let here = root.join(below);
-    let shown = root.display().to_string();
-    let names = files::list(&here).map_err(|error| {
-        Error::usage(format!("the policy folder `{}` can't be read", here.display())).caused_by(&error)
-    })?;
-    if names.len() > FILES {
-        return Err(too_much(&shown, &format!("{} files, more than {FILES}", names.len())));
-    }
-    for name in names.iter().filter(|name| !name.starts_with('.')) {
-        let path = if below.is_empty() { name.clone() } else { format!("{below}/{name}") };
-        let file = root.join(&path);
-        if files::is_dir(&file) {
-            if file.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
-                return Err(Error::usage(format!("`{}` is a link to a folder, which is not followed", file.display()))
-                    .hint("name the folder itself with another --policy"));
-            }
-            if depth == DEPTH {
-                return Err(too_much(&shown, &format!("folders that nest deeper than {DEPTH}")));
-            }
-            walk(root, &path, depth + 1, out)?;
-        } else if [".rego", ".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end)) {
-            out.push((root.to_owned(), path));
-            if out.len() > FILES {
-                return Err(too_much(&shown, &format!("more than {FILES} files")));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn parse_data(path: &str, text: &str) -> Result<Value, Error> {
-    let options = serde_saphyr::options! { with_snippet: false };
-    let data: Result<Value, String> = if path.ends_with(".json") {
-        serde_json::from_str(text).map_err(|error| error.to_string())
-    } else {
-        serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())
-    };
-    let data = data.map_err(|error| Error::usage(format!("the policy data `{path}` can't be read")).because(error))?;
-    match data {
-        Value::Null => Ok(Value::Object(Map::new())),
-        data @ Value::Object(_) => Ok(data),
-        _ => Err(Error::usage(format!("the policy data `{path}` is not a map"))),
-    }
-}
-
-/// Adds maps to maps; two different values at one place are an error.
-fn merge(into: &mut Value, from: Value, path: &str) -> Result<(), Error> {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            for (key, value) in from {
-                match into.get_mut(&key) {
-                    Some(there) => merge(there, value, path)?,
-                    None => drop(into.insert(key, value)),
-                }
-            }
-            Ok(())
-        }
-        (into, from) if *into == from => Ok(()),
-        _ => Err(Error::usage(format!("the policy data `{path}` says otherwise than another data file"))
-            .hint("each value may stand in one data file only")),
-    }
-}
-
-/// Makes what the embedded policies read stricter: names are added to lists, and a number counts
-/// when it is smaller. Nothing else can be said from outside.
-fn tighten(current: &mut Value, wanted: Value, place: &str, folder: &str) -> Result<(), Error> {
-    match (current, wanted) {
-        (Value::Object(current), Value::Object(wanted)) => {
-            for (key, value) in wanted {
-                let place = format!("{place}.{key}");
-                let there = current.get_mut(&key).ok_or_else(|| {
-                    Error::usage(format!(
-                        "the data of the policy folder `{folder}` sets `{place}`, which no policy reads"
-                    ))
-                    .hint("`aifix policy list` shows what the policies read")
-                })?;
-                tighten(there, value, &place, folder)?;
-            }
-            Ok(())
-        }
-        (Value::Array(current), Value::Array(wanted)) => {
-            let known: BTreeSet<String> = current.iter().map(ToString::to_string).collect();
-            current.extend(wanted.into_iter().filter(|item| !known.contains(&item.to_string())));
-            Ok(())
-        }
-        (Value::Number(current), Value::Number(wanted)) => {
-            if wanted.as_f64() < current.as_f64() {
-                *current = wanted;
-            }
-            Ok(())
-        }
-        _ => Err(Error::usage(format!("`{place}` in the data of the policy folder `{folder}` has the wrong type"))
-            .hint("lists add to ours, and numbers may only be smaller")),
-    }
+fn digest<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
+    let mut hash = Sha256::new();
+    texts.into_iter().for_each(|text| hash.update(text.as_bytes()));
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::folder::{DEPTH, FILES};
     use super::*;
     use crate::doors::files::{Scratch, write_scratch};
     use serde_json::json;
@@ -291,10 +345,9 @@ mod tests {
 
     #[test]
     fn every_file_of_the_folder_is_embedded() {
-        let mut found = Vec::new();
-        walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("policies"), "", 0, &mut found).unwrap();
-        let mut found: Vec<String> =
-            found.into_iter().map(|(_, path)| path).filter(|path| path != "data.yaml").collect();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+        let found = folder::read(&folder).unwrap().into_iter().map(|found| found.below);
+        let mut found: Vec<String> = found.filter(|path| path != "data.yaml").collect();
         found.sort();
         let mut embedded: Vec<_> = embedded::FILES.iter().map(|(path, _)| (*path).to_owned()).collect();
         embedded.sort();

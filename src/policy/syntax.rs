@@ -3,6 +3,7 @@
 //! Only this file and `walk` read regorus' syntax tree, which its authors call unstable: the
 //! version is pinned in `Cargo.toml`.
 
+use super::legacy;
 use super::location::Fault;
 use super::walk::{Seen, chain};
 use crate::model::verdict::{Decision, Location};
@@ -35,6 +36,8 @@ pub(super) struct Rule {
     pub(super) at: At,
     /// Functions that it calls, as written.
     pub(super) calls: Vec<(Name, At)>,
+    /// What it reads, as written: `input.changes`, `change.after`.
+    pub(super) reads: Vec<Name>,
 }
 
 /// One file that parsed.
@@ -48,6 +51,10 @@ pub(super) struct Module {
     pub(super) imports: BTreeMap<String, Name>,
     /// Every path below `data` that is mentioned; the empty path means all of it.
     pub(super) references: Vec<Name>,
+    /// The same below `input`.
+    pub(super) inputs: Vec<Name>,
+    /// Alias to path of each `import input...`.
+    input_aliases: BTreeMap<String, Name>,
 }
 
 impl Module {
@@ -79,7 +86,15 @@ impl Module {
         engine.add_policy(path.to_owned(), text.to_owned()).map_err(|error| Fault::parse(&error.to_string()))?;
         let module = engine.get_modules().first().ok_or_else(|| Fault::new("holds no package", None))?;
         let package = chain(&module.package.refr);
-        let mut out = Self { rego_v0, package, rules: Vec::new(), imports: BTreeMap::new(), references: Vec::new() };
+        let mut out = Self {
+            rego_v0,
+            package,
+            rules: Vec::new(),
+            imports: BTreeMap::new(),
+            references: Vec::new(),
+            inputs: Vec::new(),
+            input_aliases: BTreeMap::new(),
+        };
         for import in &module.imports {
             out.import(import);
         }
@@ -94,9 +109,13 @@ impl Module {
         let path = chain(&import.refr);
         let Some((root, rest)) = path.split_first() else { return };
         let alias = import.r#as.as_ref().map_or_else(|| path.last().cloned(), |span| Some(span.text().to_owned()));
-        if let (true, Some(alias)) = (root == "data", alias) {
-            self.imports.insert(alias, rest.to_vec());
-            self.references.push(rest.to_vec());
+        match (root.as_str(), alias) {
+            ("data", Some(alias)) => {
+                self.imports.insert(alias, rest.to_vec());
+                self.references.push(rest.to_vec());
+            }
+            ("input", Some(alias)) => drop(self.input_aliases.insert(alias, rest.to_vec())),
+            _ => {}
         }
     }
 
@@ -122,13 +141,16 @@ impl Module {
         for (path, _) in &seen.calls {
             self.refer(path);
         }
-        Rule { name: chain(refr), is_function, at: At::of(rule.span()), calls: seen.calls }
+        Rule { name: chain(refr), is_function, at: At::of(rule.span()), calls: seen.calls, reads: seen.references }
     }
 
     fn refer(&mut self, path: &[String]) {
-        match path.split_first() {
-            Some((root, rest)) if root == "data" => self.references.push(rest.to_vec()),
-            _ => {}
+        let Some((root, rest)) = path.split_first() else { return };
+        match self.input_aliases.get(root) {
+            Some(alias) => self.inputs.push(alias.iter().chain(rest).cloned().collect()),
+            None if root == "data" => self.references.push(rest.to_vec()),
+            None if root == "input" => self.inputs.push(rest.to_vec()),
+            None => {}
         }
     }
 
@@ -143,7 +165,8 @@ impl Module {
         }
         let own = self.absolute(call);
         let is_own = self.rules.iter().any(|rule| rule.name == call);
-        (is_own || !is_builtin(&call.join("."))).then_some(own)
+        let call = call.join(".");
+        (is_own || !(is_builtin(&call) || legacy::is_one(&call))).then_some(own)
     }
 
     /// A name of this package in full.
@@ -162,6 +185,11 @@ impl Module {
     /// Whether anything here may read what a package of this name declares.
     pub(super) fn refers_to(&self, package: &[String]) -> bool {
         self.references.iter().any(|path| path.starts_with(package) || package.starts_with(path))
+    }
+
+    /// Whether anything here reads below this key of `data`.
+    pub(super) fn reads_data(&self, key: &str) -> bool {
+        self.references.iter().any(|path| path.first().is_some_and(|first| first == key))
     }
 
     /// The text with every rule blanked for which `keep` says no; lines and columns stay.

@@ -1,24 +1,39 @@
 //! All parsed files: who needs whom, and what can't work.
 
+use super::evaluator::Evaluator;
 use super::location::Fault;
 use super::protocol::{RegoFile, Request};
 use super::syntax::{self, At, Module, Name, is_builtin};
-use regorus::utils::limits::ExecutionTimerConfig;
-use regorus::{Engine, Value};
+use regorus::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroU32;
-use std::time::{Duration, Instant};
-
-/// Units of work between two looks at the clock.
-const CLOCK_INTERVAL: NonZeroU32 = NonZeroU32::MIN.saturating_add(63);
 
 /// The request with its files parsed; `None` for a file that can't be used.
 pub(super) struct World<'r> {
     pub(super) request: &'r Request,
     pub(super) modules: Vec<Option<Module>>,
+    /// The input as the evaluator holds it; a copy of it costs nothing.
+    pub(super) input: Value,
+    /// The same of each source's data.
+    data: Vec<Value>,
 }
 
 impl<'r> World<'r> {
+    /// A request of which nothing is parsed yet.
+    ///
+    /// # Errors
+    /// When its input or data is none to the evaluator.
+    pub(super) fn new(request: &'r Request) -> Result<Self, Fault> {
+        let data: Result<Vec<Value>, Fault> = request.data.iter().map(value).collect();
+        let modules = Vec::with_capacity(request.files.len());
+        Ok(Self { request, modules, input: value(&request.input)?, data: data? })
+    }
+
+    /// The modules of Gatekeeper templates.
+    pub(super) fn templates(&self) -> impl Iterator<Item = &Module> {
+        let templates = self.request.files.iter().zip(&self.modules).filter(|(file, _)| file.is_template);
+        templates.filter_map(|(_, module)| module.as_ref())
+    }
+
     pub(super) fn file(&self, at: usize) -> &'r RegoFile {
         &self.request.files[at]
     }
@@ -36,7 +51,7 @@ impl<'r> World<'r> {
     /// The files that may be evaluated, by source and package: those with a rule that decides.
     pub(super) fn packages(&self) -> Vec<Vec<usize>> {
         let mut groups: BTreeMap<(usize, &Name), Vec<usize>> = BTreeMap::new();
-        for (at, file) in self.request.files.iter().enumerate().filter(|(_, file)| !file.is_test) {
+        for (at, file) in self.request.files.iter().enumerate().filter(|(_, file)| file.is_policy()) {
             if let Some(module) = self.module(at).filter(|module| module.entries().next().is_some()) {
                 groups.entry((file.source, &module.package)).or_default().push(at);
             }
@@ -53,7 +68,7 @@ impl<'r> World<'r> {
         self.parsed(&all)
             .filter(|(at, module)| {
                 let file = self.file(*at);
-                !file.is_test
+                file.is_policy()
                     && module.entries().next().is_none()
                     && !self.parsed(&all).any(|(other, user)| {
                         let used = user.refers_to(&module.package) || user.package == module.package;
@@ -145,48 +160,29 @@ impl<'r> World<'r> {
         Fault::new(message, Some(syntax::location(&file.path, &file.text, place)))
     }
 
-    /// An evaluator that holds `files`, the data of their source and the input. `text` may
-    /// replace what a file says.
+    /// An evaluator that holds `files` and the data of their source. `text` may replace what a file says.
     ///
     /// # Errors
     /// When it refuses a file or the data.
-    pub(super) fn engine(&self, files: &[usize], text: impl Fn(usize) -> Option<String>) -> Result<Engine, Fault> {
-        let mut engine = Engine::new();
-        // A builtin that fails would make its rule silently not fire.
-        engine.set_strict_builtin_errors(true);
-        engine.set_gather_prints(true);
+    pub(super) fn evaluator(
+        &self,
+        files: &[usize],
+        text: impl Fn(usize) -> Option<String>,
+    ) -> Result<Evaluator, Fault> {
+        let mut evaluator = Evaluator::new()?;
         for (at, module) in self.parsed(files) {
             let file = self.file(at);
-            engine.set_rego_v0(module.rego_v0);
-            engine
-                .add_policy(file.path.clone(), text(at).unwrap_or_else(|| file.text.clone()))
-                .map_err(|error| Fault::parse(&error.to_string()))?;
+            evaluator.add(&file.path, text(at).unwrap_or_else(|| file.text.clone()), module.rego_v0)?;
         }
         let source = files.first().map_or(0, |at| self.file(*at).source);
-        if let Some(data) = self.request.data.get(source) {
-            engine.add_data(value(data)?).map_err(|error| Fault::parse(&error.to_string()))?;
+        if let Some(data) = self.data.get(source) {
+            evaluator.add_data(data.clone())?;
         }
-        engine.set_input(value(&self.request.input)?);
-        Ok(engine)
+        evaluator.set_input(&self.input);
+        Ok(evaluator)
     }
 }
 
 fn value(json: &serde_json::Value) -> Result<Value, Fault> {
     serde_json::from_value(json.clone()).map_err(|error| Fault::new(error.to_string(), None))
-}
-
-/// The value of a rule, `None` when it is undefined.
-///
-/// # Errors
-/// When it can't be evaluated, or not before `end`.
-pub(super) fn rule_value(engine: &mut Engine, rule: &str, end: Instant) -> Result<Option<serde_json::Value>, Fault> {
-    let limit = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-    engine.set_execution_timer_config(ExecutionTimerConfig { limit, check_interval: CLOCK_INTERVAL });
-    let value = engine.eval_rule(rule.to_owned()).map_err(|error| Fault::parse(&error.to_string()))?;
-    // Prints are for whoever writes a policy; here they would only fill memory.
-    drop(engine.take_prints());
-    if value == Value::Undefined {
-        return Ok(None);
-    }
-    serde_json::to_value(&value).map(Some).map_err(|error| Fault::new(error.to_string(), None))
 }

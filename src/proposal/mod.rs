@@ -14,12 +14,12 @@ use crate::model::finding::Finding;
 use crate::model::intent::{Author, Disposition, Intent};
 use crate::model::lesson::Lessons;
 use crate::model::object::ObjectRef;
-use crate::model::proposal::{Outcome, Proposal, Signal, Trust};
+use crate::model::proposal::{ObjectChange, Outcome, Proposal, Signal, Trust};
 use crate::model::refusal::Refusal;
 use crate::model::snapshot::Snapshot;
 use crate::model::tree::Tree;
 use crate::model::verdict::{Decision, Evaluation, Verdict};
-use crate::policy::{self, Change, Input, Limits};
+use crate::policy::{self, Change, Input, Limits, Surroundings};
 use crate::schema::Describe;
 use crate::source::{self, Candidate, Located, Question, Stop};
 use crate::text;
@@ -57,6 +57,8 @@ pub struct Ground<'g> {
     /// The policies that a proposal must pass, and our own binary that evaluates them.
     pub policies: &'g policy::Set,
     pub program: &'g std::path::Path,
+    /// Who asks, where and when, as policies are told.
+    pub circumstances: policy::Circumstances<'g>,
     /// The model that may be asked, and for what.
     pub model: Option<Advisor<'g>>,
     /// Who says which fields a kind has.
@@ -294,16 +296,14 @@ async fn allowed(mut proposal: Proposal, ground: &Ground<'_>) -> Result<Proposal
 
 /// What the policies say of a proved change.
 async fn evaluate(proposal: &Proposal, ground: &Ground<'_>) -> Evaluation {
-    let changes = proposal
-        .objects
-        .iter()
-        .map(|change| {
-            let companion = !change.intended;
-            Change::new(change.object.clone(), &change.before, &change.after, change.intended, companion)
-        })
-        .collect();
+    let known = Surroundings::of(ground.snapshot);
+    let change = |change: &ObjectChange| {
+        let companion = !change.intended;
+        Change::new(change.object.clone(), &change.before, &change.after, change.intended, companion).within(&known)
+    };
     let Proposal { intent, finding, origin, disposition, .. } = proposal;
-    let input = Input::of(changes, intent, finding, origin, *disposition);
+    let input = Input::of(proposal.objects.iter().map(change).collect(), intent, finding, origin, *disposition);
+    let input = input.proved(&proposal.proof).asked(ground.circumstances);
     policy::evaluate(ground.policies, &input.to_value(), &Limits::default(), ground.program).await
 }
 

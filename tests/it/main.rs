@@ -51,6 +51,8 @@ mod model_server;
 mod narrative;
 mod policy;
 mod policy_command;
+mod policy_dialects;
+mod policy_gatekeeper;
 mod readme;
 mod record_schema;
 mod recorded;

@@ -85,6 +85,7 @@ fn proposal(said: &dyn Fn(&str) -> String) -> Proposal {
                 object: None,
                 path: None,
                 location: None,
+                held_before: false,
             }],
             policies: vec![PolicyRun { name: said("limits"), sha256: String::new(), decision: Decision::Warn }],
         },

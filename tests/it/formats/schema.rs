@@ -12,12 +12,13 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 13] = [
     "ScanReport",
     "Explanation",
     "ProposalReport",
     "CodeList",
     "PolicyReport",
+    "PolicyReasons",
     "Checkup",
     "AIFix",
     "AIFixList",
@@ -141,6 +142,7 @@ fn proposals(reader: &mut Reader) {
     let stalled = manifest("cat-rollout-stalled", "sleep 1", None);
     sandbox.repository(&[("k8s/web.yaml", &oom_manifest()), ("stalled/web.yaml", &stalled)]);
     sandbox.write("team/warn.rego", WARNS);
+    sandbox.write("team/held.rego", "package main\n\ndeny contains \"old\" if input.kind == \"Deployment\"\n");
     let from = recorded("oom-killed");
     let mut propose = |from: &str, more: &[&str]| {
         let args = [&["propose", "deployment/web", "--from", from, "-o", "json"][..], more].concat();
@@ -259,6 +261,7 @@ fn the_rest(reader: &mut Reader) {
     reader.read(&sandbox.aifix(&["audit", "list", "-o", "json"]).exits(0).json());
     sandbox.write("bad.yaml", &oom_manifest().replace("busybox:1.36", "busybox:latest"));
     reader.read(&sandbox.aifix(&["policy", "check", "bad.yaml", "-o", "json"]).exits(5).json());
+    reader.read(&sandbox.aifix(&["policy", "why", "bad.yaml", "-o", "json"]).exits(0).json());
 }
 
 #[test]
