@@ -35,7 +35,12 @@ pub fn write(page: &mut Page, evaluation: &Evaluation, reasons: &[Reason], width
     verdicts::summary(page, evaluation);
     for reason in reasons {
         page.end();
-        verdicts::one(page, &reason.verdict, width);
+        let mut verdict = reason.verdict.clone();
+        if let (Some(_), Some(place)) = (&reason.rule, &mut verdict.location) {
+            // The rule follows whole.
+            place.source.clear();
+        }
+        verdicts::one(page, &verdict, width);
         one(page, reason, width);
     }
 }
@@ -60,7 +65,7 @@ fn one(page: &mut Page, reason: &Reason, width: usize) {
     row("reads", &rule.fields.join(", "));
     for (nth, line) in rule.source.lines().enumerate() {
         let number = rule.line as usize + nth;
-        page.put(Paint::Dim, format_args!("{number:>10} | ")).foreign(Paint::Dim, line).end();
+        page.put(Paint::Dim, format_args!("{number:>10} | ")).foreign(Paint::Dim, &line.replace('\t', "    ")).end();
     }
 }
 

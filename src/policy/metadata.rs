@@ -45,6 +45,9 @@ impl Metadata {
             .map_while(|line| line.strip_prefix('#'))
             .map(|line| line.strip_prefix(' ').unwrap_or(line))
             .collect();
+        if yaml.is_empty() {
+            return Self::default();
+        }
         let options = serde_saphyr::options! { with_snippet: false };
         let comment: Comment = serde_saphyr::from_str_with_options(&yaml.join("\n"), options).unwrap_or_default();
         Self {

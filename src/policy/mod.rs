@@ -15,6 +15,7 @@
 //! Of the last two both sides of a change are asked: what held before is no new violation.
 
 pub mod child;
+mod constraints;
 mod data;
 mod decide;
 mod describe;
@@ -37,11 +38,12 @@ mod syntax;
 mod walk;
 mod world;
 
+pub use constraints::Constraint;
 pub use input::{Change, Circumstances, Input, Mode};
 pub use metadata::Metadata;
 pub use protocol::{Described, DescribedRule, TestResult};
 pub use run::{Limits, SUBCOMMAND};
-pub use set::{Constraint, File, Set};
+pub use set::{File, Set};
 pub use surroundings::Surroundings;
 
 use crate::model::verdict::{Decision, Evaluation, PolicyRun, Verdict};

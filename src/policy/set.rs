@@ -1,14 +1,14 @@
 //! Loads policies and their data.
 
+use super::constraints::{Constraint, Pending, Placed};
 use super::data;
 use super::embedded;
 use super::folder::{self, Found};
-use super::gatekeeper::documents::{self, Document, Template, Written, in_place, with_defaults};
+use super::gatekeeper::documents::{self, Document};
 use super::metadata::Metadata;
 use super::protocol;
 use crate::error::Error;
 use crate::model::tree::Tree;
-use crate::model::verdict::Decision;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -41,39 +41,6 @@ impl File {
     }
 }
 
-/// One Gatekeeper constraint.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Constraint {
-    pub(super) asked: protocol::Constraint,
-    /// What its template says of itself.
-    pub title: String,
-    pub reason: String,
-    /// Of what it and its template say, 64 hex digits.
-    pub sha256: String,
-}
-
-impl Constraint {
-    /// `K8sRequiredLabels/owner`.
-    pub fn name(&self) -> &str {
-        &self.asked.name
-    }
-
-    /// The file that it stands in.
-    pub fn path(&self) -> &str {
-        &self.asked.path
-    }
-
-    /// Why it can't be asked; empty when it can.
-    pub fn fault(&self) -> &str {
-        &self.asked.fault
-    }
-
-    /// What a violation of it means.
-    pub fn action(&self) -> Decision {
-        self.asked.action
-    }
-}
-
 /// Policies and their data, by source: the embedded ones, one per extra folder, one per template.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Set {
@@ -84,26 +51,9 @@ pub struct Set {
     /// What was found and is not evaluated, a sentence each.
     pub aside: Vec<String>,
     /// Kind, files and schema of each template.
-    templates: Vec<Placed>,
+    pub(super) templates: Vec<Placed>,
     /// The embedded policies are the first source.
     is_embedded: bool,
-}
-
-/// A template whose Rego is among the files.
-#[derive(Debug, Clone, PartialEq)]
-struct Placed {
-    kind: String,
-    files: Vec<usize>,
-    fault: String,
-    schema: Value,
-    title: String,
-    reason: String,
-}
-
-/// A constraint whose template is looked for when its whole folder is read.
-struct Pending {
-    written: Written,
-    path: String,
 }
 
 impl Set {
@@ -179,15 +129,6 @@ impl Set {
         self.files.iter().filter(|file| !file.is_test() && !file.is_template)
     }
 
-    /// Kinds of templates that no constraint uses.
-    pub fn unused(&self) -> impl Iterator<Item = &str> {
-        let is_used = |placed: &Placed| {
-            let mut kinds = self.constraints.iter().filter_map(|constraint| constraint.name().split('/').next());
-            kinds.any(|kind| kind == placed.kind)
-        };
-        self.templates.iter().filter(move |placed| !is_used(placed)).map(|placed| placed.kind.as_str())
-    }
-
     /// Name and digest of what a verdict is of.
     pub(super) fn subject(&self, subject: protocol::Subject) -> Option<(&str, &str)> {
         Some(match subject {
@@ -230,7 +171,7 @@ impl Set {
                     Document::Template(template) => self.place(template, &path, &text)?,
                     Document::Constraint(written) => pending.push(Pending { written, path: path.clone() }),
                     Document::Other(what) => {
-                        self.aside.push(format!("`{path}` holds a {what}, which is not evaluated"))
+                        self.aside.push(format!("`{path}` holds a {what}, which is not evaluated"));
                     }
                     Document::Object => continue,
                     Document::Data(document) => {
@@ -254,74 +195,18 @@ impl Set {
         self.data[source] = whole;
         Ok(())
     }
-
-    /// Adds the Rego of a template as a source of its own: its libraries are nobody else's.
-    fn place(&mut self, template: Template, path: &str, yaml: &str) -> Result<(), Error> {
-        let source = self.data.len();
-        self.data.push(Value::Object(Map::new()));
-        let mut files = Vec::new();
-        for (nth, rego) in template.rego.iter().enumerate() {
-            let name = match nth {
-                0 => format!("template/{}", template.kind),
-                nth => format!("template/{}/lib{nth}", template.kind),
-            };
-            let other = format!("{path}#{name}");
-            let taken = |name: &str| self.files.iter().any(|file| file.name == name);
-            let name = if taken(&name) { other } else { name };
-            if taken(&name) {
-                return Err(twice(&name));
-            }
-            let text = in_place(yaml, rego).unwrap_or_else(|| rego.clone());
-            let sha256 = digest([rego.as_str()]);
-            files.push(self.files.len());
-            self.files.push(File { source, name, path: path.to_owned(), text, sha256, is_template: true });
-        }
-        let Template { kind, fault, schema, title, reason, .. } = template;
-        self.templates.push(Placed { kind, files, fault, schema, title, reason });
-        Ok(())
-    }
-
-    /// Gives each constraint its template. One that has none is kept: it denies.
-    fn resolve(&mut self, pending: Vec<Pending>) -> Result<(), Error> {
-        for Pending { written, path } in pending {
-            let Written { kind, name, action, matching, parameters, text } = written;
-            let mut of_kind = self.templates.iter().filter(|placed| placed.kind == kind);
-            let template = of_kind.next();
-            let fault = match (template, of_kind.next()) {
-                (None, _) => format!("there is no ConstraintTemplate of {kind} among the policies"),
-                (Some(_), Some(_)) => format!("there are several ConstraintTemplates of {kind}"),
-                (Some(template), None) => template.fault.clone(),
-            };
-            let files = template.map(|template| template.files.clone()).unwrap_or_default();
-            let schema = template.map_or(&Value::Null, |template| &template.schema);
-            let parameters = with_defaults(schema, &parameters);
-            let regos = files.iter().filter_map(|at| self.files.get(*at)).map(|file| file.text.as_str());
-            let sha256 = digest(std::iter::once(text.as_str()).chain(regos));
-            let short = format!("{kind}/{name}");
-            let taken = |name: &str| self.constraints.iter().any(|constraint| constraint.name() == name);
-            let name = if taken(&short) { format!("{short} ({path})") } else { short };
-            if taken(&name) {
-                return Err(twice(&name));
-            }
-            let said = template.map(|template| (template.title.clone(), template.reason.clone()));
-            let (title, reason) = said.unwrap_or_default();
-            let asked = protocol::Constraint { name, path, files, fault, action, matching, parameters };
-            self.constraints.push(Constraint { asked, title, reason, sha256 });
-        }
-        Ok(())
-    }
 }
 
 fn shown(folder: &Path) -> String {
     folder.display().to_string()
 }
 
-fn twice(name: &str) -> Error {
+pub(super) fn twice(name: &str) -> Error {
     Error::usage(format!("the policy `{name}` is there twice"))
         .hint("give each folder of --policy once, and each file a name of its own")
 }
 
-fn digest<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
+pub(super) fn digest<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
     let mut hash = Sha256::new();
     texts.into_iter().for_each(|text| hash.update(text.as_bytes()));
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()

@@ -27,7 +27,7 @@ fn code(name: &str) -> Code {
 }
 
 /// A finding on `Deployment/web` of `shop`, foreign text as `said` has it for each field.
-fn finding(code_name: &str, severity: Severity, said: &dyn Fn(&str) -> String) -> Finding {
+pub(crate) fn finding(code_name: &str, severity: Severity, said: &dyn Fn(&str) -> String) -> Finding {
     let at = Some("2026-11-22T16:46:43Z".parse().unwrap());
     let object = |kind: &str| ObjectRef::new(&said("apps/v1"), kind, &said("shop"), &said("web"));
     Finding {

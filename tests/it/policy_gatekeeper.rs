@@ -9,6 +9,8 @@ use std::path::Path;
 
 mod templates;
 
+pub(crate) use templates::PRIVILEGED;
+
 fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_aifix"))
 }
@@ -39,12 +41,12 @@ fn messages(evaluation: &Evaluation) -> Vec<&str> {
     evaluation.verdicts.iter().map(|verdict| verdict.message.as_str()).collect()
 }
 
-fn pod(container: Value) -> Value {
+fn pod(container: &Value) -> Value {
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop", "labels": {"owner": "ada"}},
         "spec": {"containers": [container]}})
 }
 
-fn deployment(container: Value) -> Value {
+fn deployment(container: &Value) -> Value {
     json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"},
         "spec": {"replicas": 3, "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}}}})
 }
@@ -59,8 +61,8 @@ fn required_labels_with_a_pattern() {
         let evaluation = check(templates::REQUIRED_LABELS, "K8sRequiredLabels", &spec, &[manifest]);
         messages(&evaluation).into_iter().map(str::to_owned).collect::<Vec<_>>()
     };
-    assert_eq!(said(pod(json!({"name": "a"}))), Vec::<String>::new());
-    let mut bare = pod(json!({"name": "a"}));
+    assert_eq!(said(pod(&json!({"name": "a"}))), Vec::<String>::new());
+    let mut bare = pod(&json!({"name": "a"}));
     bare["metadata"]["labels"] = json!({});
     assert_eq!(said(bare.clone()), ["all need an owner"]);
     bare["metadata"]["labels"] = json!({"owner": "7"});
@@ -71,7 +73,7 @@ fn required_labels_with_a_pattern() {
 fn allowed_repositories_with_the_any_of_rego_v0() {
     let spec = format!("{{match: {{{PODS}}}, parameters: {{repos: [\"registry.local/\", \"docker.io/acme/\"]}}}}");
     let say = |image: &str| {
-        let manifest = pod(json!({"name": "a", "image": image}));
+        let manifest = pod(&json!({"name": "a", "image": image}));
         check(templates::ALLOWED_REPOS, "K8sAllowedRepos", &spec, &[manifest]).verdicts.len()
     };
     assert_eq!((say("registry.local/a:1"), say("docker.io/acme/a"), say("docker.io/evil/a")), (0, 0, 1));
@@ -81,7 +83,7 @@ fn allowed_repositories_with_the_any_of_rego_v0() {
 fn container_limits_with_quantities_and_a_library() {
     let spec = format!("{{match: {{{PODS}}}, parameters: {{cpu: 500m, memory: 1Gi, exemptImages: [\"tools/*\"]}}}}");
     let say = |image: &str, limits: Value| {
-        let manifest = pod(json!({"name": "a", "image": image, "resources": {"limits": limits}}));
+        let manifest = pod(&json!({"name": "a", "image": image, "resources": {"limits": limits}}));
         let evaluation = check(templates::CONTAINER_LIMITS, "K8sContainerLimits", &spec, &[manifest]);
         messages(&evaluation).into_iter().map(str::to_owned).collect::<Vec<_>>()
     };
@@ -105,7 +107,7 @@ fn container_limits_with_quantities_and_a_library() {
 fn replica_limits_service_types_and_wildcard_hosts() {
     let replicas = "{match: {kinds: [{apiGroups: [apps], kinds: [Deployment]}]}, parameters: {ranges: [{min_replicas: 4, max_replicas: 9}]}}";
     let evaluation =
-        check(templates::REPLICA_LIMITS, "K8sReplicaLimits", replicas, &[deployment(json!({"name": "a"}))]);
+        check(templates::REPLICA_LIMITS, "K8sReplicaLimits", replicas, &[deployment(&json!({"name": "a"}))]);
     assert!(messages(&evaluation)[0].contains("The provided number of replicas is not allowed for Deployment: web"));
 
     let services = "{match: {kinds: [{apiGroups: [\"\"], kinds: [Service]}]}}";
@@ -140,21 +142,19 @@ fn rego_v1_in_code_of_the_engine_rego_and_defaults_of_the_schema() {
 fn a_constraint_on_pods_is_asked_about_the_pods_of_a_deployment_and_shows_the_line_of_its_template() {
     let spec = format!("{{match: {{{PODS}}}}}");
     let container = json!({"name": "app", "securityContext": {"privileged": true}});
-    let evaluation = check(templates::PRIVILEGED, "K8sPSPPrivilegedContainer", &spec, &[deployment(container)]);
+    let evaluation = check(PRIVILEGED, "K8sPSPPrivilegedContainer", &spec, &[deployment(&container)]);
     let [verdict] = &evaluation.verdicts[..] else { panic!("{evaluation:?}") };
     assert!(verdict.message.starts_with("Privileged container is not allowed: app"), "{verdict:?}");
     assert_eq!(verdict.policy, "K8sPSPPrivilegedContainer/it");
     assert_eq!(verdict.object.as_deref(), Some("Pod of Deployment shop/web"));
     let location = verdict.location.as_ref().unwrap();
-    let text = templates::PRIVILEGED.lines().nth(location.line as usize - 1).unwrap();
+    let text = PRIVILEGED.lines().nth(location.line as usize - 1).unwrap();
     assert!(text.trim().starts_with("violation[") && location.file.ends_with("template.yaml"), "{location:?}");
     assert_eq!(location.source, text.trim_end());
     // A constraint on what is written itself is not.
     let spec = format!("{{match: {{source: Original, {PODS}}}}}");
     let container = json!({"name": "app", "securityContext": {"privileged": true}});
-    assert!(
-        check(templates::PRIVILEGED, "K8sPSPPrivilegedContainer", &spec, &[deployment(container)]).verdicts.is_empty()
-    );
+    assert!(check(PRIVILEGED, "K8sPSPPrivilegedContainer", &spec, &[deployment(&container)]).verdicts.is_empty());
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn what_held_before_is_no_new_violation_and_the_old_object_is_there() {
         let input = Input::change(vec![Change::new(object, before, after, true, false)]);
         wait(policy::evaluate(&set, &input.to_value(), &Limits::default(), program()))
     };
-    let (bad, worse) = (pod(json!({"name": "a", "image": "x"})), pod(json!({"name": "a", "image": "y"})));
+    let (bad, worse) = (pod(&json!({"name": "a", "image": "x"})), pod(&json!({"name": "a", "image": "y"})));
     let mut same = bad.clone();
     same["metadata"]["labels"]["tier"] = json!("web");
     let evaluation = change(&bad, &same);
@@ -185,7 +185,7 @@ fn the_enforcement_action_decides() {
     ] {
         let spec = format!("{{{action}, match: {{{PODS}}}}}");
         let container = json!({"name": "app", "securityContext": {"privileged": true}});
-        let evaluation = check(templates::PRIVILEGED, "K8sPSPPrivilegedContainer", &spec, &[pod(container)]);
+        let evaluation = check(PRIVILEGED, "K8sPSPPrivilegedContainer", &spec, &[pod(&container)]);
         assert_eq!(evaluation.decision(), decision, "{action}: {evaluation:?}");
         assert_eq!(evaluation.policies.len(), 1);
     }
@@ -196,8 +196,8 @@ fn a_namespace_selector_whose_namespace_is_not_known_is_taken_to_hold_and_told()
     let spec = format!("{{match: {{{PODS}, namespaceSelector: {{matchLabels: {{env: prod}}}}}}}}");
     let container = json!({"name": "app", "securityContext": {"privileged": true}});
     let say = |more: &[Value]| {
-        let manifests = [&[pod(container.clone())][..], more].concat();
-        let evaluation = check(templates::PRIVILEGED, "K8sPSPPrivilegedContainer", &spec, &manifests);
+        let manifests = [&[pod(&container)][..], more].concat();
+        let evaluation = check(PRIVILEGED, "K8sPSPPrivilegedContainer", &spec, &manifests);
         evaluation.verdicts.into_iter().map(|verdict| (verdict.decision, verdict.message)).collect::<Vec<_>>()
     };
     let namespace = |env: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": {"env": env}}});
@@ -231,17 +231,17 @@ fn a_constraint_that_can_not_be_asked_denies_and_says_why() {
             "could not find function external_data",
         ),
     ] {
-        let evaluation = check(&template, "K8sX", "{}", &[pod(json!({"name": "a"}))]);
+        let evaluation = check(&template, "K8sX", "{}", &[pod(&json!({"name": "a"}))]);
         let [verdict] = &evaluation.verdicts[..] else { panic!("{reason}: {evaluation:?}") };
         assert_eq!(
             (verdict.policy.as_str(), verdict.decision, verdict.message.as_str()),
             ("K8sX/it", Decision::Deny, format!("the constraint can't be evaluated: {reason}").as_str())
         );
     }
-    let evaluation = check(cel, "K8sX", "{enforcementAction: warn}", &[pod(json!({"name": "a"}))]);
+    let evaluation = check(cel, "K8sX", "{enforcementAction: warn}", &[pod(&json!({"name": "a"}))]);
     assert_eq!(evaluation.decision(), Decision::Warn);
     let broken = rego("package k8sx\n\nviolation[{\"msg\": \"x\"}] {");
-    let evaluation = check(&broken, "K8sX", "{}", &[pod(json!({"name": "a"}))]);
+    let evaluation = check(&broken, "K8sX", "{}", &[pod(&json!({"name": "a"}))]);
     assert!(messages(&evaluation).iter().any(|text| text.contains("the Rego of its template can't be used")));
     assert!(evaluation.verdicts.iter().any(|verdict| verdict.location.is_some()), "{evaluation:?}");
 }
@@ -265,7 +265,7 @@ fn the_labels_of_a_namespace_come_from_the_snapshot() {
 fn templates_and_constraints_are_listed_and_what_is_not_asked_is_named() {
     let sandbox = Sandbox::new();
     let spec = format!("{{enforcementAction: warn, match: {{{PODS}}}}}");
-    sandbox.write("policy/t.yaml", templates::PRIVILEGED);
+    sandbox.write("policy/t.yaml", PRIVILEGED);
     sandbox.write("policy/c.yaml", &constraint("K8sPSPPrivilegedContainer", &spec));
     sandbox.write("policy/lost.yaml", &constraint("K8sLost", "{}"));
     sandbox.write("policy/unused.yaml", templates::ALLOWED_REPOS);
@@ -284,6 +284,6 @@ fn templates_and_constraints_are_listed_and_what_is_not_asked_is_named() {
 fn an_object_that_no_constraint_takes_is_allowed() {
     let spec = "{match: {kinds: [{apiGroups: [\"\"], kinds: [Pod]}], excludedNamespaces: [\"sh*\"]}}";
     let container = json!({"name": "app", "securityContext": {"privileged": true}});
-    let evaluation = check(templates::PRIVILEGED, "K8sPSPPrivilegedContainer", spec, &[pod(container)]);
+    let evaluation = check(PRIVILEGED, "K8sPSPPrivilegedContainer", spec, &[pod(&container)]);
     assert_eq!((evaluation.decision(), evaluation.policies.len()), (Decision::Allow, 1));
 }

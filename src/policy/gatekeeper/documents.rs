@@ -72,7 +72,7 @@ fn flatten(document: Value, depth: usize, out: &mut Vec<Document>) {
         ("templates.gatekeeper.sh", "ConstraintTemplate") => out.push(Document::Template(template(&document))),
         ("constraints.gatekeeper.sh", _) => out.push(Document::Constraint(constraint(kind, &document))),
         (group, kind) if OTHERS.contains(&group) || kind.ends_with("AdmissionPolicy") => {
-            out.push(Document::Other(format!("{kind} of {group}")))
+            out.push(Document::Other(format!("{kind} of {group}")));
         }
         ("kustomize.config.k8s.io", _) => {}
         _ => out.push(Document::Object),

@@ -146,15 +146,10 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn check(wanted: Value, object: Value, namespace_labels: Value) -> Matched {
+    fn check(wanted: &Value, object: &Value, namespace_labels: &Value) -> Matched {
         let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let subject = Subject {
-            object: &object,
-            namespace: &namespace,
-            namespace_labels: &namespace_labels,
-            is_generated: false,
-        };
-        matches(&wanted, subject)
+        let subject = Subject { object, namespace: &namespace, namespace_labels, is_generated: false };
+        matches(wanted, subject)
     }
 
     fn pod() -> Value {
@@ -194,27 +189,27 @@ mod tests {
             ),
         ] {
             let wanted_is = if holds { Matched::Yes } else { Matched::No };
-            assert_eq!(check(wanted.clone(), pod(), Value::Null), wanted_is, "{wanted}");
+            assert_eq!(check(&wanted, &pod(), &Value::Null), wanted_is, "{wanted}");
         }
     }
 
     #[test]
     fn a_namespace_whose_labels_are_not_known_is_taken_and_told() {
         let wanted = json!({"namespaceSelector": {"matchLabels": {"env": "prod"}}});
-        assert_eq!(check(wanted.clone(), pod(), Value::Null), Matched::Assumed);
-        assert_eq!(check(wanted.clone(), pod(), json!({"env": "prod"})), Matched::Yes);
-        assert_eq!(check(wanted.clone(), pod(), json!({})), Matched::No);
+        assert_eq!(check(&wanted, &pod(), &Value::Null), Matched::Assumed);
+        assert_eq!(check(&wanted, &pod(), &json!({"env": "prod"})), Matched::Yes);
+        assert_eq!(check(&wanted, &pod(), &json!({})), Matched::No);
         let namespace =
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a", "labels": {"env": "prod"}}});
-        assert_eq!(check(wanted.clone(), namespace, Value::Null), Matched::Yes);
+        assert_eq!(check(&wanted, &namespace, &Value::Null), Matched::Yes);
         let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a"}});
-        assert_eq!(check(wanted, node, Value::Null), Matched::Yes);
+        assert_eq!(check(&wanted, &node, &Value::Null), Matched::Yes);
     }
 
     #[test]
     fn a_namespace_itself_is_held_against_the_lists_by_its_name() {
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}});
-        assert_eq!(check(json!({"excludedNamespaces": ["kube-*"]}), namespace.clone(), Value::Null), Matched::No);
-        assert_eq!(check(json!({"scope": "Namespaced"}), namespace, Value::Null), Matched::No);
+        assert_eq!(check(&json!({"excludedNamespaces": ["kube-*"]}), &namespace, &Value::Null), Matched::No);
+        assert_eq!(check(&json!({"scope": "Namespaced"}), &namespace, &Value::Null), Matched::No);
     }
 }

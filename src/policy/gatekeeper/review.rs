@@ -1,4 +1,4 @@
-//! What a constraint is asked: the admission review of each object.
+//! The admission reviews that a constraint is asked.
 
 use super::super::protocol::Constraint;
 use super::super::rounds::{Round, qualified, value};

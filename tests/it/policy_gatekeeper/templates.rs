@@ -68,7 +68,7 @@ spec:
         }
 "#;
 
-pub(super) const PRIVILEGED: &str = r#"apiVersion: templates.gatekeeper.sh/v1
+pub(crate) const PRIVILEGED: &str = r#"apiVersion: templates.gatekeeper.sh/v1
 kind: ConstraintTemplate
 metadata:
   name: k8spspprivilegedcontainer

@@ -1,0 +1,126 @@
+//! Policies of the repository itself, and approvals by review.
+
+use crate::forge;
+use crate::forge_server::{ForgeServer, Plays};
+use crate::harness::{Ran, Sandbox, oom_manifest, recorded};
+
+/// No memory limit of 64Mi, which is what the rule proposes.
+const SMALL: &str = "\
+package main
+
+deny contains \"no more than 48Mi\" if {
+	input.spec.template.spec.containers[_].resources.limits.memory == \"64Mi\"
+}
+";
+/// The namespace of the recording is critical.
+const CRITICAL: &str = "aifix:\n  critical:\n    namespaces: [cat-oom-killed]\n";
+
+fn propose(sandbox: &Sandbox, more: &[&str]) -> Ran {
+    let from = recorded("oom-killed");
+    sandbox.aifix_in("work", &[&["propose", "deployment/web", "--from", &from], more].concat())
+}
+
+fn repository(more: &[(&str, &str)]) -> Sandbox {
+    let sandbox = Sandbox::new();
+    let manifest = oom_manifest();
+    sandbox.repository(&[&[("k8s/web.yaml", manifest.as_str())], more].concat());
+    sandbox
+}
+
+#[test]
+fn the_repositorys_own_folder_denies_with_its_line_and_its_revision() {
+    let sandbox = repository(&[(".aifix/policies/small.rego", SMALL)]);
+    let ran = propose(&sandbox, &[]).exits(5);
+    let base = sandbox.git("work", &["rev-parse", "origin/main"]);
+    let place = format!(".aifix/policies/small.rego@{}:3:1", &base[..10]);
+    assert!(ran.out.contains("no more than 48Mi") && ran.out.contains(&place), "{}", ran.out);
+}
+
+#[test]
+fn the_folder_counts_as_it_stands_at_the_base_and_not_in_the_working_tree() {
+    let sandbox = repository(&[(".aifix/policies/small.rego", SMALL)]);
+    // Taken away here, and still there at the base.
+    std::fs::remove_file(sandbox.path("work/.aifix/policies/small.rego")).unwrap();
+    sandbox.git("work", &["commit", "-qam", "Take the policy away"]);
+    propose(&sandbox, &[]).exits(5);
+    let sandbox = repository(&[]);
+    sandbox.write("work/.aifix/policies/small.rego", SMALL);
+    propose(&sandbox, &[]).exits(0);
+}
+
+#[test]
+fn the_file_of_the_repository_names_further_folders() {
+    let sandbox = repository(&[(".aifix.toml", "policies = ['policy']\n"), ("policy/small.rego", SMALL)]);
+    assert!(propose(&sandbox, &[]).exits(5).out.contains("no more than 48Mi"));
+    let sandbox = repository(&[(".aifix.toml", "policies = ['policy']\n")]);
+    let ran = propose(&sandbox, &[]).exits(2);
+    assert!(ran.err.contains("the base revision has no policy folder `policy`"), "{}", ran.err);
+}
+
+#[test]
+fn a_folder_that_can_not_be_read_whole_stops_the_run() {
+    let sandbox = repository(&[]);
+    std::fs::create_dir_all(sandbox.path("work/.aifix/policies")).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", sandbox.path("work/.aifix/policies/x.rego")).unwrap();
+    sandbox.git("work", &["add", "-A"]);
+    sandbox.git("work", &["commit", "-qm", "A link"]);
+    sandbox.git("work", &["push", "-q", "origin", "main"]);
+    let ran = propose(&sandbox, &[]).exits(2);
+    assert!(ran.err.contains("is a link or a submodule"), "{}", ran.err);
+    let sandbox = repository(&[(".aifix/policies/README.md", "nothing\n")]);
+    let ran = propose(&sandbox, &[]).exits(2);
+    assert!(ran.err.contains(".aifix/policies of the repository` holds no .rego file"), "{}", ran.err);
+}
+
+#[test]
+fn the_repository_can_not_give_a_weak_template_to_a_constraint_of_ours() {
+    let template = "apiVersion: templates.gatekeeper.sh/v1\nkind: ConstraintTemplate\nmetadata: {name: x}\nspec:\n  crd: {spec: {names: {kind: K8sX}}}\n  targets:\n  - target: admission.k8s.gatekeeper.sh\n    rego: |\n      package k8sx\n      violation[{\"msg\": \"x\"}] { false }\n";
+    let constraint = "apiVersion: constraints.gatekeeper.sh/v1beta1\nkind: K8sX\nmetadata: {name: it}\nspec: {}\n";
+    let sandbox = repository(&[(".aifix/policies/t.yaml", template)]);
+    sandbox.write("team/c.yaml", constraint);
+    let ran = propose(&sandbox, &["--policy", sandbox.path("team").to_str().unwrap()]).exits(5);
+    assert!(ran.out.contains("there is no ConstraintTemplate of K8sX"), "{}", ran.out);
+    let sandbox = repository(&[(".aifix/policies/t.yaml", template), (".aifix/policies/c.yaml", constraint)]);
+    propose(&sandbox, &[]).exits(0);
+}
+
+#[test]
+fn the_repository_can_tighten_and_never_loosen() {
+    let sandbox = repository(&[(".aifix/policies/data.yaml", CRITICAL)]);
+    let ran = propose(&sandbox, &["--push", "--yes=review"]).exits(5);
+    assert!(
+        ran.err.contains("needs a person's approval") && ran.err.contains("--pr opens it as a draft"),
+        "{}",
+        ran.err
+    );
+    let sandbox = repository(&[(".aifix/policies/data.yaml", "aifix: {growth: {factor: 1000000}}\n")]);
+    assert!(propose(&sandbox, &[]).exits(0).out.contains("asked: allowed"));
+}
+
+#[test]
+fn the_review_of_a_draft_is_an_approval_and_the_record_says_so() {
+    let server = ForgeServer::start(Plays::GitHub);
+    let manifest = oom_manifest();
+    let files = [("k8s/web.yaml", manifest.as_str()), (".aifix/policies/data.yaml", CRITICAL)];
+    let sandbox = forge::sandbox_of(&server, &files);
+    let ran = forge::propose(&sandbox, &[]).exits(0);
+    assert!(ran.out.contains("(opened as a draft)"), "{}", ran.out);
+    let kept = server.kept();
+    assert!(kept[0].draft);
+    assert!(kept[0].body.contains("they want an approval, which the review of this request gives"), "{}", kept[0].body);
+    let records = sandbox.aifix(&["audit", "list", "-o", "json"]).exits(0).json();
+    let entries = records["items"][0]["status"]["entries"].as_array().unwrap().clone();
+    let pushed = entries.iter().find(|entry| entry["phase"] == "pushed").unwrap();
+    assert_eq!(pushed["body"]["approval"], "review", "{pushed:#}");
+}
+
+#[test]
+fn without_a_token_nobody_can_open_a_draft_and_the_approval_is_typed() {
+    let server = ForgeServer::start(Plays::GitHub);
+    let manifest = oom_manifest();
+    let files = [("k8s/web.yaml", manifest.as_str()), (".aifix/policies/data.yaml", CRITICAL)];
+    let sandbox = forge::sandbox_of(&server, &files);
+    let ran = forge::propose_with(&sandbox, &[], &[]).exits(5);
+    assert!(ran.err.contains("needs a person's approval"), "{}", ran.err);
+    assert!(server.kept().is_empty());
+}
