@@ -103,10 +103,12 @@ pub(super) async fn run(args: &PolicyArgs, session: &Session) -> Result<u8, Erro
 }
 
 async fn list(set: &Set, session: &Session) -> Result<u8, Error> {
-    let faults = policy::parse(set, &Limits::default(), &super::program()?).await;
+    let program = super::program()?;
+    let faults = policy::parse(set, &Limits::default(), &program).await;
+    let described = policy::describe(set, &Limits::default(), &program).await;
     let mut page = session.ui.page();
-    let is_sound = |file: &&File| faults.iter().all(|fault| fault.policy != file.name);
-    for file in set.policies().filter(is_sound) {
+    let is_sound = |file: &File| faults.iter().all(|fault| fault.policy != file.name) && !file.is_test();
+    for (at, file) in set.files.iter().enumerate().filter(|(_, file)| is_sound(file) && !file.is_template) {
         let about = file.metadata();
         // A file that only others import decides nothing.
         if file.name.starts_with("lib/") {
@@ -116,7 +118,14 @@ async fn list(set: &Set, session: &Session) -> Result<u8, Error> {
         if !about.severity.is_empty() {
             page.put(Paint::Plain, "  ").foreign(Paint::Cyan, &about.severity);
         }
-        page.put(Paint::Dim, "  ").foreign(Paint::Dim, &file.path).end();
+        page.put(Paint::Dim, "  ").foreign(Paint::Dim, &file.path);
+        let reads = described.iter().find(|described| described.file == at).map_or("", |described| &described.reads);
+        match reads {
+            "manifest" => page.put(Paint::Dim, "  each manifest"),
+            "both" => page.put(Paint::Dim, "  the change and each manifest"),
+            _ => &mut page,
+        }
+        .end();
         if !about.title.is_empty() {
             page.wrapped(session.ui.width(), "  ", "  ", text::Sanitised::line(&about.title).as_str());
         }

@@ -162,6 +162,7 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
             session.ui.print("\n")?;
         }
         place.follow(&finding, args, &seen, session).await?;
+        place.ask_namespace(finding.object.namespace(), &seen).await;
         let counsel =
             if client.is_some() { propose_counsel::gather(&finding, &place, &records) } else { Counsel::default() };
         let advisor =

@@ -7,6 +7,7 @@ use super::propose::ProposeArgs;
 use crate::error::Error;
 use crate::model::intent::Intent;
 use crate::model::lesson::Lessons;
+use crate::model::object::ObjectRef;
 use crate::model::tree::Tree;
 use crate::policy::{Circumstances, Set};
 use crate::proposal::{Advisor, BranchState, Ground};
@@ -17,6 +18,7 @@ use crate::settings::repository::{self, Repository};
 use crate::source::Tools;
 use crate::text::Sanitised;
 use clap::Args;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -129,6 +131,8 @@ pub(super) struct Place {
     /// The Git identity, empty when there is none, and the time of the run: policies are told.
     who: String,
     time: String,
+    /// Namespaces that were read because a policy asks for their labels.
+    namespaces: Vec<Value>,
 }
 
 /// The renderers of this machine.
@@ -178,6 +182,7 @@ impl Place {
         Ok(Self {
             who: repo.identity().unwrap_or_default(),
             time: environment::now().to_string(),
+            namespaces: Vec::new(),
             base_id: base.to_string(),
             identity: remote.url.identity(),
             shown: remote.url.to_string(),
@@ -237,6 +242,7 @@ impl Place {
             tools: &self.tools,
             policies: &self.policies,
             program: &self.program,
+            namespaces: &self.namespaces,
             circumstances: Circumstances { git: &self.who, cluster: &seen.snapshot.context, time: &self.time },
             model,
             fields,
@@ -244,6 +250,20 @@ impl Place {
             lessons,
             revert: args.revert,
             intent,
+        }
+    }
+
+    /// Reads the namespace of an object when a policy asks for its labels. Where that is not allowed they stay unknown,
+    /// and the policies say so.
+    pub(super) async fn ask_namespace(&mut self, namespace: &str, seen: &Seen) {
+        let is_known = self.namespaces.iter().any(|one| one.pointer("/metadata/name") == Some(&namespace.into()))
+            || seen.snapshot.find("Namespace", "", namespace).is_some();
+        let Some(cluster) = seen.cluster.as_ref().filter(|_| !namespace.is_empty() && !is_known) else { return };
+        if !self.policies.asks_for_namespaces() {
+            return;
+        }
+        if let Ok(found) = cluster.get(&ObjectRef::new("v1", "Namespace", "", namespace)).await {
+            self.namespaces.push(found);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Why no safe edit was made.
 
 use super::intent::Intent;
+use super::verdict::Evaluation;
 use serde_json::Value;
 
 /// A named refusal: no safe edit could be proved. Not an error; it is an answer.
@@ -18,13 +19,22 @@ pub struct Refusal {
     pub choices: Vec<Intent>,
     /// What a model was asked and said, when one was; redacted.
     pub asked: Option<Box<Value>>,
+    /// What the policies said, when they stood in the way.
+    pub evaluation: Option<Box<Evaluation>>,
 }
 
 impl Refusal {
     /// A refusal without details.
     pub fn new(code: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        let (message, hint) = (message.into(), hint.into());
-        Self { code, message, hint, details: Vec::new(), choices: Vec::new(), asked: None }
+        Self {
+            code,
+            message: message.into(),
+            hint: hint.into(),
+            details: Vec::new(),
+            choices: Vec::new(),
+            asked: None,
+            evaluation: None,
+        }
     }
 
     /// The N-th choice, from 1, as a person's; `None` when there are not so many.

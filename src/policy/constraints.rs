@@ -58,6 +58,14 @@ pub(super) struct Pending {
 }
 
 impl Set {
+    /// Whether any policy asks for the labels of a namespace.
+    pub fn asks_for_namespaces(&self) -> bool {
+        let is_selector = |value: &Value| value.as_object().is_some_and(|parts| !parts.is_empty());
+        let selects =
+            |constraint: &Constraint| constraint.asked.matching.get("namespaceSelector").is_some_and(is_selector);
+        self.constraints.iter().any(selects) || self.files.iter().any(|file| file.text.contains("namespaceLabels"))
+    }
+
     /// Kinds of templates that no constraint uses.
     pub fn unused(&self) -> impl Iterator<Item = &str> {
         let is_used = |placed: &Placed| {

@@ -68,7 +68,8 @@ pub async fn check(manifests: &[Value], set: &Set, limits: &Limits, program: &Pa
 
 /// Parses every file, tests too. A denial for each that does not parse, with its place; none when all do.
 pub async fn parse(set: &Set, limits: &Limits, program: &Path) -> Vec<Verdict> {
-    conclude(set, ask(set, Task::Parse, &Value::Null, limits, program).await).verdicts
+    let said = conclude(set, ask(set, Task::Parse, &Value::Null, limits, program).await).verdicts;
+    said.into_iter().filter(|verdict| verdict.decision == Decision::Deny).collect()
 }
 
 /// What each file's rules are, and what they read; of a file that does not parse nothing.

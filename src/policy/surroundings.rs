@@ -23,6 +23,13 @@ impl Surroundings {
         Self { namespaces: all("Namespace"), budgets, live }
     }
 
+    /// The same with namespaces that were read one by one.
+    #[must_use]
+    pub fn with_namespaces(mut self, namespaces: &[Value]) -> Self {
+        self.namespaces.extend(namespaces.iter().cloned());
+        self
+    }
+
     /// Those among manifests: what is not among them is not known.
     pub(super) fn among(manifests: &[&Value]) -> Self {
         let all = |kind: &str| -> Vec<Value> {

@@ -57,6 +57,8 @@ pub struct Ground<'g> {
     /// The policies that a proposal must pass, and our own binary that evaluates them.
     pub policies: &'g policy::Set,
     pub program: &'g std::path::Path,
+    /// Namespaces that were read because a policy asks for their labels.
+    pub namespaces: &'g [Value],
     /// Who asks, where and when, as policies are told.
     pub circumstances: policy::Circumstances<'g>,
     /// The model that may be asked, and for what.
@@ -296,7 +298,7 @@ async fn allowed(mut proposal: Proposal, ground: &Ground<'_>) -> Result<Proposal
 
 /// What the policies say of a proved change.
 async fn evaluate(proposal: &Proposal, ground: &Ground<'_>) -> Evaluation {
-    let known = Surroundings::of(ground.snapshot);
+    let known = Surroundings::of(ground.snapshot).with_namespaces(ground.namespaces);
     let change = |change: &ObjectChange| {
         let companion = !change.intended;
         Change::new(change.object.clone(), &change.before, &change.after, change.intended, companion).within(&known)
@@ -320,12 +322,9 @@ fn denied(evaluation: &Evaluation) -> Refusal {
             None => verdict.message.clone(),
         })
         .collect();
-    Refusal::new(
-        POLICY_DENIED,
-        format!("denied by policy {}", text::and(&names)),
-        "change the policy, or fix it by hand",
-    )
-    .with_details(details)
+    let message = format!("denied by policy {}", text::and(&names));
+    let refusal = Refusal::new(POLICY_DENIED, message, "change the policy, or fix it by hand").with_details(details);
+    Refusal { evaluation: Some(Box::new(evaluation.clone())), ..refusal }
 }
 
 fn proposal(finding: &Finding, mut intent: Intent, located: Located, ground: &Ground<'_>) -> Proposal {

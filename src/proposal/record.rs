@@ -65,6 +65,7 @@ pub fn refused(finding: &Finding, refusal: &Refusal, circumstances: &Circumstanc
         "context": context(finding, circumstances),
         "prompt": refusal.asked,
         "refusal": self::refusal(refusal),
+        "policyReport": refusal.evaluation,
     })
 }
 

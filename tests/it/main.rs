@@ -55,6 +55,7 @@ mod policy_dialects;
 mod policy_gatekeeper;
 mod policy_hostile;
 mod policy_input;
+mod policy_live;
 mod policy_repository;
 mod policy_why;
 mod readme;

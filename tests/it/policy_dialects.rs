@@ -178,6 +178,9 @@ fn data_files_and_examples_stand_beside_conftest_policies() {
         --> policy/root.rego:12:1
         12 | warn contains msg if {
     ");
+    let list = sandbox.aifix(&["policy", "list", "--policy", "policy"]).exits(0).out;
+    assert!(list.contains("root  policy/root.rego  each manifest\n"), "{list}");
+    assert!(list.contains("not asked  `policy/other.yaml` holds a ClusterPolicy of kyverno.io"), "{list}");
     let bad = oom_manifest().replace("busybox:1.36", "busybox:latest");
     sandbox.write("bad.yaml", &bad);
     let ran = sandbox.aifix(&["policy", "check", "bad.yaml", "--policy", "policy"]).exits(5);

@@ -176,6 +176,23 @@ fn what_held_before_is_no_new_violation_and_the_old_object_is_there() {
 }
 
 #[test]
+fn the_pods_of_a_changed_workload_are_created_and_never_updated() {
+    // As the public pod security templates skip what can't be changed of a Pod.
+    let template = PRIVILEGED
+        .replace("c := input_containers[_]\n", "not is_update(input.review)\n            c := input_containers[_]\n")
+        + "\n        is_update(review) {\n            review.operation == \"UPDATE\"\n        }\n";
+    let sandbox = Sandbox::new();
+    let spec = format!("{{match: {{{PODS}}}}}");
+    let set = set(&sandbox, &[("t.yaml", &template), ("c.yaml", &constraint("K8sPSPPrivilegedContainer", &spec))]);
+    let container = |privileged: bool| json!({"name": "app", "securityContext": {"privileged": privileged}});
+    let (before, after) = (deployment(&container(false)), deployment(&container(true)));
+    let object = ObjectRef::new("apps/v1", "Deployment", "shop", "web");
+    let input = Input::change(vec![Change::new(object, &before, &after, true, false)]);
+    let evaluation = wait(policy::evaluate(&set, &input.to_value(), &Limits::default(), program()));
+    assert_eq!(evaluation.decision(), Decision::Deny, "{evaluation:?}");
+}
+
+#[test]
 fn the_enforcement_action_decides() {
     for (action, decision) in [
         ("enforcementAction: deny", Decision::Deny),

@@ -83,6 +83,22 @@ fn a_record_is_explained_and_a_policy_that_changed_since_is_named() {
 }
 
 #[test]
+fn a_denied_fix_is_explained_from_its_record() {
+    let sandbox = Sandbox::new();
+    sandbox.repository(&[("web.yaml", &oom_manifest())]);
+    sandbox.write("team/small.rego", &SMALL.replace("warn contains", "deny contains"));
+    let folder = sandbox.path("team");
+    let folder = folder.to_str().unwrap();
+    let from = recorded("oom-killed");
+    let args = ["propose", "deployment/web", "--from", &from, "--push", "--yes=review", "--policy", folder];
+    sandbox.aifix_in("work", &args).exits(5);
+    let list = sandbox.aifix(&["audit", "list", "-o", "json"]).exits(0).json();
+    let record = list["items"][0]["metadata"]["name"].as_str().unwrap();
+    let out = sandbox.aifix(&["policy", "why", record, "--policy", folder]).exits(0).out;
+    assert!(out.contains("deny  small") && out.contains(" 9 | deny contains message if {"), "{out}");
+}
+
+#[test]
 fn what_is_neither_a_file_nor_a_record_is_said() {
     let ran = Sandbox::new().aifix(&["policy", "why", "nowhere"]).exits(2);
     assert!(ran.err.contains("`nowhere` is neither a file nor a record"), "{}", ran.err);

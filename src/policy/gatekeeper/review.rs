@@ -57,9 +57,11 @@ impl Asked<'_> {
         let document = |object: &Value, old: Option<&Value>| {
             value(&json!({"review": self.review(object, old), "parameters": constraint.parameters}))
         };
+        // A changed template makes new Pods: to admission each of them is created, never updated.
+        let old = |old| if self.is_generated { None } else { old };
         out.rounds.push(Round {
-            input: document(self.after, self.before),
-            before: self.before.map(|before| document(before, Some(before))),
+            input: document(self.after, old(self.before)),
+            before: self.before.map(|before| document(before, old(Some(before)))),
             object,
         });
     }
