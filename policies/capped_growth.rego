@@ -29,6 +29,7 @@ grown contains entry if {
 		"old": quantity(resource, old),
 		"new": quantity(resource, value),
 		"cap": cap,
+		"least": object.get(data.aifix.growth, least[resource], 0),
 		"shown": sprintf("%v", [value]),
 	}
 }
@@ -47,6 +48,7 @@ grown contains entry if {
 		"old": quantity("storage", old),
 		"new": quantity("storage", value),
 		"cap": caps.storage,
+		"least": 0,
 		"shown": sprintf("%v", [value]),
 	}
 }
@@ -64,6 +66,7 @@ grown contains entry if {
 		"old": old,
 		"new": value,
 		"cap": data.aifix.growth.replicas,
+		"least": 0,
 		"shown": sprintf("%v", [value]),
 	}
 }
@@ -78,7 +81,7 @@ deny contains verdict if {
 	some entry in grown
 	entry.old > 0
 	factor := data.aifix.growth.factor
-	entry.new > entry.old * factor
+	entry.new > max({entry.old, entry.least}) * factor
 	message := sprintf("%s becomes %s, more than %v times what it was", [entry.what, entry.shown, factor])
 	verdict := kubernetes.verdict(entry.change, entry.path, message)
 }
@@ -88,6 +91,14 @@ caps := {
 	"memory": data.aifix.growth.memory_bytes,
 	"ephemeral-storage": data.aifix.growth.storage_bytes,
 	"storage": data.aifix.growth.storage_bytes,
+}
+
+# A limit of some KiB is a typo, and its right unit is a thousand times more.
+least := {
+	"cpu": "least_cpu_cores",
+	"memory": "least_memory_bytes",
+	"ephemeral-storage": "",
+	"storage": "",
 }
 
 # https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/

@@ -1,11 +1,11 @@
 # METADATA
-# title: Namespaces, labels and kinds named critical need a person's approval
+# title: What is critical changes only with a person's approval
 # description: >-
-#   Some objects hold up all others. Which ones is written in the data file, and a folder given with
-#   --policy adds to it.
+#   Some objects hold up all others. Which namespaces, labels, kinds and numbers of replicas those are is
+#   written in the data file, and a folder given with --policy adds to it; a disruption budget says it too.
 # custom:
 #   severity: warning
-#   term: namespace, label, kind
+#   term: namespace, label, kind, replicas, PodDisruptionBudget
 package aifix.critical_objects
 
 import data.aifix.kubernetes
@@ -39,6 +39,23 @@ needs_approval contains verdict if {
 	some critical in [key, sprintf("%s=%v", [key, value])]
 	critical in data.aifix.critical.labels
 	verdict := kubernetes.verdict(change, "metadata.labels", sprintf("the label %s is named critical", [critical]))
+}
+
+# On the side that runs more.
+needs_approval contains verdict if {
+	some change in changed
+	some side in ["before", "after"]
+	is_object(change[side])
+	replicas := kubernetes.replicas(change[side])
+	replicas >= data.aifix.critical.replicas
+	verdict := kubernetes.verdict(change, "spec.replicas", sprintf("it runs %v replicas", [replicas]))
+}
+
+# Somebody said how many of its pods must stay.
+needs_approval contains verdict if {
+	some change in changed
+	some budget in object.get(change, "budgets", [])
+	verdict := kubernetes.verdict(change, "", sprintf("the disruption budget %s protects its pods", [budget]))
 }
 
 # A manifest that is only looked at changes nothing.

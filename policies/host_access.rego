@@ -32,14 +32,14 @@ deny contains verdict if {
 
 deny contains verdict if {
 	some change in input.changes
-	some path in host_paths(change.after) - host_paths(change.before)
+	some path in (host_paths(change.after) - host_paths(change.before))
 	place := sprintf("%s.volumes", [kubernetes.pod_path(change.after)])
 	verdict := kubernetes.verdict(change, place, sprintf("its pods mount %s of their node", [path]))
 }
 
 deny contains verdict if {
 	some change in input.changes
-	some port in host_ports(change.after) - host_ports(change.before)
+	some port in (host_ports(change.after) - host_ports(change.before))
 	place := sprintf("%s.containers", [kubernetes.pod_path(change.after)])
 	verdict := kubernetes.verdict(change, place, sprintf("its pods take port %v of their node", [port]))
 }

@@ -16,7 +16,7 @@ deny contains verdict if {
 	some container in kubernetes.containers(change.before)
 	after := kubernetes.container_named(change.after, container.name)
 	some list in ["limits", "requests"]
-	some resource in names(container.spec, list) - names(after, list)
+	some resource in (names(container.spec, list) - names(after, list))
 	path := sprintf("%s.resources.%s.%s", [container.path, list, resource])
 	message := sprintf("container %s loses its %s %s", [container.name, resource, trim_suffix(list, "s")])
 	verdict := kubernetes.verdict(change, path, message)

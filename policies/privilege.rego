@@ -5,7 +5,7 @@
 #   workload is fixed safely by giving it more rights without a person deciding so.
 # custom:
 #   severity: critical
-#   term: securityContext
+#   term: Pod Security, Privileged Containers, Privilege Escalation, Running as Non-root, HostProcess
 package aifix.privilege
 
 import data.aifix.kubernetes
@@ -56,25 +56,6 @@ gains(before, after) := union({
 		after.runAsUser == 0
 		not is_root(before)
 	},
-	{gain |
-		some capability in added(after) - added(before)
-		gain := {"field": "capabilities.add", "what": sprintf("gains the capability %s", [capability])}
-	},
-	{gain |
-		some capability in dropped(before) - dropped(after)
-		not "ALL" in dropped(after)
-		gain := {"field": "capabilities.drop", "what": sprintf("keeps the capability %s, which it had dropped", [capability])}
-	},
-	{gain |
-		some field in ["seccompProfile", "appArmorProfile"]
-		kubernetes.map_at(after, field).type == "Unconfined"
-		not kubernetes.map_at(before, field).type == "Unconfined"
-		gain := {"field": field, "what": sprintf("is no longer confined (%s)", [field])}
-	},
-	{{"field": "procMount", "what": "sees all of /proc"} |
-		after.procMount == "Unmasked"
-		not before.procMount == "Unmasked"
-	},
 	{{"field": "windowsOptions.hostProcess", "what": "becomes a host process"} |
 		after.windowsOptions.hostProcess == true
 		not before.windowsOptions.hostProcess == true
@@ -86,11 +67,3 @@ is_true(context, field) if context[field] == true
 is_false(context, field) if context[field] == false
 
 is_root(context) if context.runAsUser == 0
-
-added(context) := capabilities(context, "add")
-
-dropped(context) := capabilities(context, "drop")
-
-capabilities(context, list) := {trim_prefix(upper(capability), "CAP_") |
-	some capability in kubernetes.list_at(kubernetes.map_at(context, "capabilities"), list)
-}

@@ -17,7 +17,7 @@ deny contains verdict if {
 	some probe in ["livenessProbe", "readinessProbe", "startupProbe"]
 	is_object(container.spec[probe])
 	after := kubernetes.container_named(change.after, container.name)
-	not is_object(after[probe])
+	not is_object(object.get(after, probe, null))
 	path := sprintf("%s.%s", [container.path, probe])
 	verdict := kubernetes.verdict(change, path, sprintf("container %s loses its %s", [container.name, probe]))
 }

@@ -59,6 +59,39 @@ list_at(resource, key) := value if {
 	is_array(value)
 } else := []
 
+# The metadata of its pods; `{}` when it has none.
+pod_metadata(resource) := resource.metadata if {
+	resource.kind == "Pod"
+} else := metadata if {
+	metadata := resource.spec.jobTemplate.spec.template.metadata
+} else := metadata if {
+	metadata := resource.spec.template.metadata
+} else := {}
+
+# Labels and annotations of an object and of its pods: `[where, key, value]`.
+marks(resource) := {[where, key, value] |
+	some where, metadata in {
+		"metadata": map_at(resource, "metadata"),
+		trim_suffix(pod_path(resource), "spec"): pod_metadata(resource),
+	}
+	some list in ["labels", "annotations"]
+	some key, value in map_at(metadata, list)
+}
+
+# How many pods it runs; one when nothing says so.
+replicas(resource) := count if {
+	count := resource.spec.replicas
+	is_number(count)
+} else := 1
+
+# A number, or a share of the total as `25%`.
+share(value, _) := value if is_number(value)
+
+share(value, total) := floor((total * to_number(trim_suffix(value, "%"))) / 100) if {
+	is_string(value)
+	endswith(value, "%")
+}
+
 # Both sides of a change are there.
 is_update(change) if {
 	change.before != null
@@ -67,6 +100,9 @@ is_update(change) if {
 
 # Manifests are looked at as they stand.
 is_check if input.mode == "check"
+
+# The change is the fix of a failure with this code.
+is_about(code) if input.finding.code == code
 
 # A verdict about a place of an object.
 verdict(change, path, message) := {

@@ -63,3 +63,21 @@ test_collecting_the_rights_of_other_roles_is_denied if {
 	denied := access_rights.deny with input as support.change(before, after)
 	support.paths(denied) == {"aggregationRule"}
 }
+
+test_the_right_that_was_refused_needs_approval if {
+	change := support.fixing("rbac-verb-missing", support.change(role([read]), role([read, write])))
+	count(access_rights.needs_approval) == 1 with input as change
+	count(access_rights.deny) == 0 with input as change
+	everything := {"apiGroups": [""], "resources": ["*"], "verbs": ["delete"]}
+	wide := support.fixing("rbac-verb-missing", support.change(role([read]), role([read, everything])))
+	count(access_rights.deny) == 1 with input as wide
+	other := support.change(role([read]), role([read, write]))
+	count(access_rights.needs_approval) == 0 with input as other
+}
+
+test_the_account_that_was_missing_needs_approval if {
+	before := support.deployment({"serviceAccountName": "wbe"})
+	change := support.fixing("serviceaccount-missing", support.change(before, support.deployment({"serviceAccountName": "web"})))
+	count(access_rights.needs_approval) == 1 with input as change
+	count(access_rights.deny) == 0 with input as change
+}

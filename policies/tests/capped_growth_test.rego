@@ -56,3 +56,10 @@ test_the_written_caps_are_read if {
 	huge := support.change(support.with_container({}), limit("memory", "100Ti"))
 	count(capped_growth.deny) == 1 with input as huge
 }
+
+test_a_typo_of_the_unit_may_be_set_right if {
+	small := support.change(limit("memory", "300Ki"), limit("memory", "300Mi"))
+	count(capped_growth.deny) == 0 with input as small
+	count(capped_growth.deny) == 1 with input as support.change(limit("memory", "300Ki"), limit("memory", "600Mi"))
+	count(capped_growth.deny) == 1 with input as support.change(limit("ephemeral-storage", "1Mi"), limit("ephemeral-storage", "5Mi"))
+}

@@ -3,7 +3,7 @@ package aifix.critical_objects_test
 import data.aifix.critical_objects
 import data.aifix.support_test as support
 
-critical := {"namespaces": ["payments"], "labels": ["tier=gold", "pci"], "kinds": ["StorageClass"]}
+critical := {"namespaces": ["payments"], "labels": ["tier=gold", "pci"], "kinds": ["StorageClass"], "replicas": 20}
 
 approvals(resource) := support.messages(verdicts) if {
 	change := support.change(resource, object.union(resource, {"spec": {"x": 1}}))
@@ -39,4 +39,20 @@ test_the_written_names_are_read if {
 	before := resource("Deployment", "kube-system", {})
 	change := support.change(before, object.union(before, {"spec": {"x": 1}}))
 	count(critical_objects.needs_approval) == 1 with input as change
+}
+
+test_many_replicas_need_approval_before_or_after if {
+	few := support.with_spec("Deployment", {"replicas": 19})
+	many := support.with_spec("Deployment", {"replicas": 20})
+	count(critical_objects.needs_approval) == 1 with input as support.change(few, many)
+	count(critical_objects.needs_approval) == 1 with input as support.change(many, few)
+	fewer := support.with_spec("Deployment", {"replicas": 3})
+	count(critical_objects.needs_approval) == 0 with input as support.change(few, fewer)
+}
+
+test_a_disruption_budget_needs_approval if {
+	some change in support.change(support.with_spec("Deployment", {}), support.with_spec("Deployment", {"replicas": 2})).changes
+	protected := {"mode": "change", "changes": [object.union(change, {"budgets": ["web"]})]}
+	approvals := critical_objects.needs_approval with input as protected
+	support.messages(approvals) == {"the disruption budget web protects its pods"}
 }

@@ -18,22 +18,13 @@ test_each_gain_is_denied if {
 	denied({"readOnlyRootFilesystem": true}, {"readOnlyRootFilesystem": false}) == {"readOnlyRootFilesystem"}
 	denied({"runAsUser": 1000}, {"runAsUser": 0}) == {"runAsUser"}
 	denied({}, {"runAsUser": 0}) == {"runAsUser"}
-	denied({}, {"seccompProfile": {"type": "Unconfined"}}) == {"seccompProfile"}
-	denied({}, {"procMount": "Unmasked"}) == {"procMount"}
-}
-
-test_capabilities_that_are_gained_are_denied if {
-	denied({}, {"capabilities": {"add": ["NET_ADMIN"]}}) == {"capabilities.add"}
-	denied({"capabilities": {"drop": ["ALL"]}}, {}) == {"capabilities.drop"}
-	denied({"capabilities": {"drop": ["CHOWN"]}}, {"capabilities": {"drop": ["KILL"]}}) == {"capabilities.drop"}
+	denied({}, {"windowsOptions": {"hostProcess": true}}) == {"windowsOptions.hostProcess"}
 }
 
 test_what_stays_or_is_given_up_is_fine if {
 	denied({"privileged": true}, {"privileged": true}) == set()
 	denied({"privileged": true}, {"privileged": false}) == set()
 	denied({"runAsNonRoot": true}, {"runAsNonRoot": true, "runAsUser": 1000}) == set()
-	denied({"capabilities": {"add": ["CAP_CHOWN"]}}, {"capabilities": {"add": ["CHOWN"], "drop": ["ALL"]}}) == set()
-	denied({"capabilities": {"drop": ["CHOWN"]}}, {"capabilities": {"drop": ["ALL"]}}) == set()
 }
 
 test_the_pod_speaks_for_its_containers if {

@@ -15,10 +15,15 @@ with_container(fields) := deployment({"containers": [object.union({"name": "app"
 with_context(context) := with_container({"securityContext": context})
 
 object_of(resource) := {
+	"group": group(object.get(resource, "apiVersion", "v1")),
 	"kind": resource.kind,
 	"namespace": object.get(resource.metadata, "namespace", ""),
 	"name": resource.metadata.name,
 }
+
+group(version) := split(version, "/")[0] if {
+	contains(version, "/")
+} else := ""
 
 change(before, after) := {"mode": "change", "changes": [{
 	"object": object_of(after),
@@ -35,6 +40,14 @@ check(after) := {"mode": "check", "changes": [{
 	"intended": true,
 	"companion": false,
 }]}
+
+# An object of this kind with this spec.
+with_spec(kind, spec) := resource(kind, {"spec": spec})
+
+resource(kind, fields) := object.union({"kind": kind, "metadata": {"name": "x", "namespace": "shop"}}, fields)
+
+# The same change as the fix of a failure with this code.
+fixing(code, change_of_it) := object.union(change_of_it, {"finding": {"code": code}})
 
 messages(verdicts) := {verdict.message | some verdict in verdicts}
 

@@ -35,6 +35,8 @@ mod run;
 mod set;
 mod surroundings;
 mod syntax;
+#[cfg(test)]
+pub(crate) mod testing;
 mod walk;
 mod world;
 

@@ -93,7 +93,7 @@ fn the_doctor_names_what_is_missing_and_what_to_type() {
         "--kubeconfig FILE",
         "works    git",
         "(not contacted), branch main",
-        "works    policies  13 built in",
+        "works    policies  42 built in",
         "none yet in",
     ] {
         assert!(ran.out.contains(part), "{part:?}:\n{}", ran.out);

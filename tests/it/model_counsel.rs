@@ -29,18 +29,18 @@ fn said(new: &str) -> Act {
 #[test]
 fn a_denial_of_a_policy_goes_back_and_a_compliant_fix_is_found() {
     let sandbox = sandbox(&[]);
-    let policy = "# METADATA\n# title: Nothing sleeps for a day\npackage own\n\ndeny contains \"no day-long sleep\" if {\n\tcontains(json.marshal(input), \"sleep 86400\")\n}\n";
+    let policy = "# METADATA\n# title: Nothing sleeps for long\npackage own\n\ndeny contains \"no long sleep\" if {\n\tcontains(json.marshal(input), \"sleep 900\")\n}\n";
     let file = sandbox.write("policies/own.rego", policy);
-    let server = ModelServer::start(&[said("sleep 86400"), said("sleep 600")]);
+    let server = ModelServer::start(&[said("sleep 900"), said("sleep 600")]);
     let ran = propose(&sandbox, &server, &["--policy", file.to_str().unwrap()]).exits(0);
     assert!(ran.out.contains("+") && ran.out.contains("sleep 600"), "{}", ran.out);
     let seen = server.seen();
     assert_eq!(seen.len(), 2);
-    assert!(seen[0].user().contains("| Nothing sleeps for a day\n"), "{}", seen[0].user());
+    assert!(seen[0].user().contains("| Nothing sleeps for long\n"), "{}", seen[0].user());
     assert!(!seen[0].user().contains("An earlier answer"));
-    let told = format!("An earlier answer was refused: {WORD} = sleep 86400: denied by policy own.");
+    let told = format!("An earlier answer was refused: {WORD} = sleep 900: denied by policy own.");
     assert!(seen[1].user().contains(&told), "{}", seen[1].user());
-    assert!(seen[1].user().contains("no day-long sleep"), "{}", seen[1].user());
+    assert!(seen[1].user().contains("no long sleep"), "{}", seen[1].user());
 }
 
 #[test]

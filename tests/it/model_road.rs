@@ -39,7 +39,7 @@ fn without_a_configured_model_nobody_is_asked() {
 #[test]
 fn what_is_shown_is_what_is_sent() {
     let sandbox = sandbox();
-    let server = ModelServer::start(&[Act::Say(edit(WORD, "exit 2", "sleep 86400"))]);
+    let server = ModelServer::start(&[Act::Say(edit(WORD, "exit 2", "sleep 600"))]);
     let shown = propose(&sandbox, &["--llm-url", &server.url(), "--show-prompt"]).exits(0).out;
     assert!(server.seen().is_empty(), "showing sends nothing");
     propose(&sandbox, &["--llm-url", &server.url()]).exits(0);
@@ -51,7 +51,7 @@ fn what_is_shown_is_what_is_sent() {
 #[test]
 fn a_models_words_are_marked_recorded_and_pushed_only_by_a_person() {
     let sandbox = sandbox();
-    let server = ModelServer::start(&[Act::Say(edit(WORD, "exit 2", "sleep 86400"))]);
+    let server = ModelServer::start(&[Act::Say(edit(WORD, "exit 2", "sleep 600"))]);
     let model = ["--llm-url", &server.url(), "--llm-model", "played"];
     let ran = propose(&sandbox, &model).exits(0);
     assert!(ran.out.contains("Written by a model; a person decides:") && ran.out.contains("review"), "{}", ran.out);
@@ -64,7 +64,7 @@ fn a_models_words_are_marked_recorded_and_pushed_only_by_a_person() {
     propose(&sandbox, &push).exits(0);
     let branch = branches(&sandbox).remove(0);
     let file = sandbox.git("remote.git", &["show", &format!("{branch}:web.yaml")]);
-    assert_eq!(file, web().replace("exit 2", "sleep 86400").trim_end());
+    assert_eq!(file, web().replace("exit 2", "sleep 600").trim_end());
     let message = sandbox.git("remote.git", &["log", "-1", "--format=%B", &branch]);
     assert!(message.contains("Aifix-Model: played"), "{message}");
     let records = sandbox.aifix(&["audit", "list", "-o", "json"]).json();
@@ -123,7 +123,7 @@ fn a_host_that_nobody_agreed_to_is_sent_nothing() {
 #[test]
 fn the_users_file_may_name_the_model_and_a_typo_in_it_is_named() {
     let sandbox = sandbox();
-    let server = ModelServer::start(&[Act::Say(edit(WORD, "exit 2", "sleep 86400"))]);
+    let server = ModelServer::start(&[Act::Say(edit(WORD, "exit 2", "sleep 600"))]);
     sandbox.write("home/.config/aifix/config.toml", &format!("[llm]\nurl = \"{}\"\n", server.url()));
     let ran = propose(&sandbox, &[]).exits(0);
     assert!(ran.out.contains("Written by a model"), "{}", ran.out);
@@ -138,7 +138,7 @@ fn the_users_file_may_name_the_model_and_a_typo_in_it_is_named() {
 fn the_key_comes_from_a_file_or_a_command_and_an_open_file_is_warned_of() {
     use std::os::unix::fs::PermissionsExt;
     let sandbox = sandbox();
-    let server = ModelServer::start(&[Act::Say(edit(WORD, "exit 2", "sleep 86400"))]);
+    let server = ModelServer::start(&[Act::Say(edit(WORD, "exit 2", "sleep 600"))]);
     let file = sandbox.write("home/key", "sk-from-file\n");
     let config = |line: &str| {
         sandbox.write("home/.config/aifix/config.toml", &format!("[llm]\nurl = \"{}\"\n{line}\n", server.url()));

@@ -93,11 +93,11 @@ fn a_proposal_shows_what_the_policies_say_and_the_record_keeps_it() {
     let sandbox = Sandbox::new();
     sandbox.repository(&[("web.yaml", &oom_manifest())]);
     let ran = propose(&sandbox, &[]).exits(0);
-    assert!(ran.out.contains("policies  13 asked: allowed"), "{}", ran.out);
+    assert!(ran.out.contains("policies  42 asked: allowed"), "{}", ran.out);
     propose(&sandbox, &["--push", "--yes=review"]).exits(0);
     let records = sandbox.aifix(&["audit", "list", "-o", "json"]).json();
     let policies = records["items"][0]["spec"]["policyReport"]["policies"].as_array().unwrap().clone();
-    assert_eq!(policies.len(), 13);
+    assert_eq!(policies.len(), 42);
     assert!(policies.iter().all(|policy| policy["sha256"].as_str().is_some_and(|hash| hash.len() == 64)));
 }
 

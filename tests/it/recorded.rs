@@ -17,6 +17,7 @@ mod objects;
 mod outcomes;
 mod pod_rules;
 mod pods;
+mod policies;
 mod rules;
 
 fn folder() -> PathBuf {

@@ -224,7 +224,7 @@ fn model(reader: &mut Reader) {
     let sandbox = Sandbox::new();
     sandbox.repository(&[("web.yaml", &manifest("cat-crash-exit-2", "exit 2", None))]);
     let word = "spec.template.spec.containers[app].command[2]";
-    let server = ModelServer::start(&[Act::Say("no JSON".to_owned()), Act::Say(edit(word, "exit 2", "sleep 86400"))]);
+    let server = ModelServer::start(&[Act::Say("no JSON".to_owned()), Act::Say(edit(word, "exit 2", "sleep 600"))]);
     let from = recorded("crash-app-error.exit-2");
     let args = ["propose", "deployment/web", "--from", &from, "-o", "json", "--push", "--yes=review", "--llm-url"];
     let ran = sandbox.aifix_in("work", &[&args[..], &[&server.url(), "--llm-model", "played"]].concat()).exits(0);
