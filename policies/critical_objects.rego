@@ -41,12 +41,10 @@ needs_approval contains verdict if {
 	verdict := kubernetes.verdict(change, "metadata.labels", sprintf("the label %s is named critical", [critical]))
 }
 
-# On the side that runs more.
+# What Git says on either side, or what runs: an autoscaler may keep more.
 needs_approval contains verdict if {
 	some change in changed
-	some side in ["before", "after"]
-	is_object(change[side])
-	replicas := kubernetes.replicas(change[side])
+	replicas := max({object.get(change, "replicas", 0), runs(change.before), runs(change.after)} - {null})
 	replicas >= data.aifix.critical.replicas
 	verdict := kubernetes.verdict(change, "spec.replicas", sprintf("it runs %v replicas", [replicas]))
 }
@@ -54,9 +52,13 @@ needs_approval contains verdict if {
 # Somebody said how many of its pods must stay.
 needs_approval contains verdict if {
 	some change in changed
-	some budget in object.get(change, "budgets", [])
+	some budget in kubernetes.list_at(change, "disruptionBudgets")
 	verdict := kubernetes.verdict(change, "", sprintf("the disruption budget %s protects its pods", [budget]))
 }
+
+runs(resource) := kubernetes.replicas(resource) if {
+	is_object(resource)
+} else := 0
 
 # A manifest that is only looked at changes nothing.
 changed contains change if {

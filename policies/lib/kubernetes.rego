@@ -72,7 +72,7 @@ pod_metadata(resource) := resource.metadata if {
 marks(resource) := {[where, key, value] |
 	some where, metadata in {
 		"metadata": map_at(resource, "metadata"),
-		trim_suffix(pod_path(resource), "spec"): pod_metadata(resource),
+		concat("", [trim_suffix(pod_path(resource), "spec"), "metadata"]): pod_metadata(resource),
 	}
 	some list in ["labels", "annotations"]
 	some key, value in map_at(metadata, list)

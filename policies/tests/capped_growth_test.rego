@@ -63,3 +63,15 @@ test_a_typo_of_the_unit_may_be_set_right if {
 	count(capped_growth.deny) == 1 with input as support.change(limit("memory", "300Ki"), limit("memory", "600Mi"))
 	count(capped_growth.deny) == 1 with input as support.change(limit("ephemeral-storage", "1Mi"), limit("ephemeral-storage", "5Mi"))
 }
+
+test_thousandths_of_a_byte_are_read if {
+	denied("memory", "134217728000m", "129Mi") == set()
+	count(denied("memory", "268435456000m", "2Gi")) == 1
+}
+
+test_a_new_workload_and_one_that_says_nothing_are_counted if {
+	silent := support.change(support.with_spec("Deployment", {}), support.with_spec("Deployment", {"replicas": 5}))
+	count(capped_growth.deny) == 1 with input as silent with data.aifix.growth as growth
+	looked_at := support.check(support.with_spec("Deployment", {"replicas": 21}))
+	count(capped_growth.deny) == 1 with input as looked_at with data.aifix.growth as growth
+}

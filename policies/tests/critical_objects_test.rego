@@ -46,13 +46,17 @@ test_many_replicas_need_approval_before_or_after if {
 	many := support.with_spec("Deployment", {"replicas": 20})
 	count(critical_objects.needs_approval) == 1 with input as support.change(few, many)
 	count(critical_objects.needs_approval) == 1 with input as support.change(many, few)
+	count(critical_objects.needs_approval) == 1 with input as support.change(null, many)
 	fewer := support.with_spec("Deployment", {"replicas": 3})
 	count(critical_objects.needs_approval) == 0 with input as support.change(few, fewer)
+	some seen in support.change(few, fewer).changes
+	scaled := object.union(seen, {"replicas": 20})
+	count(critical_objects.needs_approval) == 1 with input as {"mode": "change", "changes": [scaled]}
 }
 
 test_a_disruption_budget_needs_approval if {
 	some change in support.change(support.with_spec("Deployment", {}), support.with_spec("Deployment", {"replicas": 2})).changes
-	protected := {"mode": "change", "changes": [object.union(change, {"budgets": ["web"]})]}
+	protected := {"mode": "change", "changes": [object.union(change, {"disruptionBudgets": ["web"], "replicas": null})]}
 	approvals := critical_objects.needs_approval with input as protected
 	support.messages(approvals) == {"the disruption budget web protects its pods"}
 }

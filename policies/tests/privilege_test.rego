@@ -24,6 +24,8 @@ test_each_gain_is_denied if {
 test_what_stays_or_is_given_up_is_fine if {
 	denied({"privileged": true}, {"privileged": true}) == set()
 	denied({"privileged": true}, {"privileged": false}) == set()
+	denied({"allowPrivilegeEscalation": false}, {"allowPrivilegeEscalation": false}) == set()
+	denied({"runAsUser": 0}, {"runAsUser": 0}) == set()
 	denied({"runAsNonRoot": true}, {"runAsNonRoot": true, "runAsUser": 1000}) == set()
 }
 

@@ -64,7 +64,8 @@ pub enum PolicyCommand {
     },
     /// Run the policies' own tests
     ///
-    /// Without folders: those of the policies that aifix brings. Exits 5 when one fails.
+    /// Without folders: those of the policies that aifix brings. Exits 5 when one fails, and with
+    /// --coverage when they reach too little.
     Test {
         /// Folders with policies and their `_test.rego` files
         #[arg(value_name = "DIR")]
@@ -72,6 +73,9 @@ pub enum PolicyCommand {
         /// The same as DIR; may be repeated
         #[arg(long = "policy", value_name = "DIR|FILE")]
         policies: Vec<PathBuf>,
+        /// Say which lines of the policies no test reaches, and fail when fewer than PERCENT are reached
+        #[arg(long, value_name = "PERCENT", num_args = 0..=1, default_missing_value = "100", require_equals = true, value_parser = clap::value_parser!(u8).range(0..=100))]
+        coverage: Option<u8>,
     },
 }
 
@@ -95,9 +99,9 @@ pub(super) async fn run(args: &PolicyArgs, session: &Session) -> Result<u8, Erro
             let set = Set::load(true, &policies.policies)?;
             policy_why::run(subjects, only.as_deref(), &set, *output, session).await
         }
-        PolicyCommand::Test { folders, policies } => {
+        PolicyCommand::Test { folders, policies, coverage } => {
             let folders = [folders.as_slice(), policies].concat();
-            test(&Set::load(folders.is_empty(), &folders)?, session).await
+            test(&Set::load(folders.is_empty(), &folders)?, *coverage, session).await
         }
     }
 }
@@ -213,7 +217,7 @@ fn read(path: &Path, into: &mut Vec<Value>) -> Result<(), Error> {
     Ok(())
 }
 
-async fn test(set: &Set, session: &Session) -> Result<u8, Error> {
+async fn test(set: &Set, coverage: Option<u8>, session: &Session) -> Result<u8, Error> {
     let results = policy::test(set, &Limits::default(), &super::program()?).await;
     if results.is_empty() {
         return Err(Error::new(Kind::Usage, "there is no test")
@@ -221,6 +225,12 @@ async fn test(set: &Set, session: &Session) -> Result<u8, Error> {
     }
     let mut page = session.ui.page();
     verdicts::tests(&mut page, &results, session.ui.width());
+    let is_reached = coverage.is_none_or(|wanted| {
+        let files = policy::coverage(set, &results);
+        verdicts::coverage(&mut page, &files);
+        policy::percent(&files) >= usize::from(wanted)
+    });
     session.ui.print(page.as_str())?;
-    Ok(if results.iter().all(|result| result.passed) { exit::DONE } else { exit::DENIED })
+    let is_good = is_reached && results.iter().all(|result| result.passed);
+    Ok(if is_good { exit::DONE } else { exit::DENIED })
 }

@@ -1,7 +1,7 @@
 //! What policies say, with the line that said it.
 
 use crate::model::verdict::{Decision, Evaluation, Verdict};
-use crate::policy::TestResult;
+use crate::policy::{self, FileCoverage, TestResult};
 use crate::text::{self, Sanitised};
 use crate::ui::{Page, Paint};
 
@@ -71,4 +71,19 @@ pub fn tests(page: &mut Page, results: &[TestResult], width: usize) {
     }
     let failed = results.iter().filter(|result| !result.passed).count();
     page.line(format_args!("{} passed, {failed} failed", results.len() - failed));
+}
+
+/// The files of which lines are not reached, and how much of all is.
+pub fn coverage(page: &mut Page, files: &[FileCoverage]) {
+    for file in files.iter().filter(|file| !file.is_whole()) {
+        page.foreign(Paint::Bold, &file.file).put(Paint::Plain, "  ");
+        let missed = file.missed_lines();
+        let words = match (missed.is_empty(), file.missed.len()) {
+            (true, _) => "no test reaches it".to_owned(),
+            (false, 1) => format!("no test reaches line {missed}"),
+            (false, _) => format!("no test reaches lines {missed}"),
+        };
+        page.put(Paint::Yellow, words).end();
+    }
+    page.line(format_args!("{} % of the policies' lines are reached", policy::percent(files)));
 }

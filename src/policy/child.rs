@@ -1,5 +1,6 @@
 //! The policy child: limits itself, evaluates, answers.
 
+use super::coverage::Told;
 use super::decide;
 use super::gatekeeper;
 use super::location::Fault;
@@ -168,6 +169,7 @@ fn parse<'r, W: Write>(request: &'r Request, answer: &mut Answer<'_, W>) -> std:
                     line: fault.location.as_ref().map_or(1, |location| location.line),
                     passed: false,
                     message: fault.message,
+                    reached: Vec::new(),
                 };
                 answer.line(&Line::Test(step, result))?;
             }
@@ -215,12 +217,13 @@ fn describe<W: Write>(world: &World<'_>, answer: &mut Answer<'_, W>) -> std::io:
 
 fn test<W: Write>(world: &World<'_>, answer: &mut Answer<'_, W>, watchdog: &Watchdog) -> std::io::Result<()> {
     let all: Vec<usize> = (0..world.request.files.len()).collect();
+    let mut told = Told::default();
     for (at, module) in world.parsed(&all) {
         for (name, place) in decide::tests(module) {
             let step = Step::Test(at, name.clone());
             if answer.begin(&step)? {
                 watchdog.feed();
-                let result = decide::test(world, at, &name, place, watchdog.end());
+                let result = decide::test(world, at, &name, place, watchdog.end(), &mut told);
                 answer.line(&Line::Test(step, result))?;
             }
         }

@@ -1,5 +1,6 @@
 //! Evaluates the files of one package, and runs one test.
 
+use super::coverage::Told;
 use super::dialect;
 use super::evaluator::Evaluator;
 use super::location::Fault;
@@ -327,14 +328,18 @@ pub(super) fn tests(module: &Module) -> Vec<(String, At)> {
 }
 
 /// Runs one test: it passes when its rule is `true`.
-pub(super) fn test(world: &World<'_>, at: usize, name: &str, place: At, end: Instant) -> TestResult {
+pub(super) fn test(world: &World<'_>, at: usize, name: &str, place: At, end: Instant, told: &mut Told) -> TestResult {
     let file = world.file(at);
     let closure = world.closure(&[at]);
+    let mut reached = Vec::new();
     let value = world.faults(&closure).into_iter().next().map_or(Ok(()), Err).and_then(|()| {
         let mut evaluator = world.evaluator(&closure, |_| None)?;
+        evaluator.watch_coverage();
         let module = world.module(at).ok_or_else(|| Fault::new("its file can't be used", None))?;
         let path = rule_path(&module.absolute(&[name.to_owned()]));
-        evaluator.rule(&path, end)
+        let value = evaluator.rule(&path, end);
+        reached = told.news(&evaluator);
+        value
     });
     let message = match value {
         Ok(Some(Value::Bool(true))) => String::new(),
@@ -343,5 +348,6 @@ pub(super) fn test(world: &World<'_>, at: usize, name: &str, place: At, end: Ins
         Err(Fault { message, location: Some(location) }) => format!("{message} ({location})"),
         Err(Fault { message, location: None }) => message,
     };
-    TestResult { name: name.to_owned(), file: file.path.clone(), line: place.line, passed: message.is_empty(), message }
+    let (file, passed) = (file.path.clone(), message.is_empty());
+    TestResult { name: name.to_owned(), file, line: place.line, passed, message, reached }
 }

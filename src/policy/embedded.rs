@@ -71,6 +71,7 @@ pub(super) const FILES: &[(&str, &str)] = embed!(
     "tests/ingress_exposure_test.rego",
     "tests/isolation_test.rego",
     "tests/job_bounds_test.rego",
+    "tests/kubernetes_test.rego",
     "tests/limits_kept_test.rego",
     "tests/model_scope_test.rego",
     "tests/model_text_test.rego",

@@ -60,6 +60,16 @@ impl Evaluator {
         self.engine.add_data(data).map_err(|error| Fault::parse(&error.to_string()))
     }
 
+    /// From now on the lines that are reached are counted.
+    pub(super) fn watch_coverage(&mut self) {
+        self.engine.set_enable_coverage(true);
+    }
+
+    /// The lines of each file that were reached, and those that were not.
+    pub(super) fn coverage(&self) -> Option<regorus::coverage::Report> {
+        self.engine.get_coverage_report().ok()
+    }
+
     /// What the files read as `input` from now on.
     pub(super) fn set_input(&mut self, input: &Value) {
         self.engine.set_input(input.clone());

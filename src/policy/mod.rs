@@ -16,6 +16,7 @@
 
 pub mod child;
 mod constraints;
+mod coverage;
 mod data;
 mod decide;
 mod describe;
@@ -41,6 +42,7 @@ mod walk;
 mod world;
 
 pub use constraints::Constraint;
+pub use coverage::{FileCoverage, Reached, coverage, percent};
 pub use input::{Change, Circumstances, Input, Mode};
 pub use metadata::Metadata;
 pub use protocol::{Described, DescribedRule, TestResult};
@@ -96,7 +98,8 @@ pub async fn test(set: &Set, limits: &Limits, program: &Path) -> Vec<TestResult>
             (_, None) => "policy tests".to_owned(),
         };
         let path = file.map(|file| file.path.clone()).unwrap_or_default();
-        results.push(TestResult { name, file: path, line: 1, passed: false, message: death.reason.clone() });
+        let (message, reached) = (death.reason.clone(), Vec::new());
+        results.push(TestResult { name, file: path, line: 1, passed: false, message, reached });
     }
     if !answer.is_whole && answer.deaths.iter().all(|death| death.step.is_some()) {
         let message = "not every test was run: too many of them ended the evaluator".to_owned();
@@ -106,6 +109,7 @@ pub async fn test(set: &Set, limits: &Limits, program: &Path) -> Vec<TestResult>
             line: 1,
             passed: false,
             message,
+            reached: Vec::new(),
         });
     }
     results.sort_by(|a, b| (&a.file, a.line, &a.name).cmp(&(&b.file, b.line, &b.name)));

@@ -3,6 +3,7 @@
 //! Standard input: one line of [`Header`], then one [`Request`]. Standard output: one [`Line`]
 //! per line. Every step is announced before it starts, so that a child that dies names its culprit.
 
+use super::coverage::Reached;
 use crate::model::verdict::{Decision, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -133,6 +134,9 @@ pub struct TestResult {
     pub passed: bool,
     /// Why it failed; empty when it passed.
     pub message: String,
+    /// Lines of policies that it was the first to reach.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reached: Vec<Reached>,
 }
 
 /// What one file says, without being asked.

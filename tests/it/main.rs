@@ -51,6 +51,7 @@ mod model_server;
 mod narrative;
 mod policy;
 mod policy_command;
+mod policy_coverage;
 mod policy_dialects;
 mod policy_gatekeeper;
 mod policy_hostile;
