@@ -27,7 +27,7 @@ needs_approval contains verdict if {
 	some container in kubernetes.containers(change.after)
 	before := kubernetes.container_named(change.before, container.name)
 	contains(before.image, "@sha256:")
-	not contains(container.spec.image, "@sha256:")
+	not contains(object.get(container.spec, "image", ""), "@sha256:")
 	path := sprintf("%s.image", [container.path])
 	verdict := kubernetes.verdict(change, path, sprintf("container %s is no longer pinned by a digest", [container.name]))
 }

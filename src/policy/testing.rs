@@ -16,6 +16,7 @@ pub(crate) fn verdicts(input: &Value) -> Vec<Verdict> {
         path: file.path.clone(),
         text: file.text.clone(),
         is_test: false,
+        is_template: false,
     });
     let request = Request {
         task: Task::Evaluate,
@@ -24,6 +25,7 @@ pub(crate) fn verdicts(input: &Value) -> Vec<Verdict> {
         input: input.clone(),
         done: Vec::new(),
         fatal: Vec::new(),
+        constraints: Vec::new(),
     };
     let mut out = Vec::new();
     answer(&request, &mut out, &Watchdog::asleep(Duration::from_secs(600))).unwrap();

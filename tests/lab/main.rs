@@ -27,6 +27,7 @@ mod job;
 mod kit;
 mod model;
 mod overlay;
+mod parity;
 mod records;
 mod rights;
 mod road_flux;

@@ -7,6 +7,7 @@ KUBERNETES_VERSION=v1.34.4
 KUSTOMIZE_VERSION=v5.8.2
 HELM_VERSION=v3.22.0
 HELM4_VERSION=v4.3.1
+OPA_VERSION=v1.22.4
 KUBERNETES_SOURCE=$LAB_DIR/kubernetes
 
 # One set of flags for all: another set would compile the shared part again.
@@ -104,6 +105,9 @@ build_renderers() {
 
 # Both Helms are in use; the second one takes minutes of its own, so only the lab builds it.
 build_helm4() { install_tool helm "$HELM4_VERSION" helm.sh/helm/v4/cmd/helm; }
+
+# What our policies are compared with; minutes of its own, so only the lab builds it.
+build_opa() { install_tool opa "$OPA_VERSION" github.com/open-policy-agent/opa; }
 
 # The build cache of all programs is some GB and of no use once they are
 # built; a full disk makes the kubelet evict pods.
