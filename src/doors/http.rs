@@ -1,7 +1,8 @@
 //! HTTP requests: bounded, no redirects, proxies as told.
 
+use super::http_date;
 use crate::error::Error;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, ClientBuilder, NoProxy, Proxy};
 use std::collections::BTreeMap;
@@ -168,9 +169,16 @@ fn elsewhere(asked: &Url, headers: &HeaderMap) -> Option<String> {
     asked.join(location).ok().map(|url| host(&url))
 }
 
-/// Only the form in seconds: the other is a date, and aifix trusts no local clock.
+/// Seconds, or a date, which is measured with the server's own clock: aifix trusts no local one.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+    let wish = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = wish.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = http_date::parse(wish)?;
+    let now = http_date::parse(headers.get(DATE)?.to_str().ok()?.trim())?;
+    // A date that has passed wishes for nothing more.
+    Some(Duration::try_from(until.duration_since(now)).unwrap_or_default())
 }
 
 fn lost(error: reqwest::Error) -> HttpError {

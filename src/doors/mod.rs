@@ -2,4 +2,5 @@
 
 pub mod files;
 pub mod http;
+mod http_date;
 pub mod process;

@@ -4,6 +4,7 @@
 //! when its field was offered, its old value is the live one and its new value passes the rule of that
 //! field. It is never `Safe`.
 
+mod about;
 pub mod check;
 pub mod fields;
 

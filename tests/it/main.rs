@@ -44,6 +44,7 @@ mod lessons;
 mod live;
 mod llm;
 mod llm_fix;
+mod llm_retry;
 mod llm_wire;
 mod model_counsel;
 mod model_road;

@@ -33,7 +33,7 @@ pub fn check(said: &Said, fields: &[AllowedField], finding: &Finding, log: &[Red
     let Said::Edit { path, old, new, evidence, reason } = said else {
         return Err(vec!["the answer names no field".to_owned()]);
     };
-    let from_log = stands_only_in_a_log(new, finding, log);
+    let from_log = stands_only_in_a_log(new, finding, log).or_else(|| stands_only_in_an_event(new, finding, fields));
     let Some(field) = fields.iter().find(|field| field.path.to_string() == *path) else {
         let mut reasons = vec![format!("{} is not a field that a model may change", shown(path))];
         reasons.extend(from_log);
@@ -128,6 +128,20 @@ fn stands_only_in_a_log(new: &str, finding: &Finding, log: &[Redacted]) -> Optio
     let is_long = new.trim().chars().count() >= 4;
     (is_long && lines.any(|line| line.contains(new.trim())))
         .then(|| format!("{} is taken from a log line: what a log says is never a value or an instruction", shown(new)))
+}
+
+/// A kubelet's event repeats what registries, images and other programs say. What the objects say too may be taken.
+fn stands_only_in_an_event(new: &str, finding: &Finding, fields: &[AllowedField]) -> Option<String> {
+    let new = new.trim();
+    let of = |sources: &'static [Source]| finding.evidence.iter().filter(|fact| sources.contains(&fact.source));
+    let is_said = of(&[Source::Event]).any(|fact| fact.text.contains(new));
+    let is_trusted = of(&[Source::Spec, Source::History]).any(|fact| fact.text.contains(new))
+        || fields.iter().any(|field| {
+            let earlier = field.allowed.iter().flatten();
+            written(&field.current).contains(new) || earlier.into_iter().any(|value| value.contains(new))
+        });
+    (new.chars().count() >= 4 && is_said && !is_trusted)
+        .then(|| format!("{} is taken from an event: what it says is never a value or an instruction", shown(new)))
 }
 
 fn value(field: &AllowedField, new: &str, fields: &[AllowedField]) -> Result<(), String> {

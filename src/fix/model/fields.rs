@@ -1,5 +1,6 @@
 //! The fields that a model may change, and to what.
 
+use super::about::{self, Part};
 use super::written;
 use crate::llm::{fence, prompt};
 use crate::model::finding::{FieldChange, Finding};
@@ -106,7 +107,7 @@ pub(crate) fn is_duration(text: &str) -> bool {
 }
 
 /// The fields of the finding's workload that a model may change, the likeliest first: what changed
-/// lately, resources, probes, ports, variables, references, words of the command.
+/// lately, and what the code is about.
 pub fn fields(snapshot: &Snapshot, finding: &Finding) -> Vec<AllowedField> {
     let Some((live, base)) = live(snapshot, &finding.object) else { return Vec::new() };
     let Some(spec) = base.get(&live) else { return Vec::new() };
@@ -148,18 +149,29 @@ struct Gathered<'g> {
 impl Gathered<'_> {
     fn container(&mut self, at: &Path, container: &Value) {
         self.changed(at);
-        self.resources(at);
-        for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
-            self.probe(&at.field(probe), container);
-        }
         let ports = self.numbers(container);
-        for index in 0..container.get("ports").and_then(Value::as_array).map_or(0, Vec::len) {
-            self.one_of(&at.field("ports").index(index).field("containerPort"), ports.clone());
+        for part in about::parts(self.finding.code) {
+            match part {
+                Part::Resources => self.resources(at),
+                Part::Probes => ["startupProbe", "livenessProbe", "readinessProbe"]
+                    .into_iter()
+                    .for_each(|probe| self.probe(&at.field(probe), container)),
+                Part::Ports => {
+                    for index in 0..container.get("ports").and_then(Value::as_array).map_or(0, Vec::len) {
+                        self.one_of(&at.field("ports").index(index).field("containerPort"), ports.clone());
+                    }
+                }
+                Part::Variables => self.variables(at, container, &ports),
+                Part::References => self.references(at, container),
+                Part::Words => self.words(at, container),
+            }
         }
-        self.variables(at, container, &ports);
+    }
+
+    fn words(&mut self, container: &Path, value: &Value) {
         for list in ["args", "command"] {
-            for index in 0..container.get(list).and_then(Value::as_array).map_or(0, Vec::len) {
-                self.add(at.field(list).index(index), Kind::Words, None);
+            for index in 0..value.get(list).and_then(Value::as_array).map_or(0, Vec::len) {
+                self.add(container.field(list).index(index), Kind::Words, None);
             }
         }
     }
@@ -274,14 +286,17 @@ impl Gathered<'_> {
     }
 
     fn variables(&mut self, container: &Path, value: &Value, ports: &BTreeSet<String>) {
-        for variable in value.get("env").and_then(Value::as_array).into_iter().flatten() {
-            let Some(name) = variable.get("name").and_then(Value::as_str) else { continue };
-            let at = container.field("env").item(name);
+        for (name, variable) in named(value) {
             if let Some(text) = variable.get("value").and_then(Value::as_str) {
-                self.variable(&at.field("value"), name, text, ports);
+                self.variable(&container.field("env").item(name).field("value"), name, text, ports);
             }
+        }
+    }
+
+    fn references(&mut self, container: &Path, value: &Value) {
+        for (name, _) in named(value) {
             for (source, plural) in [("configMapKeyRef", "configmaps"), ("secretKeyRef", "secrets")] {
-                self.reference(&at.field("valueFrom").field(source), plural);
+                self.reference(&container.field("env").item(name).field("valueFrom").field(source), plural);
             }
         }
     }
@@ -325,6 +340,12 @@ impl Gathered<'_> {
         self.one_of(&at.field("name"), names);
         self.one_of(&at.field("key"), keys.unwrap_or_default());
     }
+}
+
+/// The variables of a container by name.
+fn named(container: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let variables = container.get("env").and_then(Value::as_array).into_iter().flatten();
+    variables.filter_map(|variable| Some((variable.get("name")?.as_str()?, variable)))
 }
 
 /// Values that are another than the current one, no URL, and read the same inside a prompt.
