@@ -19,9 +19,11 @@ deny contains verdict if {
 	verdict := kubernetes.verdict(change, "spec.selector", message)
 }
 
+# Unless Git says what the API server refuses: then it goes back to what runs.
 deny contains verdict if {
 	some change in input.changes
 	kubernetes.is_update(change)
+	not is_refused
 	change.object.kind in {"DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"}
 	selector(change.before) != selector(change.after)
 	verdict := kubernetes.verdict(change, "spec.selector", "the selector of a workload can't change once it exists")
@@ -32,6 +34,11 @@ deny contains verdict if {
 	some key in (unmatched(change.after) - unmatched(change.before))
 	message := sprintf("its own pods do not have the label %s that it selects", [key])
 	verdict := kubernetes.verdict(change, "spec.selector", message)
+}
+
+is_refused if {
+	some code in ["argocd-sync-failed", "config-immutable", "flux-apply-failed", "helm-release-failed", "helmrelease-failed"]
+	kubernetes.is_about(code)
 }
 
 selector(resource) := kubernetes.map_at(kubernetes.map_at(resource, "spec"), "selector")

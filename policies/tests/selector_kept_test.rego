@@ -25,6 +25,13 @@ test_the_selector_of_a_workload_stays if {
 	denied("Deployment", workload("a", "a"), workload("b", "b")) == {"the selector of a workload can't change once it exists"}
 }
 
+test_a_selector_that_was_refused_goes_back if {
+	before := support.with_spec("Deployment", workload("b", "b"))
+	change := support.change(before, support.with_spec("Deployment", workload("a", "a")))
+	count(selector_kept.deny) == 0 with input as support.fixing("flux-apply-failed", change)
+	count(selector_kept.deny) == 1 with input as support.fixing("crash-app-error", change)
+}
+
 test_its_own_pods_have_its_labels if {
 	denied("Deployment", workload("a", "a"), workload("a", "b")) == {"its own pods do not have the label app that it selects"}
 	denied("Deployment", workload("a", "b"), workload("a", "a")) == set()
