@@ -14,6 +14,7 @@ mod follows;
 mod hidden;
 mod made;
 mod objects;
+mod offers;
 mod outcomes;
 mod pod_rules;
 mod pods;
