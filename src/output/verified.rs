@@ -53,8 +53,9 @@ pub fn write(page: &mut Page, verified: &Verified, compared: Option<&Compared>, 
     }
     let mut proof = "nobody without the key changed, added or took away an entry.".to_owned();
     match compared {
-        None => proof
-            .push_str(" Who has the key could have written all of it anew; commits were not compared: no clone here"),
+        None => proof.push_str(
+            " Who has the key could have written all of it anew; commits were not compared: run it in a clone, or --repo PATH",
+        ),
         Some(compared) => {
             let commits = |count: u64| if count == 1 { "1 commit".to_owned() } else { format!("{count} commits") };
             let name = |count: u64| if count == 1 { "names" } else { "name" };

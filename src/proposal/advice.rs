@@ -40,7 +40,7 @@ pub(super) async fn search(
             Err(NoFix::Failed(error)) => return Err(error),
             Err(NoFix::Refused(refusal)) => {
                 stood.push(refusal);
-                return Ok(Err(Refusal { asked: Some(Box::new(consultation.record())), ..first_of(stood) }));
+                return Ok(Err(first_of(stood).with_model(consultation.record())));
             }
         };
         let (asked, told) = (consultation.record(), label(&intent));
@@ -54,7 +54,7 @@ pub(super) async fn search(
                 consultation.object(reasons(&told, &refusal));
                 stood.push(refusal);
                 if !is_of_the_value || consultation.budget().is_spent() {
-                    return Ok(Err(Refusal { asked: Some(Box::new(asked)), ..first_of(stood) }));
+                    return Ok(Err(first_of(stood).with_model(asked)));
                 }
             }
         }

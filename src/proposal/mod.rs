@@ -205,7 +205,7 @@ fn first_of(refusals: Vec<Refusal>) -> Refusal {
         );
     };
     for other in refusals {
-        first.asked = first.asked.or_else(|| other.asked.clone());
+        first.hear(&other);
         if !first.details.iter().any(|detail| detail.contains(&other.message)) && other != first {
             first.details.push(format!("another candidate: {} ({})", other.message, other.code));
         }
@@ -322,9 +322,13 @@ fn denied(evaluation: &Evaluation) -> Refusal {
             None => verdict.message.clone(),
         })
         .collect();
-    let message = format!("denied by policy {}", text::and(&names));
-    let refusal = Refusal::new(POLICY_DENIED, message, "change the policy, or fix it by hand").with_details(details);
-    Refusal { evaluation: Some(Box::new(evaluation.clone())), ..refusal }
+    Refusal::new(
+        POLICY_DENIED,
+        format!("denied by policy {}", text::and(&names)),
+        "change the policy, or fix it by hand",
+    )
+    .with_details(details)
+    .with_policies(evaluation.clone())
 }
 
 fn proposal(finding: &Finding, mut intent: Intent, located: Located, ground: &Ground<'_>) -> Proposal {

@@ -63,9 +63,9 @@ pub fn refused(finding: &Finding, refusal: &Refusal, circumstances: &Circumstanc
     json!({
         "failure": failure(finding),
         "context": context(finding, circumstances),
-        "prompt": refusal.asked,
+        "prompt": refusal.heard.as_ref().and_then(|heard| heard.model.as_ref()),
+        "policyReport": refusal.heard.as_ref().and_then(|heard| heard.policies.as_ref()),
         "refusal": self::refusal(refusal),
-        "policyReport": refusal.evaluation,
     })
 }
 

@@ -13,7 +13,7 @@ fn verify_says_what_the_chain_proves_and_what_only_commits_do() {
     let outside = sandbox.aifix(&["audit", "verify"]).exits(0).out;
     insta::assert_snapshot!(outside, @r"
     holds: 3 entries in 2 records
-    proves    nobody without the key changed, added or took away an entry. Who has the key could have written all of it anew; commits were not compared: no clone here
+    proves    nobody without the key changed, added or took away an entry. Who has the key could have written all of it anew; commits were not compared: run it in a clone, or --repo PATH
     ");
     let inside = sandbox.aifix_in("work", &["audit", "verify"]).exits(0).out;
     assert!(inside.contains("commits   1 commit in ") && inside.contains(" names a record here\n"), "{inside}");

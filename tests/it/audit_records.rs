@@ -1,6 +1,7 @@
 //! Records at the command line: found, compared, erased, checked.
 
-use crate::harness::{Ran, Sandbox, oom_manifest, recorded};
+use crate::harness::{Ran, Sandbox, manifest, oom_manifest, recorded};
+use crate::model_server::{Act, ModelServer};
 use rexpect::session::spawn_command;
 use serde_json::Value;
 use std::fs;
@@ -306,4 +307,28 @@ fn the_help_names_what_can_be_asked() {
         let help = Sandbox::new().aifix(&["audit", command, "--help"]).exits(0).out;
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
     }
+}
+
+#[test]
+fn a_refusal_keeps_what_every_policy_and_a_model_said() {
+    let sandbox = Sandbox::new();
+    sandbox.repository(&[("web.yaml", &oom_manifest())]);
+    let deny = "package team.small\n\ndeny contains \"no growth\" if { count(input.changes) > 0 }\n";
+    sandbox.write("team/small.rego", deny);
+    propose(&sandbox, &["--push", "--yes=review", "--policy", "../team"]).exits(5);
+    let report = &record(&sandbox, "refused")["spec"]["policyReport"];
+    let policies = report["policies"].as_array().unwrap();
+    assert!(policies.iter().any(|policy| policy["decision"] == "deny") && policies.len() > 10, "{report:#}");
+    assert!(policies.iter().all(|policy| policy["sha256"].as_str().unwrap().len() == 64), "{report:#}");
+    assert_eq!(report["approvals"], Value::Array(Vec::new()));
+
+    let sandbox = Sandbox::new();
+    sandbox.repository(&[("web.yaml", &manifest("cat-crash-exit-2", "exit 2", None))]);
+    let server = ModelServer::start(&[Act::Say("no JSON".to_owned())]);
+    let (from, url) = (recorded("crash-app-error.exit-2"), server.url());
+    let args = ["propose", "deployment/web", "--from", &from, "--push", "--yes=review", "--llm-url", &url];
+    sandbox.aifix_in("work", &args).exits(4);
+    let prompt = &record(&sandbox, "refused")["spec"]["prompt"];
+    assert_eq!(prompt["answers"].as_array().unwrap().len() as u64, prompt["calls"].as_u64().unwrap(), "{prompt:#}");
+    assert!(prompt["answers"][0]["failed"].is_string() && prompt["request"].is_object(), "{prompt:#}");
 }
