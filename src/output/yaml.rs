@@ -129,7 +129,7 @@ mod tests {
         insta::assert_snapshot!(text, @r#"
         a:
         - b: "yes"
-          n: 1
+          "n": 1
           none: null
         diff: |
           -a

@@ -5,7 +5,7 @@ use aifix::audit::Store;
 use aifix::model::record::Phase;
 use serde_json::json;
 use std::collections::HashSet;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -101,11 +101,17 @@ fn a_writer_that_is_killed_at_any_instant_leaves_a_whole_chain() {
             before = 0;
         }
         let mut child = writer(dir.path(), usize::MAX, Stdio::piped());
-        // The instant is what is tried.
-        std::thread::sleep(Duration::from_micros(chance.below(120_000)));
-        child.kill().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut said = String::new();
-        child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        // Mostly while it writes; else wherever it is, store and keys not yet made.
+        let writes = chance.below(4) > 0;
+        while writes && !said.contains(DURABLE) {
+            assert!(out.read_line(&mut said).unwrap() > 0, "the writer ended: {said}");
+        }
+        // The instant is what is tried.
+        std::thread::sleep(Duration::from_micros(chance.below(if writes { 20_000 } else { 100_000 })));
+        child.kill().unwrap();
+        out.read_to_string(&mut said).unwrap();
         child.wait().unwrap();
         let mut store = Store::open(dir.path(), None).unwrap();
         let verified = store.verify().unwrap();
@@ -114,11 +120,11 @@ fn a_writer_that_is_killed_at_any_instant_leaves_a_whole_chain() {
         assert!(verified.entries >= durable, "round {round}: {} of {durable} are left", verified.entries);
         before = store.append(None, Phase::Declined, AT, json!({})).unwrap().seq;
         assert_eq!(before, verified.entries + 1);
-        writing += usize::from(durable > 0);
+        writing += usize::from(said.contains(DURABLE));
         entries += said.lines().filter(|line| line.starts_with(DURABLE)).count();
     }
     println!("{kills} kills, {writing} while it wrote, {entries} entries");
-    assert!(writing > kills / 8, "hardly any writer got to write: {writing} of {kills}");
+    assert!(writing > kills / 2, "hardly any writer got to write: {writing} of {kills}");
 }
 
 #[test]
