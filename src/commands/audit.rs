@@ -39,6 +39,7 @@ pub enum AuditCommand {
     /// one file, which needs a backup: AIFIX_AUDIT_KEY_FILE, or audit.key beside the records.
     RotateKey,
     Feedback(super::audit_feedback::FeedbackArgs),
+    Patterns(super::audit_patterns::PatternsArgs),
 }
 
 pub(super) async fn run(args: &AuditArgs, session: &Session) -> Result<u8, Error> {
@@ -52,6 +53,7 @@ pub(super) async fn run(args: &AuditArgs, session: &Session) -> Result<u8, Error
         AuditCommand::Erase(args) => audit_change::erase(args, session).await,
         AuditCommand::RotateKey => audit_change::rotate(session),
         AuditCommand::Feedback(args) => super::audit_feedback::run(args, session),
+        AuditCommand::Patterns(args) => super::audit_patterns::run(args, session),
     }
 }
 

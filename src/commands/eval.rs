@@ -2,6 +2,7 @@
 
 use super::Session;
 use super::model::{self, ModelArgs};
+use crate::audit::Store;
 use crate::cluster;
 use crate::diagnose::diagnose;
 use crate::doors::files;
@@ -9,6 +10,7 @@ use crate::error::{Error, exit};
 use crate::fix;
 use crate::fix::expect::{Case, Mark};
 use crate::fix::model::{Case as Asked, Consultation, NoFix, label};
+use crate::learn::{self, Share};
 use crate::llm::{Budget, Client, prompt};
 use crate::model::finding::Finding;
 use crate::model::intent::Intent;
@@ -31,11 +33,16 @@ use std::time::Instant;
 Examples:
   aifix eval tests/eval                                   the rules, on the cases of aifix's own source
   aifix eval tests/eval --llm-url http://127.0.0.1:8080   and a model
-  aifix eval cases --results results.json                 goes on where it was stopped")]
+  aifix eval cases --results results.json                 goes on where it was stopped
+  aifix eval --with-records ~/.local/state/aifix          your own records: what was right")]
 pub struct EvalArgs {
     /// Folder of cases
     #[arg(value_name = "DIR")]
     pub folder: Option<PathBuf>,
+
+    /// Folder of records: how often the fixes in it were right, by what became of them and by people's words
+    #[arg(long, value_name = "DIR")]
+    pub with_records: Option<PathBuf>,
 
     /// File of answers so far: what stands in it is not asked again
     #[arg(long, value_name = "FILE")]
@@ -60,7 +67,15 @@ struct Loaded {
 }
 
 pub(super) async fn run(args: &EvalArgs, session: &Session) -> Result<u8, Error> {
+    let shares = match &args.with_records {
+        Some(folder) => shares(folder, session)?,
+        None => Vec::new(),
+    };
     let Some(folder) = &args.folder else {
+        if args.with_records.is_some() {
+            print(&[], &shares, args, session)?;
+            return Ok(exit::DONE);
+        }
         return Err(Error::usage("no folder of cases was named")
             .hint("aifix's own are in tests/eval of its source: aifix eval tests/eval"));
     };
@@ -108,16 +123,35 @@ pub(super) async fn run(args: &EvalArgs, session: &Session) -> Result<u8, Error>
             }
         }
     }
-    match args.output {
-        ReportFormat::Json => session.ui.print(&eval::json(&rows)?)?,
-        ReportFormat::Text => {
-            let mut page = session.ui.page();
-            eval::text(&mut page, &rows);
-            session.ui.print(page.as_str())?;
-        }
-    }
+    print(&rows, &shares, args, session)?;
     let failed = rows.iter().any(|row| row.mark == Mark::Failed);
     Ok(if failed { exit::UNREACHABLE } else { exit::DONE })
+}
+
+fn print(rows: &[Row], shares: &[Share], args: &EvalArgs, session: &Session) -> Result<(), Error> {
+    match args.output {
+        ReportFormat::Json => session.ui.print(&eval::json(rows, shares)?),
+        ReportFormat::Text => {
+            let mut page = session.ui.page();
+            if args.folder.is_some() {
+                eval::text(&mut page, rows);
+            }
+            if args.with_records.is_some() {
+                eval::shares(&mut page, shares);
+            }
+            session.ui.print(page.as_str())
+        }
+    }
+}
+
+/// What became of the fixes of a folder of records.
+fn shares(folder: &Path, session: &Session) -> Result<Vec<Share>, Error> {
+    let key = session.environment.path("AIFIX_AUDIT_KEY_FILE");
+    let shown = Sanitised::line(&folder.display().to_string());
+    let store = Store::open_existing(folder, key.as_deref())?.ok_or_else(|| {
+        Error::usage(format!("there are no records in `{shown}`")).hint("name the folder of `records.db`")
+    })?;
+    Ok(learn::shares(&store.latest(usize::MAX)?))
 }
 
 /// The model, and where it is: the same name can be another model elsewhere.

@@ -77,6 +77,7 @@ pub enum PolicyCommand {
         #[arg(long, value_name = "PERCENT", num_args = 0..=1, default_missing_value = "100", require_equals = true, value_parser = clap::value_parser!(u8).range(0..=100))]
         coverage: Option<u8>,
     },
+    Suggest(super::policy_suggest::SuggestArgs),
 }
 
 /// Which policies are asked.
@@ -95,6 +96,7 @@ pub(super) async fn run(args: &PolicyArgs, session: &Session) -> Result<u8, Erro
         PolicyCommand::Check { manifests, policies, output } => {
             check(manifests, &Set::load(true, &policies.policies)?, *output, session).await
         }
+        PolicyCommand::Suggest(args) => super::policy_suggest::run(args, session).await,
         PolicyCommand::Why { subjects, only, policies, output } => {
             let set = Set::load(true, &policies.policies)?;
             policy_why::run(subjects, only.as_deref(), &set, *output, session).await

@@ -138,7 +138,7 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
         return show_prompt(&findings, settings, &mut place, args, &seen, session).await;
     }
     let records = propose_counsel::records(session);
-    let lessons = learn::lessons(&records);
+    place.lessons = learn::lessons(&records);
     let client = args
         .model
         .client(
@@ -168,7 +168,7 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
         let advisor =
             client.as_ref().map(|client| Advisor { client, use_for: args.model.use_for(), counsel: &counsel });
         let mut progress = Some(session.ui.progress(&format!("Proving a fix for {}", finding.object)));
-        let ground = |choose| place.ground(args, &seen, advisor, intent.as_ref(), choose, &fields, &lessons);
+        let ground = |choose| place.ground(args, &seen, advisor, intent.as_ref(), choose, &fields);
         let mut outcome = proposal::find(&finding, &ground(&args.place.choose)).await?;
         let mut told = false;
         if propose_choose::may_ask(&outcome, args, session) {

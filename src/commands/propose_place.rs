@@ -133,6 +133,8 @@ pub(super) struct Place {
     time: String,
     /// Namespaces that were read because a policy asks for their labels.
     namespaces: Vec<Value>,
+    /// What earlier fixes teach.
+    pub(super) lessons: Lessons,
 }
 
 /// The renderers of this machine.
@@ -191,6 +193,7 @@ impl Place {
             policies,
             settings,
             program: super::program()?,
+            lessons: Lessons::default(),
             repo,
             remote,
             push,
@@ -222,7 +225,6 @@ impl Place {
         intent: Option<&'g Intent>,
         choose: &'g [usize],
         fields: &'g dyn Describe,
-        lessons: &'g Lessons,
     ) -> Ground<'g> {
         Ground {
             snapshot: &seen.snapshot,
@@ -247,7 +249,7 @@ impl Place {
             model,
             fields,
             history: &self.repo,
-            lessons,
+            lessons: &self.lessons,
             revert: args.revert,
             intent,
         }

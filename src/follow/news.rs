@@ -8,18 +8,24 @@ use serde_json::Value;
 ///
 /// A phase is told once. After a setback the one that is reached now is told again, and so is another setback.
 pub fn news(subject: &Subject, state: &State) -> Vec<(Phase, Value)> {
-    let is_setback = |phase: Phase| matches!(phase, Phase::Worse | Phase::Reverted | Phase::Drifted | Phase::Closed);
-    let last = |wanted: &dyn Fn(Phase) -> bool| subject.told.iter().rev().find(|(phase, _, _)| wanted(*phase));
-    let outcome = last(&is_outcome).map(|(phase, _, _)| *phase);
+    let last = |wanted: &dyn Fn(Phase) -> bool| subject.told.iter().rposition(|(phase, _, _)| wanted(*phase));
+    let at = |phase: Phase| last(&|told| told == phase);
+    let setback = last(&is_setback);
+    let outcome = last(&is_outcome).and_then(|at| subject.told.get(at)).map(|(phase, _, _)| *phase);
     let is_new = |phase: Phase, body: &Value| {
-        let told = last(&|told| told == phase);
-        if phase == Phase::Reviewed {
-            return told.is_none_or(|(_, before, _)| before != body);
+        let Some(told) = at(phase) else { return true };
+        match phase {
+            Phase::Reviewed => subject.told.get(told).is_none_or(|(_, before, _)| before != body),
+            phase if phase != state.phase => false,
+            phase if is_setback(phase) => outcome != Some(phase),
+            _ => setback.is_some_and(|setback| told < setback),
         }
-        let again = phase == state.phase && outcome != Some(phase);
-        told.is_none() || again && (is_setback(phase) || outcome.is_some_and(is_setback))
     };
     state.reached.iter().filter(|(phase, body)| is_new(*phase, body)).cloned().collect()
+}
+
+fn is_setback(phase: Phase) -> bool {
+    matches!(phase, Phase::Worse | Phase::Reverted | Phase::Drifted | Phase::Closed)
 }
 
 fn is_outcome(phase: Phase) -> bool {

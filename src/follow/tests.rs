@@ -204,5 +204,9 @@ fn a_phase_is_told_once_and_again_after_a_setback() {
     assert_eq!(told(&subject, &drifted), [Phase::Drifted]);
     tell(&mut subject, &[Phase::Drifted]);
     assert_eq!(told(&subject, &drifted), []);
+    assert_eq!(told(&subject, &state(Phase::Synced, &road[..2])), [Phase::Synced], "it is back, and not yet well");
+    tell(&mut subject, &[Phase::Synced]);
     assert_eq!(told(&subject, &state(Phase::Healed, &road)), [Phase::Healed]);
+    tell(&mut subject, &[Phase::Healed]);
+    assert_eq!(told(&subject, &state(Phase::Healed, &road)), []);
 }

@@ -5,9 +5,19 @@
 
 mod examples;
 mod lessons;
+mod past;
+mod patterns;
+mod share;
+mod suggest;
+#[cfg(test)]
+mod tests;
 
 pub use examples::examples;
 pub use lessons::lessons;
+pub use past::{PastChange, past_changes};
+pub use patterns::{By, Changed, Incident, Pattern, incidents, patterns};
+pub use share::{Share, shares};
+pub use suggest::{Stop, Suggestion, Unmade, suggest};
 
 use crate::model::record::Entry;
 use serde_json::Value;

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::fix::expect::Mark;
+use crate::learn::Share;
 use crate::ui::{Page, Paint};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -101,11 +102,41 @@ pub fn text(page: &mut Page, rows: &[Row]) {
     }
 }
 
+/// One line for each author of recorded fixes: how many of those whose end is known were right.
+pub fn shares(page: &mut Page, shares: &[Share]) {
+    let mut sums: BTreeMap<&str, Share> = BTreeMap::new();
+    for share in shares {
+        let sum = sums.entry(&share.author).or_default();
+        sum.records += share.records;
+        sum.right += share.right;
+        sum.changed += share.changed;
+        sum.wrong += share.wrong;
+        sum.refused += share.refused;
+        sum.open += share.open;
+    }
+    if sums.is_empty() {
+        page.line("There is no record of a failure.");
+    }
+    for (author, sum) in sums {
+        let Share { right, changed, wrong, open, refused, .. } = sum;
+        if author == "none" {
+            page.line(format_args!("records of no fix  {refused} refused"));
+            continue;
+        }
+        let known = right + changed + wrong;
+        page.foreign(Paint::Plain, &format!("records by {author:<7}"));
+        let share = (right * 100).checked_div(known).map(|percent| format!(" ({percent} %)")).unwrap_or_default();
+        page.line(format_args!(
+            " right {right} of {known}{share}, merged with other values {changed}, wrong {wrong}; not known {open}"
+        ));
+    }
+}
+
 /// The same as JSON, with every case.
 ///
 /// # Errors
 /// Only a bug: a row can't be serialised.
-pub fn json(rows: &[Row]) -> Result<String, Error> {
+pub fn json(rows: &[Row], shares: &[Share]) -> Result<String, Error> {
     let models: Vec<_> = sums(rows)
         .iter()
         .map(|(model, sum)| {
@@ -117,7 +148,7 @@ pub fn json(rows: &[Row]) -> Result<String, Error> {
             })
         })
         .collect();
-    let whole = json!({"models": models, "cases": rows});
+    let whole = json!({"models": models, "cases": rows, "records": shares});
     let text = serde_json::to_string_pretty(&whole);
     text.map(|text| text + "\n").map_err(|error| Error::bug("an evaluation can't be written").caused_by(&error))
 }

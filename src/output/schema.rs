@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Every kind of document, and its schema without what it shares with others.
-const FILES: [(&str, &str); 13] = [
+const FILES: [(&str, &str); 15] = [
     ("ScanReport", include_str!("schema/ScanReport.json")),
     ("Explanation", include_str!("schema/Explanation.json")),
     ("ProposalReport", include_str!("schema/ProposalReport.json")),
@@ -19,6 +19,8 @@ const FILES: [(&str, &str); 13] = [
     ("AIFixEntry", include_str!("schema/AIFixEntry.json")),
     ("PublishedList", include_str!("schema/PublishedList.json")),
     ("RecordDiff", include_str!("schema/RecordDiff.json")),
+    ("PatternReport", include_str!("schema/PatternReport.json")),
+    ("PolicySuggestions", include_str!("schema/PolicySuggestions.json")),
     ("StatusReport", include_str!("schema/StatusReport.json")),
 ];
 

@@ -1,6 +1,6 @@
 //! `aifix eval`: what is right, what is not, and going on where it stopped.
 
-use crate::harness::{Sandbox, recorded};
+use crate::harness::{Sandbox, oom_manifest, recorded};
 use crate::model_server::{Act, ModelServer, edit};
 use serde_json::Value;
 use std::path::Path;
@@ -102,4 +102,26 @@ fn what_is_no_case_is_named() {
         let ran = sandbox.aifix(&["eval", sandbox.path("cases").to_str().unwrap()]).exits(2);
         assert!(ran.err.contains("the case `a` can't be used") && ran.err.contains(why), "{}", ran.err);
     }
+}
+
+#[test]
+fn a_teams_own_records_say_how_often_fixes_were_right() {
+    let sandbox = Sandbox::new();
+    sandbox.repository(&[("k8s/web.yaml", &oom_manifest())]);
+    let from = recorded("oom-killed");
+    let state = sandbox.path("state");
+    let state = state.to_str().unwrap();
+    let ran = sandbox.aifix(&["eval", "--with-records", state]).exits(2);
+    assert!(ran.err.contains("there are no records in"), "{}", ran.err);
+    for word in ["reject", "accept"] {
+        let push = ["propose", "deployment/web", "--from", &from, "--push", "--yes=review", "-o", "json"];
+        let report = sandbox.aifix_in("work", &push).exits(0).json();
+        let proposal = &report["proposals"][0];
+        sandbox.git("remote.git", &["branch", "-D", proposal["branch"].as_str().unwrap()]);
+        sandbox.aifix(&["audit", "feedback", proposal["record"].as_str().unwrap(), word]).exits(0);
+    }
+    let out = sandbox.aifix(&["eval", "--with-records", state]).exits(0).out;
+    assert_eq!(out, "records by rule    right 1 of 2 (50 %), merged with other values 0, wrong 1; not known 0\n");
+    let report = sandbox.aifix(&["eval", "--with-records", state, "-o", "json"]).exits(0).json();
+    assert_eq!(report["records"][0]["code"], "oom-killed", "{report:#}");
 }

@@ -50,6 +50,7 @@ mod model_counsel;
 mod model_road;
 mod model_server;
 mod narrative;
+mod patterns;
 mod policy;
 mod policy_command;
 mod policy_coverage;

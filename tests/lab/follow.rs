@@ -67,7 +67,11 @@ fn a_merged_fix_is_healed_then_drifts_by_hand_and_is_reverted() {
     let ran = status(&work, &["--wait", "1m"]).exits(1);
     assert!(ran.out.starts_with("reverted  ") && ran.out.contains("Save memory again"), "{}", ran.out);
     let want = ["proposed", "pushed", "merged", "synced", "rolled-out", "healed", "drifted", "healed", "reverted"];
-    let told: Vec<String> = phases(&work);
+    let mut told = phases(&work);
+    // A look may meet the pods before they have been there for long enough.
+    if told.get(7).is_some_and(|phase| phase == "rolled-out" || phase == "synced") {
+        told.remove(7);
+    }
     assert_eq!(told, want);
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 15] = [
     "ScanReport",
     "Explanation",
     "ProposalReport",
@@ -25,6 +25,8 @@ const KINDS: [&str; 13] = [
     "AIFixEntry",
     "PublishedList",
     "RecordDiff",
+    "PatternReport",
+    "PolicySuggestions",
     "StatusReport",
 ];
 
@@ -273,6 +275,7 @@ fn every_document_is_valid_and_every_promised_field_occurs() {
     reverts(&mut reader);
     tried(&mut reader);
     followed(&mut reader);
+    crate::patterns::documents().iter().for_each(|document| reader.read(document));
     model(&mut reader);
     the_rest(&mut reader);
     assert!(reader.documents > 200, "{}", reader.documents);
