@@ -45,6 +45,7 @@ mod status;
 mod status_cluster;
 mod status_forge;
 mod status_git;
+mod status_shared;
 mod target;
 mod watch;
 

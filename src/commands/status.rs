@@ -2,7 +2,7 @@
 
 use super::status_cluster::Looks;
 use super::status_git::Clone;
-use super::{Session, status_cluster, status_forge, status_git};
+use super::{Session, status_cluster, status_forge, status_git, status_shared};
 use crate::audit::Store;
 use crate::error::{Error, exit};
 use crate::follow::{self, End, Seen, State, Subject};
@@ -23,7 +23,8 @@ const INTERVAL: Duration = Duration::from_secs(10);
 ///
 /// Git, the forge and the cluster are asked, each as far as it can be; what was not looked at is named and never
 /// counts as well. A merge is recognised by its content, too: squashed, rebased, or with other values than proposed.
-/// What is new is written into the record.
+/// What is new is written into the record. Where the record is not here, as on a colleague's machine, the fixes that
+/// `aifix/` branches and commits of the base branch tell of are followed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -69,19 +70,19 @@ pub struct StatusArgs {
 }
 
 pub(super) async fn run(args: &StatusArgs, session: &Session) -> Result<u8, Error> {
-    let ids = records(args, session)?;
-    if ids.is_empty() {
+    let clone = Clone::open(&args.repo, session);
+    let all = followed(args, &clone, session).await?;
+    if all.is_empty() {
         match args.output {
             ReportFormat::Json => session.ui.print(&written::json(&[])?)?,
-            ReportFormat::Text => session.ui.print("No fix was pushed from here.\n")?,
+            ReportFormat::Text => session.ui.print("No fix was pushed.\n")?,
         }
         return Ok(exit::DONE);
     }
-    let clone = Clone::open(&args.repo, session);
     let began = Instant::now();
     let mut shown = Vec::new();
     loop {
-        let rows = look(args, &ids, &clone, session).await?;
+        let rows = look(args, &all, &clone, session).await?;
         let open: Vec<&Row> = rows.iter().filter(|row| row.state.end == End::Open).collect();
         let left = args.wait.map(|wait| wait.saturating_sub(began.elapsed())).unwrap_or_default();
         if open.is_empty() || left.is_zero() {
@@ -106,43 +107,70 @@ fn interval(wait: Option<Duration>) -> Duration {
     wait.map_or(INTERVAL, |wait| (wait / 10).clamp(Duration::from_secs(1), INTERVAL))
 }
 
-/// Ids of the records that are followed.
-fn records(args: &StatusArgs, session: &Session) -> Result<Vec<String>, Error> {
-    let folder = resolve::state_folder(&session.environment)?;
-    let key = session.environment.path("AIFIX_AUDIT_KEY_FILE");
-    let store = Store::open_existing(&folder, key.as_deref())?;
-    let Some(store) = store else {
-        return match &args.record {
-            Some(record) => Err(Error::usage(format!("there is no record `{}`", Sanitised::line(record)))
-                .hint("records are made by `aifix propose --push`")),
-            None => Ok(Vec::new()),
-        };
-    };
-    if let Some(record) = &args.record {
-        let entries = store.entries(record)?;
+/// A fix to follow.
+enum Followed {
+    /// Of this record.
+    Here(String),
+    /// Of a colleague, or of another machine: only its commit is here.
+    Commit(Box<Subject>),
+}
+
+/// The fixes that are followed: those of records, and with --all, or where no record is, those that Git tells of.
+async fn followed(args: &StatusArgs, clone: &Clone, session: &Session) -> Result<Vec<Followed>, Error> {
+    let store = open(session)?;
+    if let (Some(record), Some(store)) = (&args.record, &store)
+        && let Ok(entries) = store.entries(record)
+    {
         let id = entries.first().map(|entry| entry.record.clone()).unwrap_or_default();
         if Subject::of(&entries).is_none() {
             return Err(Error::usage(format!("nothing of record `{}` was pushed", Sanitised::line(&id)))
                 .hint(format!("see what became of it: `aifix audit show {}`", Sanitised::line(&id))));
         }
-        return Ok(vec![id]);
+        return Ok(vec![Followed::Here(id)]);
     }
-    let pushed = store.latest(usize::MAX)?.into_iter().filter_map(|entries| Some(Subject::of(&entries)?.record));
-    Ok(pushed.take(if args.all { args.max } else { 1 }).collect())
+    let records = store.as_ref().map(|store| store.latest(usize::MAX)).transpose()?.unwrap_or_default();
+    let pushed: Vec<Subject> = records.iter().filter_map(|entries| Subject::of(entries)).collect();
+    let mut all: Vec<Followed> = pushed.iter().map(|subject| Followed::Here(subject.record.clone())).collect();
+    if args.record.is_none() && !args.all && !all.is_empty() {
+        all.truncate(1);
+        return Ok(all);
+    }
+    let known = pushed.into_iter().map(|subject| subject.hash).collect();
+    let shared = status_shared::find(clone, &known, session).await;
+    if let Some(record) = &args.record {
+        let mut named = shared.into_iter().filter(|subject| subject.hash.starts_with(record));
+        return match (named.next().filter(|_| !record.is_empty()), named.next(), store) {
+            (Some(subject), None, _) => Ok(vec![Followed::Commit(Box::new(subject))]),
+            (_, _, Some(store)) => store.entries(record).map(|_| Vec::new()),
+            (_, _, None) => Err(Error::usage(format!("there is no record `{}`", Sanitised::line(record)))
+                .hint("records are made by `aifix propose --push`")),
+        };
+    }
+    all.extend(shared.into_iter().map(|subject| Followed::Commit(Box::new(subject))));
+    all.truncate(if args.all { args.max } else { 1 });
+    Ok(all)
+}
+
+fn open(session: &Session) -> Result<Option<Store>, Error> {
+    let folder = resolve::state_folder(&session.environment)?;
+    let key = session.environment.path("AIFIX_AUDIT_KEY_FILE");
+    Store::open_existing(&folder, key.as_deref())
 }
 
 /// Looks once at each, and writes down what is new.
-async fn look(args: &StatusArgs, ids: &[String], clone: &Clone, session: &Session) -> Result<Vec<Row>, Error> {
-    let folder = resolve::state_folder(&session.environment)?;
-    let key = session.environment.path("AIFIX_AUDIT_KEY_FILE");
+async fn look(args: &StatusArgs, all: &[Followed], clone: &Clone, session: &Session) -> Result<Vec<Row>, Error> {
     let mut looks = Looks::default();
     let mut fetched = status_git::Fetched::default();
     let mut rows = Vec::new();
-    for id in ids {
-        let Some(store) = Store::open_existing(&folder, key.as_deref())? else { continue };
-        let Some(subject) = Subject::of(&store.entries(id)?) else { continue };
-        drop(store);
-        let progress = session.ui.progress(&format!("Looking at {}", Sanitised::line(&subject.branch)));
+    for one in all {
+        let subject = match one {
+            Followed::Commit(subject) => Some(subject.as_ref().clone()),
+            Followed::Here(id) => {
+                open(session)?.map(|store| store.entries(id)).transpose()?.and_then(|entries| Subject::of(&entries))
+            }
+        };
+        let Some(subject) = subject else { continue };
+        let progress = session.ui.progress(&format!("Looking at {}", Sanitised::line(&subject.object.to_string())));
         let git = status_git::ask(&subject, clone, &mut fetched, session).await;
         let forge = status_forge::ask(&subject, clone, args.forge, session).await;
         let wanted = follow::wanted(&subject, &git, &forge);
@@ -152,7 +180,10 @@ async fn look(args: &StatusArgs, ids: &[String], clone: &Clone, session: &Sessio
         let contains = |tip: &str, commit: &str| clone.contains(tip, commit);
         let state = follow::judge(&subject, &seen, contains, stable);
         drop(progress);
-        let recorded = write_down(&subject, &state, session);
+        let recorded = match one {
+            Followed::Here(_) => write_down(&subject, &state, session),
+            Followed::Commit(_) => Vec::new(),
+        };
         rows.push(Row { subject, state, recorded });
     }
     Ok(rows)

@@ -66,8 +66,12 @@ fn begin(subject: &Subject) -> State {
     let is_before = |phase: &Phase| matches!(phase, Phase::Pushed | Phase::PullRequest);
     let phase = subject.told.iter().rev().map(|(phase, _, _)| *phase).find(is_before).unwrap_or(Phase::Pushed);
     let short = subject.commit.get(..7).unwrap_or(&subject.commit);
-    let text = format!("{} at {short}", subject.branch);
-    let line = Line { source: Source::Record, phase: Phase::Pushed, text };
+    let text = match subject.branch.as_str() {
+        "" => format!("commit {short}"),
+        branch => format!("{branch} at {short}"),
+    };
+    let from = if subject.told.is_empty() { "; its record is not here" } else { "" };
+    let line = Line { source: Source::Record, phase: Phase::Pushed, text: format!("{text}{from}") };
     State { phase, end: End::Open, lines: vec![line], unasked: Vec::new(), reached: Vec::new() }
 }
 
@@ -189,6 +193,10 @@ impl Judged<'_> {
             } else if cluster.gaps.is_empty() && arrived == Arrival::NotYet {
                 let text = format!("{} is gone, and not by this fix", self.subject.code);
                 self.line(Source::Cluster, Phase::Synced, text);
+            } else if arrived == Arrival::Unknown {
+                let now =
+                    cluster.still.as_ref().map_or_else(|| "not seen now".to_owned(), |still| format!("there: {still}"));
+                self.line(Source::Cluster, Phase::Synced, format!("{}: {now}", self.subject.code));
             }
             return;
         }
@@ -236,6 +244,12 @@ impl Judged<'_> {
         if has == Some(true) || is_live {
             self.synced(has, by.as_deref(), applied, is_live);
             return Arrival::There;
+        }
+        if known.is_empty() && applied.is_none() {
+            let text =
+                "not known: its values are not recorded here, and nothing says which commit is applied".to_owned();
+            self.line(Source::Cluster, Phase::Synced, text);
+            return Arrival::Unknown;
         }
         let text = match (&cluster.controller, applied) {
             (Some(controller), _) if controller.suspended => format!("{} is suspended", controller.name),
@@ -340,6 +354,7 @@ enum Arrival {
     There,
     NotYet,
     Drifted,
+    Unknown,
 }
 
 fn not<T>(asked: &Asked<T>) -> Option<&String> {

@@ -11,10 +11,12 @@ mod news;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod told;
 
 pub use judge::{Seen, judge, wanted};
 pub use news::news;
 pub use subject::{FileEdit, LiveEdit, Subject};
+pub use told::{Words, of_commit};
 
 use crate::model::record::Phase;
 use serde::Serialize;

@@ -119,6 +119,19 @@ fn a_failure_counts_when_the_change_was_there_for_long_enough() {
 }
 
 #[test]
+fn values_that_are_not_recorded_are_left_to_the_controller() {
+    let merged = || git(vec![moment("m", Reading::Proposed)]);
+    let blind = |applied: Option<&str>| {
+        let (name, applied) = ("Kustomization flux-system/apps".to_owned(), applied.map(str::to_owned));
+        let controller = Some(Controller { name, applied, suspended: false });
+        Asked::Seen(ClusterFacts { controller, fields: Vec::new(), ..well() })
+    };
+    check(merged(), not(), blind(None), (Phase::Merged, End::Open));
+    check(merged(), not(), blind(Some("old")), (Phase::Merged, End::Open));
+    check(merged(), not(), blind(Some("new")), (Phase::Healed, End::Well));
+}
+
+#[test]
 fn a_controller_that_has_applied_the_merge_makes_another_live_value_drift() {
     let merged = || git(vec![moment("m", Reading::Proposed)]);
     let live = |applied: &str| {

@@ -51,6 +51,15 @@ impl Repo {
         (walked, false)
     }
 
+    /// A commit and those in its history, newest first, at most so many; as far as they are here.
+    pub fn ancestors(&self, tip: &CommitId, most: usize) -> Vec<CommitId> {
+        let repo = self.local();
+        let newest = gix::traverse::commit::simple::CommitTimeOrder::NewestFirst;
+        let walk = repo.rev_walk([tip.0]).sorting(gix::revision::walk::Sorting::ByCommitTime(newest)).all();
+        let Ok(walk) = walk else { return Vec::new() };
+        walk.take(most).filter_map(Result::ok).map(|step| CommitId(step.id)).collect()
+    }
+
     /// The whole message of a commit; foreign. `None` when its object is not here.
     pub fn message(&self, id: &CommitId) -> Option<String> {
         let repo = self.local();

@@ -255,7 +255,7 @@ fn the_users_refs_stay_as_they_are() {
 fn a_record_that_is_not_there_or_was_never_pushed_is_an_error() {
     let sandbox = Sandbox::new();
     sandbox.repository(&[("k8s/web.yaml", &oom_manifest())]);
-    assert_eq!(status(&sandbox, &[]).exits(0).out, "No fix was pushed from here.\n");
+    assert_eq!(status(&sandbox, &[]).exits(0).out, "No fix was pushed.\n");
     let ran = status(&sandbox, &["0011"]).exits(2);
     assert!(ran.err.contains("there is no record `0011`"), "{}", ran.err);
     let from = recorded("oom-killed");
@@ -264,4 +264,28 @@ fn a_record_that_is_not_there_or_was_never_pushed_is_an_error() {
     let record = list["items"][0]["metadata"]["name"].as_str().unwrap();
     let ran = status(&sandbox, &[record]).exits(2);
     assert!(ran.err.contains("was pushed") && ran.err.contains(&format!("aifix audit show {record}")), "{}", ran.err);
+}
+
+#[test]
+fn a_colleague_without_the_record_follows_the_fix_by_its_commit() {
+    let sandbox = pushed();
+    let hash = {
+        let list = sandbox.aifix(&["audit", "list", "-o", "json"]).exits(0).json();
+        list["items"][0]["status"]["entries"][0]["hash"].as_str().unwrap().to_owned()
+    };
+    fs::rename(sandbox.path("state"), sandbox.path("elsewhere")).unwrap();
+    let open = item(&sandbox, &[]);
+    assert_eq!((&open["phase"], &open["record"]), (&json!("pushed"), &json!(hash)), "{open:#}");
+    assert!(open["lines"][0]["text"].as_str().unwrap().ends_with("; its record is not here"), "{open:#}");
+    merge(&sandbox);
+    sandbox.git("remote.git", &["branch", "-D", &branch(&sandbox)]);
+    let merged = item(&sandbox, &["--all"]);
+    assert_eq!((&merged["phase"], &merged["code"]), (&json!("merged"), &json!("oom-killed")), "{merged:#}");
+    assert_eq!(merged["recorded"], json!([]));
+    // The values are in the record alone, and no controller says what it has applied.
+    let from = later(&sandbox, "64Mi", true);
+    let seen = item(&sandbox, &[&hash[..8], "--from", &from]);
+    assert_eq!(seen["phase"], "merged", "{seen:#}");
+    assert!(seen["lines"].to_string().contains("oom-killed: not seen now"), "{seen:#}");
+    assert!(!sandbox.path("state").exists());
 }
