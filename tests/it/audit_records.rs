@@ -296,6 +296,9 @@ fn the_help_names_what_can_be_asked() {
       verify      Check that no entry was changed, added or taken away
       erase       Erase what a record holds of evidence, for good
       rotate-key  Put a new key into use, and keep the old ones
+      feedback    Say whether a fix was right: it moves fixes of the same code and shape up or down
+      patterns    Say what recorded incidents have in common: a change before them, a workload, an
+                  image, a label, an author, a time
       help        Print this message or the help of the given subcommand(s)
 
     Options:

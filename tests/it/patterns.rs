@@ -17,7 +17,9 @@ fn incidents(sandbox: &Sandbox, cuts: usize, others: usize) {
         let body = json!({
             "failure": {"code": "oom-killed", "severity": "critical", "container": "app", "since": at, "summary": "killed",
                 "object": {"group": "apps", "version": "v1", "kind": "Deployment", "namespace": "payments", "name": name}},
-            "context": {"change": {"fields": fields}},
+            "context": {"cluster": "prod", "scope": "payments", "takenAt": at, "evidence": [], "effects": [], "gaps": [],
+                "change": {"from": "1", "to": "2", "good": true, "fields": fields},
+                "command": "aifix propose", "who": "Ada <ada@example.com>", "version": "0.1.0"},
         });
         store.append(None, Phase::Refused, &at, body).unwrap();
     }
