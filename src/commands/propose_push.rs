@@ -206,13 +206,13 @@ fn tell(decision: &Decision, proposal: &Proposal, place: &Place, session: &Sessi
     let next = request.as_ref().map_or("merge the branch", |request| request.tell(&mut page));
     page.line(format_args!("record    aifix audit show {record}"));
     match proposal.next.commands.as_slice() {
-        [] => page.line(format_args!("Next: {next}, let it be deployed, then run `aifix scan` again.")),
+        [] => page.line(format_args!("Next: {next}, and follow it: aifix status {record} --wait 15m")),
         commands => {
             page.line(format_args!("Next: {next}. To let it arrive at once:"));
             for command in commands {
                 page.put(Paint::Plain, "  ").foreign(Paint::Bold, command).end();
             }
-            page.line("Then run `aifix scan` again.")
+            page.line(format_args!("Then follow it: aifix status {record} --wait 15m"))
         }
     };
     session.ui.print(page.as_str())
