@@ -23,10 +23,12 @@ use crate::output::json::{self, Done};
 use crate::output::{explain_text, patch, propose_text, scan_text};
 use crate::proposal::{self, Advisor};
 use crate::repo::RepoUrl;
+use crate::settings::environment;
 use crate::settings::flags::{LookArgs, ProposalFormat};
 use crate::text::{self, Sanitised, shell_word};
 use crate::ui::Paint;
 use clap::{Args, ValueEnum};
+use jiff::SignedDuration;
 use std::path::Path;
 
 /// Work out the fix of a failing object, prove it, and with --push put it on a branch
@@ -139,6 +141,8 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
     }
     let records = propose_counsel::records(session);
     place.lessons = learn::lessons(&records);
+    let week = environment::now() - SignedDuration::from_hours(7 * 24);
+    place.tried = learn::tried(&records, week);
     let client = args
         .model
         .client(

@@ -6,7 +6,7 @@ use super::policy::PolicySource;
 use super::propose::ProposeArgs;
 use crate::error::Error;
 use crate::model::intent::Intent;
-use crate::model::lesson::Lessons;
+use crate::model::lesson::{Lessons, Tried};
 use crate::model::object::ObjectRef;
 use crate::model::tree::Tree;
 use crate::policy::{Circumstances, Set};
@@ -135,6 +135,8 @@ pub(super) struct Place {
     namespaces: Vec<Value>,
     /// What earlier fixes teach.
     pub(super) lessons: Lessons,
+    /// Changes that were pushed within the last days.
+    pub(super) tried: Vec<Tried>,
 }
 
 /// The renderers of this machine.
@@ -194,6 +196,7 @@ impl Place {
             settings,
             program: super::program()?,
             lessons: Lessons::default(),
+            tried: Vec::new(),
             repo,
             remote,
             push,
@@ -250,6 +253,7 @@ impl Place {
             fields,
             history: &self.repo,
             lessons: &self.lessons,
+            tried: &self.tried,
             revert: args.revert,
             intent,
         }

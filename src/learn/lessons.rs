@@ -31,9 +31,9 @@ fn lesson(record: &[Entry]) -> Option<Lesson> {
 }
 
 /// Path, what happens there, the value before and after, of each edit of a recorded fix.
-type RecordedEdit = (Path, Op, Option<Value>, Option<Value>);
+pub(super) type RecordedEdit = (Path, Op, Option<Value>, Option<Value>);
 
-fn edits(body: &Value) -> Vec<RecordedEdit> {
+pub(super) fn edits(body: &Value) -> Vec<RecordedEdit> {
     let each = items(body, "/proposedFix/intent/edits").iter().filter_map(|edit| {
         let path = edit.get("steps").and_then(|steps| Path::deserialize(steps).ok());
         let path = path.or_else(|| edit.get("path")?.as_str().map(Path::of))?;

@@ -11,6 +11,7 @@ mod share;
 mod suggest;
 #[cfg(test)]
 mod tests;
+mod tried;
 
 pub use examples::examples;
 pub use lessons::lessons;
@@ -18,6 +19,7 @@ pub use past::{PastChange, past_changes};
 pub use patterns::{By, Changed, Incident, Pattern, incidents, patterns};
 pub use share::{Share, shares};
 pub use suggest::{Stop, Suggestion, Unmade, suggest};
+pub use tried::tried;
 
 use crate::model::record::Entry;
 use serde_json::Value;

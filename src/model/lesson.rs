@@ -1,6 +1,7 @@
 //! What earlier fixes teach about the order of new ones.
 
 use super::intent::{Intent, Op};
+use super::object::ObjectRef;
 use super::path::{Path, Step};
 use super::quantity::Quantity;
 use serde_json::Value;
@@ -147,6 +148,33 @@ pub struct Lesson {
     pub record: String,
     /// A person's words; foreign.
     pub note: Option<String>,
+}
+
+/// A rule's change of one object that was pushed lately.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tried {
+    pub code: String,
+    pub object: ObjectRef,
+    pub shape: Shape,
+    /// The values that it wrote.
+    pub values: Vec<(String, Option<Value>)>,
+    pub record: String,
+}
+
+/// Records of the same change of the same object, one for each set of other values. Two of them, and the failure
+/// is back: the change is not what mends it.
+pub fn tried_before<'t>(tried: &'t [Tried], code: &str, intent: &Intent) -> Vec<&'t str> {
+    let (shape, own) = (Shape::of_intent(intent), values(edited(intent)));
+    let same = |one: &&Tried| {
+        one.code == code && one.shape == shape && one.object.same_object(&intent.object) && one.values != own
+    };
+    let mut found: Vec<&Tried> = Vec::new();
+    for one in tried.iter().filter(same) {
+        if !found.iter().any(|other| other.values == one.values) {
+            found.push(one);
+        }
+    }
+    found.into_iter().map(|one| one.record.as_str()).collect()
 }
 
 /// All that is taught. It orders candidates and changes none of them.

@@ -10,8 +10,8 @@
 //! also with a suffix (`deny_root`). Their values are a sentence, or `{message, object, path}`.
 //! Files of one package are evaluated together; a file sees only files and data of its own source.
 //!
-//! What it reads as `input` is seen in its text ([`dialect`]): the change as a whole, or one manifest
-//! at a time as conftest gives it. Gatekeeper's constraints ([`gatekeeper`]) get an admission review.
+//! What it reads as `input` is seen in its text (`dialect`): the change as a whole, or one manifest
+//! at a time as conftest gives it. Gatekeeper's constraints (`gatekeeper`) get an admission review.
 //! Of the last two both sides of a change are asked: what held before is no new violation.
 
 pub mod child;

@@ -12,7 +12,7 @@ use crate::fix::model::Use;
 use crate::llm::{Client, Counsel};
 use crate::model::finding::Finding;
 use crate::model::intent::{Author, Disposition, Intent};
-use crate::model::lesson::Lessons;
+use crate::model::lesson::{Lessons, Tried, tried_before};
 use crate::model::object::ObjectRef;
 use crate::model::proposal::{ObjectChange, Outcome, Proposal, Signal, Trust};
 use crate::model::refusal::Refusal;
@@ -71,6 +71,8 @@ pub struct Ground<'g> {
     pub revert: bool,
     /// What earlier fixes teach: it orders candidates and changes none.
     pub lessons: &'g Lessons,
+    /// Changes that were pushed within the last days.
+    pub tried: &'g [Tried],
     /// An intent given by the user instead of the rules'.
     pub intent: Option<&'g Intent>,
 }
@@ -157,7 +159,7 @@ pub async fn find(finding: &Finding, ground: &Ground<'_>) -> Result<Outcome, Err
 fn ranked(finding: &Finding, ground: &Ground<'_>) -> Result<Vec<Intent>, Refusal> {
     let code = finding.code.name();
     match fix::candidates(ground.snapshot, finding) {
-        Ok(intents) => Ok(ground.lessons.order(code, intents)),
+        Ok(intents) => Ok(ground.lessons.order(code, untried(code, intents, ground.tried)?)),
         Err(mut refusal) => {
             refusal.choices = ground.lessons.order(code, refusal.choices);
             let known = refusal.choices.iter().filter_map(|choice| {
@@ -167,6 +169,25 @@ fn ranked(finding: &Finding, ground: &Ground<'_>) -> Result<Vec<Intent>, Refusal
             refusal.details.extend(known.collect::<Vec<_>>());
             Err(refusal)
         }
+    }
+}
+
+/// How often a rule may change the same field of an object within the days of [`Ground::tried`].
+const TRIES: usize = 2;
+
+/// The candidates without those that were made twice already and did not last.
+fn untried(code: &str, intents: Vec<Intent>, tried: &[Tried]) -> Result<Vec<Intent>, Refusal> {
+    let (worn, left): (Vec<Intent>, Vec<Intent>) =
+        intents.into_iter().partition(|intent| tried_before(tried, code, intent).len() >= TRIES);
+    match worn.first() {
+        Some(first) if left.is_empty() => {
+            let records = tried_before(tried, code, first);
+            let message = format!("the same was changed {} times within 7 days, and it failed again", records.len());
+            let hint = "look for what lies beneath, or give the change yourself: --intent FILE";
+            let details = records.iter().map(|record| format!("aifix audit show {record}")).collect();
+            Err(Refusal::new(fix::refusal::NEEDS_JUDGEMENT, message, hint).with_details(details))
+        }
+        _ => Ok(left),
     }
 }
 

@@ -86,3 +86,36 @@ fn feedback_on_what_is_no_fix_is_an_error() {
     let ran = sandbox.aifix(&["audit", "feedback", "00", "perhaps"]).exits(2);
     assert!(ran.err.contains("accept") && ran.err.contains("reject"), "{}", ran.err);
 }
+
+#[test]
+fn what_was_changed_twice_within_a_week_and_fails_again_is_not_changed_a_third_time() {
+    let sandbox = Sandbox::new();
+    sandbox.repository(&[("web.yaml", &oom_manifest())]);
+    let at = |memory: &str| {
+        let from = sandbox.path(&format!("kill-at-{memory}"));
+        fs::create_dir_all(&from).unwrap();
+        for file in ["objects.json", "logs.txt", "taken-at"] {
+            let text = fs::read_to_string(Path::new(&recorded("oom-killed")).join(file)).unwrap_or_default();
+            fs::write(from.join(file), text.replace("32Mi", memory)).unwrap();
+        }
+        sandbox.write("work/web.yaml", &oom_manifest().replace("32Mi", memory));
+        sandbox.git("work", &["commit", "-qam", &format!("Run with {memory}"), "--allow-empty"]);
+        sandbox.git("work", &["push", "-q", "origin", "main"]);
+        let from = from.to_str().unwrap().to_owned();
+        let args = ["propose", "deployment/web", "--from", &from, "--push", "--yes=review", "-o", "json"];
+        let ran = sandbox.aifix_in("work", &args);
+        // Merged by hand: the branch is gone.
+        if let Some(branch) = ran.json()["proposals"][0]["branch"].as_str() {
+            sandbox.git("remote.git", &["branch", "-D", branch]);
+        }
+        ran
+    };
+    at("64Mi").exits(0);
+    at("128Mi").exits(0);
+    let third = at("256Mi").exits(4).json();
+    let refusal = &third["proposals"][0]["refusal"];
+    assert_eq!(refusal["message"], "the same was changed 2 times within 7 days, and it failed again", "{third:#}");
+    assert_eq!(refusal["details"].as_array().unwrap().len(), 2);
+    fs::remove_dir_all(sandbox.path("state")).unwrap();
+    at("256Mi").exits(0);
+}
