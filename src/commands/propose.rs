@@ -12,7 +12,6 @@ use crate::diagnose;
 use crate::error::{Error, Kind, exit};
 use crate::fix;
 use crate::fix::model::Case;
-use crate::learn;
 use crate::llm::{Counsel, Settings};
 use crate::model::code::FixClass;
 use crate::model::finding::{Finding, Severity};
@@ -23,12 +22,10 @@ use crate::output::json::{self, Done};
 use crate::output::{explain_text, patch, propose_text, scan_text};
 use crate::proposal::{self, Advisor};
 use crate::repo::RepoUrl;
-use crate::settings::environment;
 use crate::settings::flags::{LookArgs, ProposalFormat};
 use crate::text::{self, Sanitised, shell_word};
 use crate::ui::Paint;
 use clap::{Args, ValueEnum};
-use jiff::SignedDuration;
 use std::path::Path;
 
 /// Work out the fix of a failing object, prove it, and with --push put it on a branch
@@ -139,10 +136,7 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
     if args.model.show_prompt {
         return show_prompt(&findings, settings, &mut place, args, &seen, session).await;
     }
-    let records = propose_counsel::records(session);
-    place.lessons = learn::lessons(&records);
-    let week = environment::now() - SignedDuration::from_hours(7 * 24);
-    place.tried = learn::tried(&records, week);
+    let records = propose_counsel::teach(&mut place, session);
     let client = args
         .model
         .client(

@@ -7,10 +7,14 @@ use crate::learn::{self, Record};
 use crate::llm::Counsel;
 use crate::model::finding::Finding;
 use crate::redact;
-use crate::settings::resolve;
+use crate::settings::{environment, resolve};
+use jiff::SignedDuration;
 
 /// Where a repository says how it wants changes to be; read from the base branch.
 const GUIDANCE: &str = ".aifix/guidance.md";
+
+/// A change that was made twice within it and did not last is not made again.
+const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Records that are looked through, the newest.
 const RECORDS: usize = 1_000;
@@ -24,6 +28,14 @@ pub(super) fn records(session: &Session) -> Vec<Record> {
         store.latest(RECORDS).ok()
     };
     read().unwrap_or_default()
+}
+
+/// Tells the place what records teach: lessons, and what was tried within the last week. Gives the records.
+pub(super) fn teach(place: &mut Place, session: &Session) -> Vec<Record> {
+    let records = records(session);
+    place.lessons = learn::lessons(&records);
+    place.tried = learn::tried(&records, environment::now() - WEEK);
+    records
 }
 
 /// Everything that bounds a change about this finding here.
