@@ -116,6 +116,11 @@ impl Records {
     /// To change them, where there must be some.
     pub(super) fn expect_writable(&self) -> Result<Store, Error> {
         self.expect()?;
+        self.make()
+    }
+
+    /// To add to them; made when there are none.
+    pub(super) fn make(&self) -> Result<Store, Error> {
         Store::open(&self.folder, self.key.as_deref())
     }
 

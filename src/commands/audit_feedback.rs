@@ -1,11 +1,11 @@
 //! `aifix audit feedback`: a person's word on a fix.
 
 use super::Session;
-use crate::audit::Store;
+use super::audit::Records;
 use crate::error::{Error, exit};
 use crate::model::record::Phase;
 use crate::repo::Repo;
-use crate::settings::{environment, resolve};
+use crate::settings::environment;
 use crate::text::Sanitised;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -38,12 +38,11 @@ pub enum Word {
 }
 
 pub(super) fn run(args: &FeedbackArgs, session: &Session) -> Result<u8, Error> {
-    let folder = resolve::state_folder(&session.environment)?;
-    let key = session.environment.path("AIFIX_AUDIT_KEY_FILE");
+    let records = Records::of(session)?;
     let shown = Sanitised::line(&args.record).to_string();
     let none =
         || Error::usage(format!("there is no record `{shown}`")).hint("records are made by `aifix propose --push`");
-    let entries = Store::open_existing(&folder, key.as_deref())?.ok_or_else(none)?.entries(&args.record)?;
+    let entries = records.open()?.ok_or_else(none)?.entries(&args.record)?;
     let proposed = entries.iter().find(|entry| entry.phase == Phase::Proposed);
     let Some(proposed) = proposed else {
         return Err(Error::usage(format!("record `{shown}` holds no fix"))
@@ -56,7 +55,7 @@ pub(super) fn run(args: &FeedbackArgs, session: &Session) -> Result<u8, Error> {
     };
     let who = Repo::discover(Path::new("."), session.environment.0.clone()).ok().and_then(|repo| repo.identity());
     let body = json!({"verdict": word, "note": args.note, "who": who});
-    let mut store = Store::open(&folder, key.as_deref())?;
+    let mut store = records.make()?;
     store.append(Some(&proposed.record), Phase::Feedback, &environment::now().to_string(), body)?;
     let text = |pointer: &str| proposed.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let of = format!("{} of {}/{}", text("/failure/code"), text("/failure/object/kind"), text("/failure/object/name"));

@@ -1,12 +1,11 @@
 //! `aifix audit patterns`: what incidents have in common.
 
 use super::Session;
-use crate::audit::Store;
+use super::audit::Records;
 use crate::error::{Error, exit};
 use crate::learn::{self, Record};
 use crate::output::patterns;
 use crate::settings::flags::ReportFormat;
-use crate::settings::resolve;
 use clap::Args;
 
 /// Say what recorded incidents have in common: a change before them, a workload, an image, a label, an author, a time
@@ -48,9 +47,7 @@ pub(super) fn run(args: &PatternsArgs, session: &Session) -> Result<u8, Error> {
 
 /// All records that are here.
 pub(super) fn records(session: &Session) -> Result<Vec<Record>, Error> {
-    let folder = resolve::state_folder(&session.environment)?;
-    let key = session.environment.path("AIFIX_AUDIT_KEY_FILE");
-    match Store::open_existing(&folder, key.as_deref())? {
+    match Records::of(session)?.open()? {
         Some(store) => store.latest(usize::MAX),
         None => Ok(Vec::new()),
     }

@@ -1,15 +1,14 @@
 //! `aifix policy why`: the rule behind each verdict.
 
 use super::Session;
+use super::audit::Records;
 use super::policy::{limits, manifests};
-use crate::audit::Store;
 use crate::doors::files;
 use crate::error::{Error, exit};
 use crate::model::verdict::{Evaluation, Verdict};
 use crate::output::reasons::{self, Reason, Standing};
 use crate::policy::{self, Described, Limits, Metadata, Set};
 use crate::settings::flags::ReportFormat;
-use crate::settings::resolve;
 use std::path::PathBuf;
 
 pub(super) async fn run(
@@ -49,13 +48,11 @@ pub(super) async fn run(
 
 /// What the policies said when a record was written.
 fn recorded(id: &str, session: &Session) -> Result<Evaluation, Error> {
-    let folder = resolve::state_folder(&session.environment)?;
-    let key = session.environment.path("AIFIX_AUDIT_KEY_FILE");
     let missing = || {
         Error::usage(format!("`{id}` is neither a file nor a record"))
             .hint("name manifests, or a record of `aifix audit list`")
     };
-    let store = Store::open_existing(&folder, key.as_deref())?.ok_or_else(missing)?;
+    let store = Records::of(session)?.open()?.ok_or_else(missing)?;
     let entries = store.entries(id)?;
     let report = entries.iter().find_map(|entry| entry.body.get("policyReport")).cloned();
     let report = report.and_then(|report| serde_json::from_value(report).ok());

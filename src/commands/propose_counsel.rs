@@ -1,13 +1,13 @@
 //! What is told of a place: policies, guidance, the past.
 
 use super::Session;
+use super::audit::Records;
 use super::propose_place::Place;
-use crate::audit::Store;
 use crate::learn::{self, Record};
 use crate::llm::Counsel;
 use crate::model::finding::Finding;
 use crate::redact;
-use crate::settings::{environment, resolve};
+use crate::settings::environment;
 use jiff::SignedDuration;
 
 /// Where a repository says how it wants changes to be; read from the base branch.
@@ -22,9 +22,7 @@ const RECORDS: usize = 1_000;
 /// The records that lessons come from. Those that can't be read are none: they only order and give examples.
 pub(super) fn records(session: &Session) -> Vec<Record> {
     let read = || {
-        let folder = resolve::state_folder(&session.environment).ok()?;
-        let key = session.environment.path("AIFIX_AUDIT_KEY_FILE");
-        let store = Store::open_existing(&folder, key.as_deref()).ok()??;
+        let store = Records::of(session).ok()?.open().ok()??;
         store.latest(RECORDS).ok()
     };
     read().unwrap_or_default()

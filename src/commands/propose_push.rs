@@ -1,6 +1,7 @@
 //! The rest of `propose --push`: record, ask, commit, push.
 
 use super::Session;
+use super::audit::Records;
 use super::look::Seen;
 use super::propose::{ProposeArgs, Yes};
 use super::propose_place::Place;
@@ -17,8 +18,8 @@ use crate::output::pull_request::Around;
 use crate::proposal::message;
 use crate::proposal::record::{self, Circumstances};
 use crate::repo::Branch;
+use crate::settings::environment;
 use crate::settings::flags::ProposalFormat;
-use crate::settings::{environment, resolve};
 use crate::text::Sanitised;
 use crate::ui::Paint;
 use serde_json::{Value, json};
@@ -80,9 +81,7 @@ pub(super) async fn decide(
     seen: &Seen,
     session: &Session,
 ) -> Result<Decision, Error> {
-    let folder = resolve::state_folder(&session.environment)?;
-    let key = session.environment.path("AIFIX_AUDIT_KEY_FILE");
-    let mut store = Store::open(&folder, key.as_deref())?;
+    let mut store = Records::of(session)?.make()?;
     let who = place.repo.identity().unwrap_or_default();
     let command = session.typed.iter().fold("aifix".to_owned(), |line, word| format!("{line} {word}"));
     let (git, repository) = (place.repo.git_version().unwrap_or_default(), place.remote.url.to_string());

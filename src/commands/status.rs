@@ -1,5 +1,6 @@
 //! `aifix status`: what became of pushed fixes.
 
+use super::audit::Records;
 use super::status_cluster::Looks;
 use super::status_git::Clone;
 use super::{Session, status_cluster, status_forge, status_git, status_shared};
@@ -8,8 +9,8 @@ use crate::error::{Error, exit};
 use crate::follow::{self, End, Seen, State, Subject};
 use crate::forge;
 use crate::output::status::{self as written, Row};
+use crate::settings::environment;
 use crate::settings::flags::{LookArgs, ReportFormat, duration};
-use crate::settings::{environment, resolve};
 use crate::text::{self, Sanitised};
 use clap::Args;
 use std::path::PathBuf;
@@ -152,9 +153,7 @@ async fn followed(args: &StatusArgs, clone: &Clone, session: &Session) -> Result
 }
 
 fn open(session: &Session) -> Result<Option<Store>, Error> {
-    let folder = resolve::state_folder(&session.environment)?;
-    let key = session.environment.path("AIFIX_AUDIT_KEY_FILE");
-    Store::open_existing(&folder, key.as_deref())
+    Records::of(session)?.open()
 }
 
 /// Looks once at each, and writes down what is new.
@@ -196,9 +195,7 @@ fn write_down(subject: &Subject, state: &State, session: &Session) -> Vec<crate:
         return Vec::new();
     }
     let append = || {
-        let folder = resolve::state_folder(&session.environment)?;
-        let key = session.environment.path("AIFIX_AUDIT_KEY_FILE");
-        let mut store = Store::open(&folder, key.as_deref())?;
+        let mut store = Records::of(session)?.make()?;
         let mut written = Vec::new();
         for (phase, body) in news {
             store.append(Some(&subject.record), phase, &environment::now().to_string(), body)?;
