@@ -31,6 +31,7 @@ grown contains entry if {
 		"cap": cap,
 		"least": object.get(data.aifix.growth, least[resource], 0),
 		"shown": sprintf("%v", [value]),
+		"restored": had(change, container.name, list, resource, value),
 	}
 }
 
@@ -50,6 +51,7 @@ grown contains entry if {
 		"cap": caps.storage,
 		"least": 0,
 		"shown": sprintf("%v", [value]),
+		"restored": false,
 	}
 }
 
@@ -68,6 +70,7 @@ grown contains entry if {
 		"cap": data.aifix.growth.replicas,
 		"least": 0,
 		"shown": sprintf("%v", [value]),
+		"restored": ran(change, field, value),
 	}
 }
 
@@ -82,7 +85,22 @@ deny contains verdict if {
 	entry.old > 0
 	factor := data.aifix.growth.factor
 	entry.new > max({entry.old, entry.least}) * factor
+	not entry.restored
 	message := sprintf("%s becomes %s, more than %v times what it was", [entry.what, entry.shown, factor])
+	verdict := kubernetes.verdict(entry.change, entry.path, message)
+}
+
+# The commit that is taken back had lowered it.
+needs_approval contains verdict if {
+	some entry in grown
+	entry.old > 0
+	factor := data.aifix.growth.factor
+	entry.new > max({entry.old, entry.least}) * factor
+	entry.restored
+	message := sprintf(
+		"%s becomes %s, more than %v times what it was, as before the commit that is taken back",
+		[entry.what, entry.shown, factor],
+	)
 	verdict := kubernetes.verdict(entry.change, entry.path, message)
 }
 
@@ -110,6 +128,17 @@ quantity(resource, value) := bytes(sprintf("%v", [value])) if resource != "cpu"
 bytes(text) := to_number(trim_suffix(text, "m")) / 1000 if {
 	endswith(text, "m")
 } else := units.parse_bytes(text)
+
+# Before the commit that is taken back it was this very value.
+had(change, name, list, resource, value) if {
+	some container in kubernetes.containers(kubernetes.good(change))
+	container.name == name
+	kubernetes.map_at(kubernetes.map_at(container.spec, "resources"), list)[resource] == value
+} else := false
+
+ran(change, field, value) if {
+	replicas(kubernetes.good(change), field) == value
+} else := false
 
 # A workload without the field runs one.
 replicas(before, field) := before.spec[field] if {

@@ -11,10 +11,35 @@ package aifix.containers_kept
 import data.aifix.kubernetes
 
 deny contains verdict if {
+	some entry in removed
+	not entry.was_absent
+	verdict := kubernetes.verdict(entry.change, entry.path, entry.message)
+}
+
+# The commit that is taken back had added it.
+needs_approval contains verdict if {
+	some entry in removed
+	entry.was_absent
+	message := sprintf("%s, which was not there before the commit that is taken back", [entry.message])
+	verdict := kubernetes.verdict(entry.change, entry.path, message)
+}
+
+removed contains entry if {
 	some change in input.changes
 	kubernetes.is_update(change)
-	after := {container.name | some container in kubernetes.containers(change.after)}
 	some container in kubernetes.containers(change.before)
-	not container.name in after
-	verdict := kubernetes.verdict(change, container.path, sprintf("container %s is removed", [container.name]))
+	not container.name in names(change.after)
+	entry := {
+		"change": change,
+		"path": container.path,
+		"message": sprintf("container %s is removed", [container.name]),
+		"was_absent": was_absent(change, container.name),
+	}
 }
+
+was_absent(change, name) if {
+	good := kubernetes.good(change)
+	not name in names(good)
+} else := false
+
+names(resource) := {container.name | some container in kubernetes.containers(resource)}

@@ -2,7 +2,8 @@
 # title: What is critical changes only with a person's approval
 # description: >-
 #   Some objects hold up all others. Which namespaces, labels, kinds and numbers of replicas those are is
-#   written in the data file, and a folder given with --policy adds to it; a disruption budget says it too.
+#   written in the data file, and a folder given with --policy adds to it; a disruption budget says it too,
+#   and so does a list of budgets that could not be read.
 # custom:
 #   severity: warning
 #   term: namespace, label, kind, replicas, PodDisruptionBudget
@@ -54,6 +55,16 @@ needs_approval contains verdict if {
 	some change in changed
 	some budget in kubernetes.list_at(change, "disruptionBudgets")
 	verdict := kubernetes.verdict(change, "", sprintf("the disruption budget %s protects its pods", [budget]))
+}
+
+# Where they were not seen, nobody knows that nobody said it.
+needs_approval contains verdict if {
+	some change in changed
+	change.disruptionBudgets == null
+	some side in ["before", "after"]
+	count(kubernetes.containers(change[side])) > 0
+	message := "its disruption budgets were not seen (they could not be listed): one may protect its pods"
+	verdict := kubernetes.verdict(change, "", message)
 }
 
 runs(resource) := kubernetes.replicas(resource) if {

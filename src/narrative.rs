@@ -7,7 +7,7 @@
 mod words;
 
 use crate::error::{Error, Kind};
-use crate::llm::prompt::{Ask, Material};
+use crate::llm::material::{Ask, Material};
 use crate::llm::{Budget, Client, Failure, Prompt, Said, Settings, Shape, answer};
 use crate::model::finding::{Finding, Severity};
 use crate::{redact, text};

@@ -48,6 +48,11 @@ pub fn masked(secret: &Value) -> Value {
     Value::String(mask(&secret.as_str().map_or_else(|| secret.to_string(), str::to_owned)))
 }
 
+/// Reads the shapes of secrets now, where a caller has nothing else to do; else the first text waits for it.
+pub fn prepare() {
+    shapes::prepare();
+}
+
 /// Removes every recognised secret from `text`, and the addresses that were asked for.
 pub fn text(text: &str) -> Redacted {
     let shaped = match text {

@@ -98,6 +98,13 @@ is_update(change) if {
 	change.after != null
 }
 
+# What a revert brings an object back to: the object before the commit that is taken back. No rule may let more through
+# for it than what that very object had.
+good(change) := change.good if {
+	is_object(input.reverts)
+	is_object(change.good)
+}
+
 # Manifests are looked at as they stand.
 is_check if input.mode == "check"
 

@@ -75,3 +75,23 @@ test_a_new_workload_and_one_that_says_nothing_are_counted if {
 	looked_at := support.check(support.with_spec("Deployment", {"replicas": 21}))
 	count(capped_growth.deny) == 1 with input as looked_at with data.aifix.growth as growth
 }
+
+said(change) := [count(denied), count(asked)] if {
+	denied := capped_growth.deny with input as change with data.aifix.growth as growth
+	asked := capped_growth.needs_approval with input as change with data.aifix.growth as growth
+}
+
+test_a_revert_to_what_it_was_needs_approval if {
+	said(support.revert(limit("memory", "64Mi"), limit("memory", "1Gi"), limit("memory", "1Gi"))) == [0, 1]
+	said(support.revert(limit("memory", "64Mi"), limit("memory", "1Gi"), limit("memory", "512Mi"))) == [1, 0]
+	said(support.revert(limit("memory", "64Mi"), limit("memory", "1Gi"), limit("cpu", 1))) == [1, 0]
+	said(support.revert(limit("memory", "64Mi"), limit("memory", "20Gi"), limit("memory", "20Gi"))) == [1, 1]
+}
+
+pods(replicas) := support.with_spec("Deployment", {"replicas": replicas})
+
+test_a_revert_to_as_many_pods_needs_approval if {
+	said(support.revert(pods(1), pods(10), pods(10))) == [0, 1]
+	said(support.revert(pods(1), pods(10), pods(9))) == [1, 0]
+	said(support.revert(pods(1), pods(30), pods(30))) == [1, 1]
+}

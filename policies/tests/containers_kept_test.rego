@@ -22,3 +22,15 @@ test_a_helper_may_become_a_sidecar if {
 	denied(pods(["app", "proxy"], []), pods(["app"], ["proxy"])) == set()
 	denied(pods(["app"], []), pods(["app", "proxy"], [])) == set()
 }
+
+test_a_revert_of_what_added_it_needs_approval if {
+	change := support.revert(pods(["app", "proxy", "agent"], []), pods(["app"], []), pods(["app", "agent"], []))
+	support.messages(containers_kept.deny) == {"container agent is removed"} with input as change
+	asked := containers_kept.needs_approval with input as change
+	support.messages(asked) == {"container proxy is removed, which was not there before the commit that is taken back"}
+}
+
+test_a_revert_to_nothing_is_denied if {
+	change := support.revert(pods(["app", "proxy"], []), pods(["app"], []), null)
+	count(containers_kept.deny) == 1 with input as change
+}

@@ -60,3 +60,30 @@ test_a_disruption_budget_needs_approval if {
 	approvals := critical_objects.needs_approval with input as protected
 	support.messages(approvals) == {"the disruption budget web protects its pods"}
 }
+
+# A change of an object whose budgets could not be listed.
+unseen(mode, resource) := {"mode": mode, "changes": [seen]} if {
+	some change in support.change(resource, object.union(resource, {"metadata": {"labels": {"a": "b"}}})).changes
+	seen := object.union(change, {"disruptionBudgets": null})
+}
+
+test_budgets_that_were_not_seen_need_approval if {
+	approvals := critical_objects.needs_approval with input as unseen("change", support.with_container({}))
+	some message in support.messages(approvals)
+	startswith(message, "its disruption budgets were not seen")
+	count(approvals) == 1
+}
+
+test_budgets_that_were_not_seen_are_nothing_to_what_runs_no_pods if {
+	count(critical_objects.needs_approval) == 0 with input as unseen("change", support.resource("ConfigMap", {"data": {}}))
+}
+
+test_no_budget_is_asked_for_where_manifests_are_looked_at if {
+	count(critical_objects.needs_approval) == 0 with input as unseen("check", support.with_container({}))
+}
+
+test_budgets_that_were_seen_and_are_none_need_no_approval if {
+	some change in unseen("change", support.with_container({})).changes
+	seen := {"mode": "change", "changes": [object.union(change, {"disruptionBudgets": []})]}
+	count(critical_objects.needs_approval) == 0 with input as seen
+}

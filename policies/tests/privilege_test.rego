@@ -39,3 +39,9 @@ test_a_new_privileged_object_is_denied if {
 	count(privilege.deny) == 1 with input as support.check(support.with_context({"privileged": true}))
 	count(privilege.deny) == 0 with input as support.check(support.with_context({"runAsNonRoot": true}))
 }
+
+test_a_revert_is_no_excuse if {
+	open := support.with_context({"privileged": true})
+	change := support.revert(support.with_context({"privileged": false}), open, open)
+	count(privilege.deny) > 0 with input as change
+}

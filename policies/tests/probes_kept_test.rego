@@ -29,3 +29,13 @@ test_another_path_or_a_new_probe_is_fine if {
 	after := support.with_container({"livenessProbe": probe("/healthz"), "readinessProbe": probe("/")})
 	count(probes_kept.deny) == 0 with input as support.change(before, after)
 }
+
+test_a_revert_of_what_added_it_needs_approval if {
+	probe := {"httpGet": {"port": 80}}
+	before := support.with_container({"livenessProbe": probe, "readinessProbe": probe})
+	good := support.with_container({"readinessProbe": probe})
+	change := support.revert(before, support.with_container({}), good)
+	support.messages(probes_kept.deny) == {"container app loses its readinessProbe"} with input as change
+	asked := probes_kept.needs_approval with input as change
+	support.paths(asked) == {"spec.template.spec.containers[app].livenessProbe"}
+}

@@ -33,6 +33,12 @@ change(before, after) := {"mode": "change", "changes": [{
 	"companion": false,
 }]}
 
+# A revert from `before` to `after`, which an object was, too, before the commit that is taken back.
+revert(before, after, good) := object.union(change(before, after), {
+	"reverts": {"id": "c0ffee", "subject": "s", "author": "Ada", "at": null},
+	"changes": [object.union(change(before, after).changes[0], {"good": good})],
+})
+
 check(after) := {"mode": "check", "changes": [{
 	"object": object_of(after),
 	"before": null,

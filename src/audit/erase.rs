@@ -47,10 +47,11 @@ impl Store {
         let entries = numbers(holding).map_err(|e| failed(&e))?;
         let whole = numbers("SELECT seq FROM entries WHERE record = ?1 AND rule = 1").map_err(|e| failed(&e))?;
         if entries.is_empty() {
-            let error = Error::usage(format!("there is nothing to erase in record {}", Sanitised::line(record)));
+            let record = Sanitised::line(record);
             return Err(match whole.is_empty() {
-                true => error.because("it has no evidence, or it was erased before"),
-                false => error
+                true => Error::usage(format!("there is nothing to erase in record {record}"))
+                    .because("it has no evidence, or it was erased before"),
+                false => Error::usage(format!("the evidence of record {record} can't be erased"))
                     .because("an older aifix hashed its entries whole: without their evidence they would not verify")
                     .hint("to be rid of it, move the folder of the records away and start anew"),
             });

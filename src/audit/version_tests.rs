@@ -66,7 +66,10 @@ fn a_store_of_the_first_version_is_read_as_it_is_and_written_on() {
     assert_eq!((verified.entries, verified.first_bad), (5, None), "a reader from before sees the new version");
     assert_eq!(reader.entries("09f6").unwrap()[1].body, body());
     let error = store.erase("fa8c49de5e2024ff", AT, json!({})).unwrap_err();
+    assert_eq!(error.message, "the evidence of record fa8c49de5e2024ff can't be erased");
     assert!(error.causes[0].contains("hashed its entries whole"), "{error:?}");
+    assert!(error.hints[0].contains("move the folder of the records away"), "{error:?}");
+    assert_eq!(store.verify().unwrap().first_bad, None, "nothing was changed");
     assert_eq!(store.erase("09f68be5114cd347", AT, json!({})).unwrap().whole, [1]);
 }
 

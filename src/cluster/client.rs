@@ -2,12 +2,16 @@
 
 use super::failure::{Failure, from_body, from_kube};
 use crate::model::snapshot::Requests;
+use flate2::{Decompress, FlushDecompress, Status};
+use http::response::Parts;
 use jiff::Timestamp;
 use kube::client::Body;
 use serde_json::Value;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// What a request is counted as.
@@ -31,6 +35,10 @@ pub(super) const METADATA: &str = "application/json;as=PartialObjectMetadata;g=m
 
 /// Requests that may fail one after the other before the server counts as gone.
 const GONE_AFTER: usize = 4;
+/// Bytes of an unpacked answer at most: a page of 500 objects of 1.5 MiB, the largest that etcd takes, is less.
+const MOST: usize = 1 << 30;
+/// Bytes that a packed answer may be longer than it says, at no cost.
+const ROOM: usize = 64;
 /// How often a request that was turned away with 429 is sent again.
 const RETRIES: usize = 4;
 
@@ -145,16 +153,14 @@ impl Api {
 
     async fn send(&self, request: http::Request<Body>, count: Count) -> Result<Vec<u8>, (Failure, Option<Duration>)> {
         self.count(count);
-        let answer = self.client.send(request).await.map_err(|error| (from_kube(&error), None))?;
-        let date = answer.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());
+        let (head, bytes) = exchange(self.client.clone(), request).await.map_err(|failure| (failure, None))?;
+        let date = head.headers.get(http::header::DATE).and_then(|date| date.to_str().ok());
         if let Some(date) = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()) {
             let _ = self.clock.set(date.timestamp());
         }
-        let status = answer.status();
-        let wait = answer.headers().get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let wait = head.headers.get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
         let wait = wait.and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
-        let bytes = answer.into_body().collect_bytes().await.map_err(|error| (from_kube(&error), None))?;
-        if status.is_success() { Ok(bytes.into()) } else { Err((from_body(status.as_u16(), &bytes), wait)) }
+        if head.status.is_success() { Ok(bytes) } else { Err((from_body(head.status.as_u16(), &bytes), wait)) }
     }
 
     fn count(&self, count: Count) {
@@ -165,5 +171,80 @@ impl Api {
             Count::Get => &mut sent.gets,
             Count::Log => &mut sent.logs,
         } += 1;
+    }
+}
+
+/// One request and its whole answer, on a task of its own: handshakes, decryption and unpacking of answers that
+/// come together take all processors. The task ends with who waits for it.
+async fn exchange(client: kube::Client, request: http::Request<Body>) -> Result<(Parts, Vec<u8>), Failure> {
+    let mut task = JoinSet::new();
+    task.spawn(async move {
+        let (head, body) = client.send(request).await.map_err(|error| from_kube(&error))?.into_parts();
+        let bytes: Vec<u8> = body.collect_bytes().await.map_err(|error| from_kube(&error))?.into();
+        let is_packed = head.headers.get(http::header::CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip");
+        Ok((head, if is_packed { unpacked(&bytes)? } else { bytes }))
+    });
+    match task.join_next().await {
+        Some(Err(error)) if error.is_panic() => resume_unwind(error.into_panic()),
+        Some(Ok(answer)) => answer,
+        // It is never aborted while someone waits.
+        _ => std::future::pending().await,
+    }
+}
+
+/// Unpacks an answer as a whole: its end tells how long it becomes.
+fn unpacked(packed: &[u8]) -> Result<Vec<u8>, Failure> {
+    let told = packed.last_chunk().map_or(0, |end| u32::from_le_bytes(*end) as usize);
+    // What is told is a stranger's word: text packs a hundredfold at best.
+    let mut bytes = Vec::with_capacity(told.min(packed.len().saturating_mul(100)).saturating_add(ROOM));
+    let mut decoder = Decompress::new_gzip(15);
+    loop {
+        let (read, written) = (decoder.total_in(), decoder.total_out());
+        let rest = usize::try_from(read).ok().and_then(|read| packed.get(read..)).unwrap_or_default();
+        match decoder.decompress_vec(rest, &mut bytes, FlushDecompress::None) {
+            Ok(Status::StreamEnd) if decoder.total_in() == packed.len() as u64 => return Ok(bytes),
+            // A cut answer must not look whole: a log has no end that would be missed.
+            Ok(Status::StreamEnd) => return Err(Failure::Garbled("more follows the end of its gzip".to_owned())),
+            Ok(_) if bytes.len() > MOST => {
+                return Err(Failure::Garbled(format!("it is longer than {} MiB", MOST >> 20)));
+            }
+            Ok(_) if (read, written) != (decoder.total_in(), decoder.total_out()) => {
+                bytes.reserve(if bytes.len() == bytes.capacity() { bytes.len() } else { ROOM });
+            }
+            Ok(_) => return Err(Failure::Garbled("its gzip ends too early".to_owned())),
+            Err(error) => return Err(Failure::Garbled(format!("its gzip is not sound: {error}"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::read::GzEncoder;
+    use std::io::Read;
+
+    fn packed(text: &[u8]) -> Vec<u8> {
+        let mut packed = Vec::new();
+        GzEncoder::new(text, Compression::fast()).read_to_end(&mut packed).unwrap();
+        packed
+    }
+
+    #[test]
+    fn a_packed_answer_is_unpacked_whole_or_refused() {
+        let text = "{\"kind\":\"PodList\"}".repeat(10_000).into_bytes();
+        let whole = packed(&text);
+        assert_eq!(unpacked(&whole).unwrap(), text);
+        // Of which it tells too little.
+        let long = vec![b'a'; 5_000_000];
+        assert_eq!(unpacked(&packed(&long)).unwrap(), long);
+        assert_eq!(unpacked(&packed(b"")).unwrap(), b"");
+        let two = [packed(b"one, "), packed(b"two")].concat();
+        assert!(matches!(unpacked(&two), Err(Failure::Garbled(_))), "never half of it");
+        let mut lies = whole.clone();
+        *lies.last_mut().unwrap() ^= 0x7f;
+        for bad in [&lies, &whole[..whole.len() - 9], &whole[..3], b"{}", b""] {
+            assert!(matches!(unpacked(bad), Err(Failure::Garbled(_))), "{} bytes", bad.len());
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::client::Api;
 use super::failure::foreign;
-use super::{Cluster, Options, credential, kubeconfig, proxy};
+use super::{Cluster, Options, credential, direct, kubeconfig, proxy};
 use crate::error::Error;
 use crate::model::snapshot::Scope;
 use k8s_openapi::ByteString;
@@ -28,7 +28,7 @@ pub async fn connect(options: &Options) -> Result<Cluster, Error> {
     let found = kubeconfig::read(&options.kubeconfig)?;
     let (context, mut config) = match found {
         Some(found) => configured(options, kubeconfig::choose(found, options.context.as_deref())?).await?,
-        None => ("in-cluster".to_owned(), in_cluster(options)?),
+        None => (IN_CLUSTER.to_owned(), in_cluster(options)?),
     };
     if let Some(user) = &options.as_user {
         config.auth_info.impersonate = Some(user.clone());
@@ -45,8 +45,13 @@ pub async fn connect(options: &Options) -> Result<Cluster, Error> {
     config.headers.push((http::header::USER_AGENT, name));
     let scope = scope(options, &config.default_namespace)?;
     let (server, notices) = (shown(&config), notices(&config));
-    let client = kube::Client::try_from(config).map_err(|error| {
-        Error::usage(format!("the credentials of context {context} can't be used")).because(foreign(&chain(&error)))
+    let client = match &config.proxy_url {
+        Some(_) => kube::Client::try_from(config).map_err(Into::into),
+        None => direct::client(&config),
+    };
+    let client = client.map_err(|error| {
+        Error::usage(format!("the credentials of context {context} can't be used"))
+            .because(foreign(&chain(error.as_ref())))
     })?;
     Ok(Cluster {
         api: Api::new(client, options.request_timeout.max(Duration::from_millis(1))),
@@ -59,10 +64,14 @@ pub async fn connect(options: &Options) -> Result<Cluster, Error> {
     })
 }
 
-/// Inside a pod without a kubeconfig the service account is used, as kubectl does.
+/// What the cluster that a pod runs in is called, where no kubeconfig names a context.
+const IN_CLUSTER: &str = "in-cluster";
+
+/// Inside a pod without a kubeconfig the service account is used, as kubectl does. Records name the context so.
 fn in_cluster(options: &Options) -> Result<Config, Error> {
     let in_pod = options.environment.contains_key(&OsString::from("KUBERNETES_SERVICE_HOST"));
-    if let (None, true, Ok(config)) = (&options.context, in_pod, Config::incluster()) {
+    let is_meant = options.context.as_ref().is_none_or(|context| context == IN_CLUSTER);
+    if let (true, true, Ok(config)) = (is_meant, in_pod, Config::incluster()) {
         return Ok(config);
     }
     let looked: Vec<String> = options.kubeconfig.iter().map(|path| path.display().to_string()).collect();

@@ -86,7 +86,15 @@ impl Row {
     pub(super) fn keeps_managers(kind: &str) -> bool {
         matches!(
             kind,
-            "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" | "CronJob" | "ConfigMap" | "Secret"
+            "Deployment"
+                | "ReplicaSet"
+                | "StatefulSet"
+                | "DaemonSet"
+                | "Rollout"
+                | "Job"
+                | "CronJob"
+                | "ConfigMap"
+                | "Secret"
         )
     }
 }
@@ -304,7 +312,7 @@ const ON_DEMAND: [Row; 40] = [
     Row::delivery("helmcharts", "HelmChart", "source.toolkit.fluxcd.io/v1").hides(&["helmrelease-chart-missing"]),
     Row::delivery("imagepolicies", "ImagePolicy", "image.toolkit.fluxcd.io/v1").hides(AUTOMATION),
     Row::delivery("imageupdateautomations", "ImageUpdateAutomation", "image.toolkit.fluxcd.io/v1").hides(AUTOMATION),
-    Row::new("rollouts", "Rollout", "argoproj.io/v1alpha1").custom().hides(&["not-ready"]),
+    Row::new("rollouts", "Rollout", "argoproj.io/v1alpha1").custom().hides(&["not-ready", "generation-not-observed"]),
     Row::new("certificates", "Certificate", "cert-manager.io/v1").custom().hides(&["certificate-not-ready"]),
     Row::new("externalsecrets", "ExternalSecret", "external-secrets.io/v1").custom().hides(SYNCED),
     Row::new("sealedsecrets", "SealedSecret", "bitnami.com/v1alpha1").custom().hides(SYNCED),

@@ -10,7 +10,7 @@ use super::page::{Batch, Listed, list};
 use crate::error::Error;
 use crate::model::kube::{Keyed, Object};
 use crate::model::object::ObjectRef;
-use crate::model::snapshot::{Gap, Needs, Scope, Snapshot};
+use crate::model::snapshot::{Gap, NOT_SERVED, Needs, Scope, Snapshot};
 use crate::text;
 use futures_util::StreamExt;
 use serde::Deserialize;
@@ -80,6 +80,11 @@ impl Cluster {
 
     /// Lists the further kinds and reads the logs that observed failures point to.
     pub async fn second_wave(&self, snapshot: &mut Snapshot, needs: &Needs) {
+        self.second_wave_while(snapshot, needs, |_| ()).await;
+    }
+
+    /// The same; `meanwhile` is done while the answers are on their way.
+    pub async fn second_wave_while(&self, snapshot: &mut Snapshot, needs: &Needs, meanwhile: impl FnOnce(&Snapshot)) {
         let mut rows: Vec<&Row> = Vec::new();
         for plural in &needs.kinds {
             let listed_before = kinds::FIRST.iter().any(|row| row.plural == *plural);
@@ -98,7 +103,9 @@ impl Cluster {
         }
         rows.truncate(left);
         let targets: Vec<Target<'_>> = rows.iter().flat_map(|row| self.targets(row)).collect();
-        let (brought, logs) = futures_util::future::join(self.ask(&targets, &|_| {}), self.ask_logs(&needs.logs)).await;
+        let asked = futures_util::future::join(self.ask(&targets, &|_| {}), self.ask_logs(&needs.logs));
+        let work = async { meanwhile(snapshot) };
+        let ((brought, logs), ()) = futures_util::future::join(asked, work).await;
         for (target, listed) in targets.iter().zip(brought) {
             if target.row.place == Place::Anywhere && listed.failure.as_ref().and_then(Failure::code) == Some(403) {
                 self.within_scope(snapshot, target.row, listed).await;
@@ -321,7 +328,7 @@ fn take(snapshot: &mut Snapshot, target: Target<'_>, listed: Listed<Batch>) {
         let mut gap = target.gap(format!("{part}{failure}"));
         if not_served {
             // A whole API group may be switched off; pods and workloads always are served.
-            gap.why = format!("the cluster does not serve {} of {}", target.row.plural, target.row.api_version);
+            gap.why = format!("{NOT_SERVED} {} of {}", target.row.plural, target.row.api_version);
         }
         // A custom kind that is not served has no objects: nothing was missed.
         if !(not_served && target.row.custom) {

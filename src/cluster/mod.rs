@@ -8,6 +8,7 @@ mod client;
 mod concern;
 mod connect;
 mod credential;
+mod direct;
 mod dry_run;
 mod failure;
 pub mod files;
@@ -22,6 +23,7 @@ mod openapi;
 mod page;
 mod proxy;
 mod rights;
+mod served;
 
 pub use connect::connect;
 pub use grants::{Grant, Reach, grants, scope};
@@ -29,6 +31,7 @@ pub use kinds::hidden_codes;
 pub use names::contexts;
 pub use openapi::{Document, Documents};
 pub use rights::Right;
+pub use served::Versions;
 
 use crate::model::snapshot::{Requests, Scope};
 use std::collections::BTreeMap;

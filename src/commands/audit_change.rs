@@ -71,8 +71,11 @@ pub(super) async fn erase(args: &EraseArgs, session: &Session) -> Result<u8, Err
     Ok(exit::DONE)
 }
 
-/// `oom-killed of Deployment shop/web`.
+/// `oom-killed of Deployment shop/web`, or `policy memory_limit_lowered_in_shop`.
 fn about(entry: &Entry) -> String {
+    if let Some(policy) = entry.body.pointer("/suggestion/name").and_then(Value::as_str) {
+        return format!("policy {policy}");
+    }
     let says = |pointer: &str| entry.body.pointer(pointer).and_then(Value::as_str).unwrap_or("?");
     format!("{} of {} {}", says("/failure/code"), says("/failure/object/kind"), says("/failure/object/name"))
 }

@@ -2,6 +2,7 @@
 
 use super::Session;
 use super::model::{self, ModelArgs};
+use super::{eval_repository, propose_place};
 use crate::audit::Store;
 use crate::cluster;
 use crate::diagnose::diagnose;
@@ -11,12 +12,15 @@ use crate::fix;
 use crate::fix::expect::{Case, Mark};
 use crate::fix::model::{Case as Asked, Consultation, NoFix, label};
 use crate::learn::{self, Share};
-use crate::llm::{Budget, Client, prompt};
+use crate::llm::{Budget, Client, Settings, Way, prompt};
 use crate::model::finding::Finding;
 use crate::model::intent::Intent;
 use crate::model::snapshot::Snapshot;
+use crate::model::tree::Tree;
 use crate::output::eval::{self, Row};
+use crate::redact;
 use crate::settings::flags::ReportFormat;
+use crate::source::Tools;
 use crate::text::{self, Sanitised};
 use clap::Args;
 use sha2::{Digest, Sha256};
@@ -27,7 +31,9 @@ use std::time::Instant;
 ///
 /// Each case is a file NAME.toml: `snapshot` (what --from reads, seen from the file), `code` (of the finding), and
 /// either `refuse = true` or `[[right]]` with `path` and `values`, `at-least` or `at-most`. The rules are measured
-/// always, a model when one is configured: it is asked about every case, whatever the rules say.
+/// always, a model when one is configured: it is asked about every case, whatever the rules say. With `repository`
+/// (a folder with the files as Git has them) a change is right only when it is proved there, too: rendered before and
+/// after it, nothing else differs.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -62,7 +68,9 @@ struct Loaded {
     case: Case,
     snapshot: Snapshot,
     finding: Finding,
-    /// Of the case's own text.
+    /// The files that its change must be proved in.
+    repository: Option<Tree>,
+    /// Of the case's own text, its recording and its repository.
     hash: String,
 }
 
@@ -102,17 +110,21 @@ pub(super) async fn run(args: &EvalArgs, session: &Session) -> Result<u8, Error>
         Some(file) if files::exists(file) => read_results(file)?,
         _ => Vec::new(),
     };
-    let mut rows: Vec<Row> = cases.iter().map(ruled).collect();
+    let tools = propose_place::tools(session);
+    let mut rows = Vec::new();
+    for case in &cases {
+        rows.push(ruled(case, &tools).await?);
+    }
     if let Some(client) = &client {
         for (at, case) in cases.iter().enumerate() {
-            let model = name(client);
-            let is_it = |row: &&Row| row.model == model && row.case == case.name && row.hash == case.hash;
+            let (model, hash) = (name(client), asked_as(case, client.settings()));
+            let is_it = |row: &&Row| row.model == model && row.case == case.name && row.hash == hash;
             if let Some(row) = known.iter().find(is_it) {
                 rows.push(row.clone());
                 continue;
             }
             let progress = session.ui.progress(&format!("Case {} of {}: {}", at + 1, cases.len(), case.name));
-            let row = ask(client, case, model).await;
+            let row = Row { hash, ..ask(client, case, model, &tools).await? };
             drop(progress);
             rows.push(row.clone());
             known.push(row);
@@ -160,29 +172,63 @@ fn name(client: &Client) -> String {
     if model.is_empty() { client.host() } else { format!("{model} at {}", client.host()) }
 }
 
+/// All that a model's answer to a case hangs on: the case, the first request, where it goes, and the time for it. The
+/// way of asking is left out: it is found out while asking, and another way is no other question.
+fn asked_as(case: &Loaded, settings: &Settings) -> String {
+    let first = settings.api.ways().first().copied().unwrap_or(Way::Plain);
+    let request = Asked::new(&case.snapshot, &case.finding, &[]).prompt(settings).body(settings, first);
+    let seconds = settings.together.as_secs().to_string();
+    // The numbers of placeholders hang on what else a run has seen.
+    let request = redact::unnumbered(&String::from_utf8_lossy(&request));
+    let parts = [&case.hash, settings.api.name(), settings.url.as_str(), &seconds, &request];
+    hashed(parts.map(str::as_bytes))
+}
+
+/// Sixteen hex digits of all these parts, each told from the next by its length.
+fn hashed<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// What the rules say to a case.
-fn ruled(case: &Loaded) -> Row {
+async fn ruled(case: &Loaded, tools: &Tools) -> Result<Row, Error> {
     let ruled = fix::candidates(&case.snapshot, &case.finding);
-    let first = ruled.as_ref().ok().and_then(|intents| intents.first());
-    let said = match &ruled {
-        Ok(_) => first.map(label).unwrap_or_default(),
-        Err(refusal) => refusal.message.clone(),
+    let (mark, said) = match &ruled {
+        Ok(intents) => judged(case, intents.first(), tools).await?,
+        Err(refusal) => (case.case.mark(None), refusal.message.clone()),
     };
-    row("rules".to_owned(), case, case.case.mark(first), &said)
+    Ok(row("rules".to_owned(), case, mark, &said))
+}
+
+/// What a proposed change is. One that is right must be proved in the case's repository, too.
+async fn judged(case: &Loaded, proposed: Option<&Intent>, tools: &Tools) -> Result<(Mark, String), Error> {
+    let (mark, said) = (case.case.mark(proposed), proposed.map(label).unwrap_or_default());
+    let (Mark::Right, Some(intent), Some(repository)) = (mark, proposed, &case.repository) else {
+        return Ok((mark, said));
+    };
+    Ok(match eval_repository::prove(repository, &case.snapshot, intent, tools).await? {
+        Ok(()) => (mark, said),
+        Err(refusal) => (Mark::Wrong, format!("{said}, not proved in its repository: {}", refusal.message)),
+    })
 }
 
 fn row(model: String, case: &Loaded, mark: Mark, said: &str) -> Row {
-    let said = text::clip(crate::redact::text(said).as_str(), 240);
+    let said = text::clip(redact::text(said).as_str(), 240);
     Row { model, case: case.name.clone(), hash: case.hash.clone(), mark, said, tokens: 0, seconds: 0.0 }
 }
 
-async fn ask(client: &Client, case: &Loaded, model: String) -> Row {
+async fn ask(client: &Client, case: &Loaded, model: String, tools: &Tools) -> Result<Row, Error> {
     let began = Instant::now();
     let asked = Asked::new(&case.snapshot, &case.finding, &[]);
     let mut consultation = Consultation::new(client, asked, Budget::new(client.settings()));
     let answer: Result<Intent, NoFix> = consultation.next().await;
+    let seconds = (began.elapsed().as_secs_f64() * 10.0).round() / 10.0;
     let (mark, said) = match answer {
-        Ok(intent) => (case.case.mark(Some(&intent)), label(&intent)),
+        Ok(intent) => judged(case, Some(&intent), tools).await?,
         Err(NoFix::Failed(error)) => (Mark::Failed, error.to_string()),
         // Without a field that may change nobody was asked: the tool itself refuses.
         Err(NoFix::Refused(refusal)) if consultation.found_nothing() || consultation.budget().made() == 0 => {
@@ -190,11 +236,8 @@ async fn ask(client: &Client, case: &Loaded, model: String) -> Row {
         }
         Err(NoFix::Refused(refusal)) => (Mark::Invalid, refusal.message),
     };
-    let mut row = row(model, case, mark, &said);
     let usage = consultation.budget().usage();
-    row.tokens = usage.prompt + usage.answer;
-    row.seconds = (began.elapsed().as_secs_f64() * 10.0).round() / 10.0;
-    row
+    Ok(Row { tokens: usage.prompt + usage.answer, seconds, ..row(model, case, mark, &said) })
 }
 
 fn load(folder: &Path) -> Result<Vec<Loaded>, Error> {
@@ -226,11 +269,12 @@ fn load_case(folder: &Path, name: &str) -> Result<Loaded, Error> {
     };
     let finding = diagnose(&snapshot).findings.into_iter().find(is_it);
     let finding = finding.ok_or_else(|| wrong(format!("its recording has no finding `{}`", case.code)))?;
-    let mut hash = Sha256::new();
-    hash.update(prompt::VERSION.to_be_bytes());
-    hash.update(text.as_bytes());
-    let hash = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    Ok(Loaded { name: name.to_owned(), case, snapshot, finding, hash })
+    let repository = case.repository.as_ref().map(|own| eval_repository::read(&folder.join(own))).transpose()?;
+    let (version, recording) = (prompt::VERSION.to_be_bytes(), cluster::files::digest(&snapshot));
+    let files = repository.iter().flat_map(|tree| &tree.entries);
+    let files = files.flat_map(|(path, entry)| [path.as_bytes(), entry.bytes().unwrap_or_default()]);
+    let hash = hashed([&version, text.as_bytes(), recording.as_bytes()].into_iter().chain(files));
+    Ok(Loaded { name: name.to_owned(), case, snapshot, finding, repository, hash })
 }
 
 fn read_results(file: &Path) -> Result<Vec<Row>, Error> {

@@ -70,6 +70,8 @@ pub(super) async fn read(
     say: &(dyn Fn(&str) + Sync),
     about: Option<&Target>,
 ) -> Result<Snapshot, Error> {
+    // While the network is waited for.
+    tokio::task::spawn_blocking(diagnose::prepare);
     let mut snapshot = cluster.first_wave(say).await?;
     let mut needs = diagnose::needs(&snapshot);
     needs.kinds.extend(diagnose::INSTALLED);
@@ -79,13 +81,11 @@ pub(super) async fn read(
         needs.logs.splice(0..0, own);
     }
     let seen = size(&snapshot);
-    cluster.second_wave(&mut snapshot, &needs).await;
+    cluster.second_wave_while(&mut snapshot, &needs, diagnose::read_ahead).await;
     if size(&snapshot) > seen {
         // A log can point to one more kind, such as the roles behind a refusal.
-        let mut further = diagnose::needs(&snapshot);
+        let mut further = diagnose::further(&snapshot);
         further.kinds.retain(|kind| !needs.kinds.contains(kind));
-        further.logs.clear();
-        further.maps.clear();
         if !further.kinds.is_empty() {
             cluster.second_wave(&mut snapshot, &further).await;
         }
@@ -147,7 +147,7 @@ pub(super) fn is_selected(snapshot: &Snapshot, object: &ObjectRef, selector: &Se
     snapshot.pods.iter().find(is_it).is_some_and(of_pod)
         || snapshot.resolve(object).is_some_and(|found| {
             selector.matches(&found.metadata.labels)
-                || (found.template_pointer().is_some() && selector.matches(&found.template_labels()))
+                || (found.template_pointer().is_some() && selector.matches(found.template_labels()))
         })
 }
 

@@ -16,6 +16,7 @@ mod contexts;
 mod demo;
 mod doctor;
 mod eval;
+mod eval_repository;
 mod explain;
 mod filter;
 mod forge_of;
@@ -32,6 +33,7 @@ mod propose_counsel;
 mod propose_dry_run;
 mod propose_history;
 mod propose_lead;
+mod propose_maps;
 mod propose_place;
 mod propose_push;
 mod propose_request;
@@ -130,6 +132,11 @@ impl Session {
     /// Notes what a signal would interrupt now.
     fn in_flight(&self, words: Option<String>) {
         *self.interruptible.lock().unwrap_or_else(PoisonError::into_inner) = words;
+    }
+
+    /// The command line as it was typed, words joined.
+    fn command(&self) -> String {
+        self.typed.iter().fold("aifix".to_owned(), |line, word| format!("{line} {word}"))
     }
 }
 

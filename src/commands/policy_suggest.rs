@@ -1,15 +1,20 @@
 //! `aifix policy suggest`: patterns become policies to review.
 
+use super::audit::Records;
 use super::{Session, audit_patterns};
+use crate::audit::Store;
 use crate::error::{Error, Kind, exit};
 use crate::learn::{self, PastChange, Suggestion};
 use crate::model::history::FileAt;
 use crate::model::proposal::FileChange;
+use crate::model::record::Phase;
 use crate::output::suggest as written;
-use crate::repo::{Branch, CommitId, Repo};
+use crate::repo::{Branch, CommitId, Remote, Repo};
+use crate::settings::environment;
 use crate::settings::flags::ReportFormat;
 use crate::text::Sanitised;
 use clap::Args;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 
 /// Commits of the base branch whose changes are weighed.
@@ -69,11 +74,11 @@ pub(super) async fn run(args: &SuggestArgs, session: &Session) -> Result<u8, Err
     };
     let base = match &repo {
         Some(repo) if args.push => Some(fetch(args, repo, session).await?),
-        Some(repo) => repo.head(),
+        Some(repo) => repo.head().map(|head| (head, String::new())),
         None => None,
     };
-    let past = match (&repo, base) {
-        (Some(repo), Some(base)) => past(repo, &base),
+    let past = match (&repo, &base) {
+        (Some(repo), Some((base, _))) => past(repo, base),
         _ => Vec::new(),
     };
     let (made, unmade) = learn::suggest(&records, &past);
@@ -85,19 +90,21 @@ pub(super) async fn run(args: &SuggestArgs, session: &Session) -> Result<u8, Err
             session.ui.print(page.as_str())?;
         }
     }
-    if let (Some(repo), Some(base), true) = (&repo, base, args.push) {
+    if let (Some(repo), Some(base), true) = (&repo, &base, args.push) {
         for suggestion in &made {
-            push(suggestion, args, repo, &base, session).await?;
+            push(suggestion, args, repo, base, session).await?;
         }
     }
     Ok(exit::DONE)
 }
 
-async fn fetch(args: &SuggestArgs, repo: &Repo, session: &Session) -> Result<CommitId, Error> {
+/// The tip of the base branch, and the branch's name.
+async fn fetch(args: &SuggestArgs, repo: &Repo, session: &Session) -> Result<(CommitId, String), Error> {
     let remote = repo.remote(args.remote.as_deref())?;
     let ask = session.ui.can_ask();
     let branch = repo.base_branch(&remote, args.base.as_deref(), ask).await?;
-    repo.fetch(&remote, &branch, ask).await
+    let tip = repo.fetch(&remote, &branch, ask).await?;
+    Ok((tip, branch.as_str().to_owned()))
 }
 
 /// Fields that the last commits of a branch changed.
@@ -128,7 +135,7 @@ async fn push(
     suggestion: &Suggestion,
     args: &SuggestArgs,
     repo: &Repo,
-    base: &CommitId,
+    (base, base_branch): &(CommitId, String),
     session: &Session,
 ) -> Result<(), Error> {
     let remote = repo.remote(args.remote.as_deref())?;
@@ -150,20 +157,83 @@ async fn push(
         session.ui.say(format_args!("{} is in the base branch already", suggestion.name));
         return Ok(());
     }
-    if !args.yes {
-        if !session.ui.can_ask() {
-            return Err(Error::new(Kind::Declined, "there is nobody to ask: this is not a terminal")
-                .hint("add --yes to push the branch"));
-        }
-        if !session.ui.confirm(&format!("Push {name} to {shown}?")).await {
+    let mut record = Recorded::begin(&suggestion.body(&name), base_branch, &remote, repo, session)?;
+    if let Err(no) = allowed(args, &format!("Push {name} to {shown}?"), session).await {
+        // What has hints was nobody's answer.
+        let by = no.hints.is_empty().then(|| repo.identity().unwrap_or_default());
+        record.add(Phase::Declined, json!({"reason": no.message, "by": by}))?;
+        if no.hints.is_empty() {
             session.ui.say("Nothing was pushed.");
             return Ok(());
         }
+        return Err(no);
     }
-    let commit = repo.commit(base, &files, &written::message(suggestion), &branch)?;
+    let commit = repo.commit(base, &files, &written::message(suggestion, &record.hash), &branch)?;
+    let (by, how) = (repo.identity().unwrap_or_default(), if args.yes { "--yes" } else { "yes" });
+    let answer = json!({"by": by, "how": how, "policies": []});
     let progress = (!session.ui.can_ask()).then(|| session.ui.progress(&format!("Pushing {name}")));
-    repo.push(&remote, &commit, &branch, session.ui.can_ask()).await?;
+    let pushed = repo.push(&remote, &commit, &branch, session.ui.can_ask()).await;
     drop(progress);
+    let commit = commit.to_string();
+    if let Err(error) = pushed {
+        record.add(Phase::Failed, json!({"commit": commit, "reason": error.to_string(), "answer": answer}))?;
+        return Err(error);
+    }
+    let to = remote.push_url.to_string();
+    record.add(Phase::Pushed, json!({"commit": commit, "branch": name, "remote": to, "answer": answer}))?;
     session.ui.say(format_args!("Pushed {name} to {shown}. Review and merge it: nothing follows it before."));
+    session.ui.say(format_args!("Its record: aifix audit show {}", record.id));
     Ok(())
+}
+
+/// Whether it may be pushed: a flag or a person says so.
+async fn allowed(args: &SuggestArgs, question: &str, session: &Session) -> Result<(), Error> {
+    if args.yes {
+        return Ok(());
+    }
+    if !session.ui.can_ask() {
+        return Err(Error::new(Kind::Declined, "there is nobody to ask: this is not a terminal")
+            .hint("add --yes to push the branch"));
+    }
+    let yes = session.ui.confirm(question).await;
+    if yes { Ok(()) } else { Err(Error::new(Kind::Declined, "answered no")) }
+}
+
+/// The record of one suggestion.
+struct Recorded {
+    store: Store,
+    id: String,
+    /// Of its first entry.
+    hash: String,
+}
+
+impl Recorded {
+    /// Makes it durable before anything is pushed.
+    fn begin(
+        suggestion: &Value,
+        base_branch: &str,
+        remote: &Remote,
+        repo: &Repo,
+        session: &Session,
+    ) -> Result<Self, Error> {
+        let mut store = Records::of(session)?.make()?;
+        let body = json!({
+            "suggestion": suggestion,
+            "context": {
+                "cluster": "", "scope": "", "takenAt": null, "evidence": [], "effects": [], "change": null, "gaps": [],
+                "command": session.command(),
+                "who": repo.identity().unwrap_or_default(),
+                "repository": remote.url.to_string(),
+                "baseBranch": base_branch,
+                "version": env!("CARGO_PKG_VERSION"),
+                "git": repo.git_version().unwrap_or_default(),
+            },
+        });
+        let entry = store.append(None, Phase::Proposed, &environment::now().to_string(), body)?;
+        Ok(Self { store, id: entry.record, hash: entry.hash })
+    }
+
+    fn add(&mut self, phase: Phase, body: Value) -> Result<(), Error> {
+        self.store.append(Some(&self.id), phase, &environment::now().to_string(), body).map(drop)
+    }
 }

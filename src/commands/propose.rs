@@ -132,6 +132,7 @@ pub(super) async fn run(args: &ProposeArgs, session: &Session) -> Result<u8, Err
         _ => remote,
     };
     let mut place = Place::fetch(args, repo, remote, session).await?;
+    place.see_cluster(&seen).await;
     let fields = Fields::of(&seen, session);
     if args.model.show_prompt {
         return show_prompt(&findings, settings, &mut place, args, &seen, session).await;

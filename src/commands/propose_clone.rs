@@ -37,7 +37,7 @@ pub(super) async fn open(args: &ProposeArgs, session: &Session) -> Result<Repo, 
 }
 
 /// Where the repository of this address is kept, once it is cloned.
-fn folder(url: &RepoUrl, session: &Session) -> Result<PathBuf, Error> {
+pub(super) fn folder(url: &RepoUrl, session: &Session) -> Result<PathBuf, Error> {
     Ok(resolve::cache_folder(&session.environment)?.join("repos").join(url.folder_name()))
 }
 

@@ -4,6 +4,7 @@ use super::Session;
 use super::look::Seen;
 use super::policy::PolicySource;
 use super::propose::ProposeArgs;
+use super::propose_schema::Fields;
 use crate::error::Error;
 use crate::model::intent::Intent;
 use crate::model::lesson::{Lessons, Tried};
@@ -12,7 +13,6 @@ use crate::model::tree::Tree;
 use crate::policy::{Circumstances, Set};
 use crate::proposal::{Advisor, BranchState, Ground};
 use crate::repo::{Branch, CommitId, Remote, Repo, RepoUrl};
-use crate::schema::Describe;
 use crate::settings::environment;
 use crate::settings::repository::{self, Repository};
 use crate::source::Tools;
@@ -227,7 +227,7 @@ impl Place {
         model: Option<Advisor<'g>>,
         intent: Option<&'g Intent>,
         choose: &'g [usize],
-        fields: &'g dyn Describe,
+        asked: &'g Fields<'g>,
     ) -> Ground<'g> {
         Ground {
             snapshot: &seen.snapshot,
@@ -250,13 +250,24 @@ impl Place {
             namespaces: &self.namespaces,
             circumstances: Circumstances { git: &self.who, cluster: &seen.snapshot.context, time: &self.time },
             model,
-            fields,
+            fields: asked,
+            maps: asked,
             history: &self.repo,
             lessons: &self.lessons,
             tried: &self.tried,
             revert: args.revert,
             intent,
         }
+    }
+
+    /// Charts are rendered as this cluster has them made: its version and its kinds decide what some of them do.
+    pub(super) async fn see_cluster(&mut self, seen: &Seen) {
+        let is_chart = |path: &String| path == "Chart.yaml" || path.ends_with("/Chart.yaml");
+        let Some(cluster) = seen.cluster.as_ref().filter(|_| self.base_tree.entries.keys().any(is_chart)) else {
+            return;
+        };
+        let versions = cluster.versions().await;
+        self.tools.see_cluster(versions.kube, versions.apis);
     }
 
     /// Reads the namespace of an object when a policy asks for its labels. Where that is not allowed they stay unknown,

@@ -83,7 +83,7 @@ pub(super) async fn decide(
 ) -> Result<Decision, Error> {
     let mut store = Records::of(session)?.make()?;
     let who = place.repo.identity().unwrap_or_default();
-    let command = session.typed.iter().fold("aifix".to_owned(), |line, word| format!("{line} {word}"));
+    let command = session.command();
     let (git, repository) = (place.repo.git_version().unwrap_or_default(), place.remote.url.to_string());
     let circumstances = Circumstances {
         snapshot: &seen.snapshot,

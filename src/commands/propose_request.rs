@@ -26,6 +26,10 @@ pub struct RequestArgs {
     #[arg(long, requires = "push")]
     pub pr: bool,
 
+    /// Open it as a draft, also where facts decide the fix
+    #[arg(long, requires = "pr")]
+    pub draft: bool,
+
     /// What the remote's host is [default: known by its name, else asked of it]
     #[arg(long, value_enum, value_name = "KIND", requires = "pr")]
     pub forge: Option<forge::Kind>,
@@ -34,6 +38,8 @@ pub struct RequestArgs {
 /// The forge of the remote, and what every pull request is given.
 pub(super) struct Requests {
     forge: Forge,
+    /// Whether every one is a draft.
+    draft: bool,
     labels: Vec<String>,
     reviewers: Vec<String>,
 }
@@ -170,6 +176,7 @@ pub(super) async fn prepare(args: &ProposeArgs, place: &Place, session: &Session
     let own = place.settings.pull_request.clone();
     Ok(Some(Requests {
         forge,
+        draft: args.request.draft,
         labels: config.pull_request.labels.or(own.labels).unwrap_or_default(),
         reviewers: config.pull_request.reviewers.or(own.reviewers).unwrap_or_default(),
     }))
@@ -274,7 +281,7 @@ impl Wanted<'_> {
         let text = Text {
             title: pull_request::title(proposal),
             body: pull_request::body(proposal, around),
-            draft: proposal.disposition == Disposition::Review,
+            draft: self.requests.draft || proposal.disposition == Disposition::Review,
         };
         let progress = session.ui.progress(&format!("Asking {} for a pull request", forge.host()));
         session.in_flight(Some(format!("the branch is pushed, and the pull request may be there: {form}")));

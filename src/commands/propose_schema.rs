@@ -1,10 +1,11 @@
-//! The cluster's own fields of the kinds that a fix changes.
+//! What a proof asks the cluster: the fields of kinds.
 
 use super::Session;
 use super::look::Seen;
 use crate::cluster::{Cluster, Document, Documents};
 use crate::doors::files;
 use crate::model::object::ObjectRef;
+use crate::render::{Filled, MapName};
 use crate::schema::{Describe, Described, OpenApi};
 use crate::settings::resolve;
 use sha2::{Digest, Sha256};
@@ -18,9 +19,11 @@ const LIMIT: u64 = 16 << 20;
 /// Documents that are kept; then the folder is emptied.
 const KEPT: usize = 64;
 
-/// Asks the cluster, each document once; what came is kept on disk under its hash.
+/// Asks the cluster, each document once; what came is kept on disk under its hash. It reads ConfigMaps, too.
 pub(super) struct Fields<'c> {
-    cluster: Option<&'c Cluster>,
+    pub(super) cluster: Option<&'c Cluster>,
+    /// ConfigMaps that were read; nothing of them is kept.
+    pub(super) maps: Mutex<BTreeMap<MapName, Result<Filled, String>>>,
     folder: Option<PathBuf>,
     index: OnceCell<Result<Documents, String>>,
     known: Mutex<BTreeMap<String, Result<Arc<OpenApi>, String>>>,
@@ -29,7 +32,13 @@ pub(super) struct Fields<'c> {
 impl<'c> Fields<'c> {
     pub(super) fn of(seen: &'c Seen, session: &Session) -> Self {
         let folder = resolve::cache_folder(&session.environment).ok().map(|folder| folder.join("openapi"));
-        Self { cluster: seen.cluster.as_ref(), folder, index: OnceCell::new(), known: Mutex::default() }
+        Self {
+            cluster: seen.cluster.as_ref(),
+            folder,
+            index: OnceCell::new(),
+            known: Mutex::default(),
+            maps: Mutex::default(),
+        }
     }
 
     async fn fetch(&self, api_version: &str) -> Result<Arc<OpenApi>, String> {

@@ -130,7 +130,7 @@ async fn first(
 ) -> Result<Vec<Part>, Error> {
     let narrowed = args.look.selector.is_some();
     if args.look.from.is_some() {
-        let seen = look::look(&args.look, session).await?;
+        let seen = ManuallyDrop::new(look::look(&args.look, session).await?);
         let mut part = Part::filtered(&seen, narrowed, filters);
         if let Some(sources) = sources {
             sources.name(&mut part, &seen).await?;

@@ -108,7 +108,8 @@ impl<'s> Sources<'s> {
     ) -> Result<Option<SourceLine>, Error> {
         let mut within = None;
         for intent in intents(finding, paths, seen) {
-            let found = lead::find(&seen.snapshot, &intent.object).unwrap_or_default();
+            // What two controllers claim, or one renders elsewhere, is proved by no folder here.
+            let Ok(found) = lead::find(&seen.snapshot, &intent.object) else { continue };
             if let Some(away) = found.lead.as_ref().and_then(|lead| self.elsewhere(lead)) {
                 self.elsewhere.insert(away);
                 return Ok(None);
@@ -132,6 +133,7 @@ impl<'s> Sources<'s> {
                 live: &live.to_value(),
                 intent: &intent,
                 fields: &crate::schema::NoCluster,
+                maps: &crate::schema::NoCluster,
                 choose: None,
                 allow_shared: true,
                 repo: "",

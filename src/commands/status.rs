@@ -8,11 +8,13 @@ use crate::audit::Store;
 use crate::error::{Error, exit};
 use crate::follow::{self, End, Seen, State, Subject};
 use crate::forge;
+use crate::model::record::{Entry, Phase};
 use crate::output::status::{self as written, Row};
 use crate::settings::environment;
 use crate::settings::flags::{LookArgs, ReportFormat, duration};
 use crate::text::{self, Sanitised};
 use clap::Args;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -54,8 +56,8 @@ pub struct StatusArgs {
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
     pub stable: Duration,
 
-    /// A clone of the repository
-    #[arg(long, value_name = "PATH", default_value = ".")]
+    /// A clone of the repository, or its address: the clone that `propose --repo` made of it
+    #[arg(long, value_name = "PATH|URL", default_value = ".")]
     pub repo: PathBuf,
 
     /// What the remote's host is [default: known by its name, else asked of it]
@@ -122,12 +124,17 @@ async fn followed(args: &StatusArgs, clone: &Clone, session: &Session) -> Result
     if let (Some(record), Some(store)) = (&args.record, &store)
         && let Ok(entries) = store.entries(record)
     {
-        let id = entries.first().map(|entry| entry.record.clone()).unwrap_or_default();
         if Subject::of(&entries).is_none() {
-            return Err(Error::usage(format!("nothing of record `{}` was pushed", Sanitised::line(&id)))
-                .hint(format!("see what became of it: `aifix audit show {}`", Sanitised::line(&id))));
+            let proposed = Subject::proposed(&entries).ok_or_else(|| unfollowed(&entries))?;
+            // A run that was killed between the push and its entry has left a branch that names the record.
+            let mut shared = status_shared::find(clone, &BTreeSet::new(), session).await.into_iter();
+            if let Some(found) = shared.find(|found| found.hash == proposed.hash) {
+                let Subject { branch, commit, remote, pushed, .. } = found;
+                let subject = Subject { branch, commit, remote, pushed, ..proposed };
+                return Ok(vec![Followed::Commit(Box::new(subject))]);
+            }
         }
-        return Ok(vec![Followed::Here(id)]);
+        return Ok(vec![Followed::Here(entries.first().map(|entry| entry.record.clone()).unwrap_or_default())]);
     }
     let records = store.as_ref().map(|store| store.latest(usize::MAX)).transpose()?.unwrap_or_default();
     let pushed: Vec<Subject> = records.iter().filter_map(|entries| Subject::of(entries)).collect();
@@ -152,6 +159,17 @@ async fn followed(args: &StatusArgs, clone: &Clone, session: &Session) -> Result
     Ok(all)
 }
 
+/// Why a record is not followed.
+fn unfollowed(entries: &[Entry]) -> Error {
+    let id = entries.first().map(|entry| entry.record.as_str()).unwrap_or_default();
+    let id = Sanitised::line(id);
+    let what = match entries.iter().any(|entry| entry.body.get("suggestion").is_some()) {
+        true => format!("record `{id}` is of a policy, which heals nothing by itself"),
+        false => format!("nothing of record `{id}` was pushed"),
+    };
+    Error::usage(what).hint(format!("see what became of it: `aifix audit show {id}`"))
+}
+
 fn open(session: &Session) -> Result<Option<Store>, Error> {
     Records::of(session)?.open()
 }
@@ -165,7 +183,13 @@ async fn look(args: &StatusArgs, all: &[Followed], clone: &Clone, session: &Sess
         let subject = match one {
             Followed::Commit(subject) => Some(subject.as_ref().clone()),
             Followed::Here(id) => {
-                open(session)?.map(|store| store.entries(id)).transpose()?.and_then(|entries| Subject::of(&entries))
+                let entries = open(session)?.map(|store| store.entries(id)).transpose()?.unwrap_or_default();
+                let subject = Subject::of(&entries);
+                if subject.is_none() {
+                    let subject = Subject::proposed(&entries).ok_or_else(|| unfollowed(&entries))?;
+                    rows.push(Row { subject, state: follow::waiting(), recorded: Vec::new() });
+                }
+                subject
             }
         };
         let Some(subject) = subject else { continue };
@@ -189,7 +213,7 @@ async fn look(args: &StatusArgs, all: &[Followed], clone: &Clone, session: &Sess
 }
 
 /// Appends what is new; a store that can't be written is said, and the answer stands.
-fn write_down(subject: &Subject, state: &State, session: &Session) -> Vec<crate::model::record::Phase> {
+fn write_down(subject: &Subject, state: &State, session: &Session) -> Vec<Phase> {
     let news = follow::news(subject, state);
     if news.is_empty() {
         return Vec::new();
@@ -230,6 +254,8 @@ fn code(args: &StatusArgs, rows: &[Row]) -> u8 {
             (false, false) => exit::DONE,
         };
     }
-    let blind = |row: &Row| row.state.lines.iter().all(|line| line.source == follow::Source::Record);
+    let blind = |row: &Row| {
+        row.state.phase != Phase::Proposed && row.state.lines.iter().all(|line| line.source == follow::Source::Record)
+    };
     if rows.iter().any(blind) { exit::GAP } else { exit::DONE }
 }

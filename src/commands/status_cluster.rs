@@ -2,6 +2,7 @@
 
 use super::Session;
 use super::look::{self, Seen};
+use crate::cluster::files;
 use crate::follow::cluster::{self, ClusterFacts};
 use crate::follow::{Asked, Subject};
 use crate::settings::flags::LookArgs;
@@ -33,7 +34,14 @@ pub(super) async fn ask(
     }
     let key = (flags.context.clone(), flags.namespaces.clone());
     if !looks.0.contains_key(&key) {
-        let seen = look::look(&flags, session).await.map_err(|error| error.to_string().replace('\n', " "));
+        // A recording is looked at whole: what applies the object may be in a namespace of its own.
+        let names = if flags.from.is_some() { std::mem::take(&mut flags.namespaces) } else { Vec::new() };
+        flags.all_namespaces |= !names.is_empty();
+        let mut seen = look::look(&flags, session).await.map_err(|error| error.to_string().replace('\n', " "));
+        if let Ok(seen) = &mut seen {
+            let unrecorded = files::unrecorded(&seen.snapshot, &names);
+            seen.snapshot.gaps.extend(unrecorded);
+        }
         looks.0.insert(key.clone(), seen);
     }
     match looks.0.get(&key) {

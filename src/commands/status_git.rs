@@ -1,12 +1,13 @@
 //! `status`: what Git tells of a pushed fix.
 
-use super::Session;
+use super::{Session, propose_clone};
+use crate::doors::files;
 use crate::error::Error;
 use crate::follow::content::{self, Changed, Whole};
 use crate::follow::git::{GitFacts, Moment};
 use crate::follow::{Asked, Subject};
 use crate::model::history::FileAt;
-use crate::repo::{Branch, CommitId, Remote, Repo, RepoUrl};
+use crate::repo::{Branch, CommitId, Remote, Repo, RepoUrl, is_address};
 use crate::text::Sanitised;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,8 +21,18 @@ pub(super) struct Clone {
 }
 
 impl Clone {
+    /// An address stands for the clone of it that `propose` made.
     pub(super) fn open(path: &Path, session: &Session) -> Self {
-        let opened = Repo::discover(path, session.environment.0.clone());
+        let Some(address) = path.to_str().filter(|text| is_address(text)) else {
+            let opened = Repo::discover(path, session.environment.0.clone());
+            return Self { repo: opened.map_err(|error| error.message) };
+        };
+        let kept = RepoUrl::parse(address).and_then(|url| {
+            let folder = propose_clone::folder(&url, session)?;
+            let there = files::is_dir(&folder).then_some(folder);
+            there.ok_or_else(|| Error::usage(format!("`propose` has made no clone of {url} here yet")))
+        });
+        let opened = kept.and_then(|folder| Repo::discover(&folder, session.environment.0.clone()));
         Self { repo: opened.map_err(|error| error.message) }
     }
 

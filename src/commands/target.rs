@@ -6,7 +6,7 @@ use crate::model::object::ObjectRef;
 use crate::text;
 
 /// Kinds and the short names that kubectl gives them.
-const KINDS: [(&str, &[&str]); 26] = [
+const KINDS: [(&str, &[&str]); 27] = [
     ("Pod", &["po", "pods"]),
     ("Deployment", &["deploy", "deployments"]),
     ("ReplicaSet", &["rs", "replicasets"]),
@@ -33,6 +33,7 @@ const KINDS: [(&str, &[&str]); 26] = [
     ("HelmRelease", &["hr", "helmreleases"]),
     ("GitRepository", &["gitrepo", "gitrepositories"]),
     ("Application", &["app", "apps", "applications"]),
+    ("Rollout", &["ro", "rollouts"]),
 ];
 
 /// All kinds, as Kubernetes writes them.

@@ -30,12 +30,12 @@ PV_RELEASED "pv-released" None:
     "PersistentVolume phase Released or Failed while a pending claim of its class would fit.";
     "A claim that was deleted and made anew.";
     "By hand: clear spec.claimRef of the volume after a look at the data.".
-PVC_RESIZE_FAILED "pvc-resize-failed" Rule:
+PVC_RESIZE_FAILED "pvc-resize-failed" Ask:
     "the volume of a claim can't be made larger";
     "The request was raised and the driver or the node can't grow the volume.";
     "condition ControllerResizeError or NodeResizeError, a resize status Infeasible, event VolumeResizeFailed.";
     "A size above what the driver offers, a class that does not allow it.";
-    "Puts back the size of the last good revision where the cluster allows that. Otherwise nothing is changed.".
+    "A person chooses: a size that the driver takes, and more than the volume has, for it never shrinks.".
 PVC_FS_RESIZE_PENDING "pvc-fs-resize-pending" None:
     "a grown volume waits for a pod to grow its file system";
     "The volume is larger already; its file system grows when a pod mounts it.";

@@ -119,7 +119,7 @@ fn of_budget(view: &View<'_>, budget: &Object) -> Option<Observation> {
         // A template that matches and has no pods is scaled to zero by intent.
         if wanted.is_empty()
             || has_expressions(budget, "/spec/selector")
-            || templates.clone().any(|w| selects(&wanted, &w.labels))
+            || templates.clone().any(|w| selects(&wanted, w.labels))
         {
             return None;
         }
@@ -212,6 +212,7 @@ fn selecting<'s>(view: &View<'s>, workload: &Workload<'_>) -> Vec<&'s str> {
         .map(|budget| budget.metadata.name.as_str())
         .collect();
     names.sort_unstable();
+    names.dedup();
     names
 }
 
@@ -238,6 +239,9 @@ fn multiple(view: &View<'_>) -> Vec<Observation> {
             let chosen = CHOSE.as_ref().and_then(|shape| Some(shape.captures(event.text())?[1].to_owned()));
             seen.fact("chosen", chosen);
         }
+        for name in &names {
+            seen.show(Source::Spec, None, &format!("PodDisruptionBudget {name} selects these pods"), None);
+        }
         seen.fact("budgets", names);
         out.push(seen);
     }
@@ -252,7 +256,7 @@ fn no_pods(view: &View<'_>, policy: &Object) -> Option<Observation> {
     }
     let here = || view.workloads.iter().filter(|w| w.top.namespace() == policy.metadata.namespace);
     let any_pod = here().flat_map(|w| &w.pods).any(|pod| selects(&wanted, &pod.metadata.labels));
-    if any_pod || here().any(|w| selects(&wanted, &w.labels)) {
+    if any_pod || here().any(|w| selects(&wanted, w.labels)) {
         return None;
     }
     let pairs: Vec<String> = wanted.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -290,7 +294,7 @@ fn blocks(view: &View<'_>) -> Vec<Observation> {
         let target = view.snapshot.pods.iter().find(|one| {
             one.metadata.namespace == service.metadata.namespace
                 && !wanted.is_empty()
-                && selects(&wanted, &one.metadata.labels)
+                && selects(wanted, &one.metadata.labels)
                 && one.is_ready()
         });
         let Some(target) = target else { continue };
@@ -328,7 +332,7 @@ fn blocks(view: &View<'_>) -> Vec<Observation> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{all, event, of, ready, roots};
+    use super::super::testing::{all, event, finding, of, ready, roots};
     use serde_json::{Value, json};
 
     fn budget(spec: Value, expected: i64, healthy: i64) -> Value {
@@ -380,7 +384,9 @@ mod tests {
         let mut other = one.clone();
         other["metadata"]["name"] = json!("c");
         assert!(all(&[pod(), one.clone()]).is_empty());
-        assert_eq!(roots(&[pod(), one, other]), ["pdb-multiple Pod/web"]);
+        assert!(all(&[pod(), one.clone(), one.clone()]).is_empty(), "a list that has one twice");
+        let told = finding(&[pod(), one, other], "pdb-multiple");
+        assert_eq!(told.evidence[0].text.as_str(), "PodDisruptionBudget b selects these pods");
     }
 
     #[test]

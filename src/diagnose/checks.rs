@@ -127,7 +127,7 @@ fn of_service(view: &View<'_>, service: &Object) -> Vec<Check> {
         let is_behind = |pod: &&Pod| {
             pod.metadata.namespace == service.metadata.namespace
                 && !matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
-                && service::selects(&selector, &pod.metadata.labels)
+                && service::selects(selector, &pod.metadata.labels)
         };
         let pods: Vec<&Pod> = view.snapshot.pods.iter().filter(is_behind).collect();
         let ready = pods.iter().filter(|pod| pod.is_ready()).count();

@@ -204,8 +204,9 @@ fn app_error(container: &Running<'_, '_>, end: &Terminated, hit: Option<&Hit>) -
     seen.message = end.exit_code.to_string();
     let code = end.exit_code;
     let said = last.as_ref().map_or_else(String::new, |line| format!(": {}", text::clip(&line.text, 160)));
+    let means = exits::meaning(code).map_or_else(String::new, |told| format!(" ({told})"));
     seen.summary =
-        format!("container {} ends with exit code {code}, {}{said}", container.status.name, restarts(container));
+        format!("container {} ends with exit code {code}{means}, {}{said}", container.status.name, restarts(container));
     show_exit(&mut seen, container, end);
     if let Some(line) = last {
         seen.show(Source::Log, line.at, &line.text, None);

@@ -1,37 +1,39 @@
 //! Which pods belong to the wanted revision.
 
+use super::health;
 use super::view::Workload;
 use crate::model::kube::{Object, Pod};
 use crate::model::snapshot::Snapshot;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// Fills `current`, `revision` and `drifted`. Pods of an earlier revision are context, not findings.
-pub(crate) fn judge<'s>(workload: &mut Workload<'s>, children: &Children<'s>) {
-    let Some(source) = workload.source else {
-        workload.current.clone_from(&workload.pods);
-        return;
-    };
+/// The label by which an Argo Rollout tells its revisions apart.
+const ROLLOUT_HASH: &str = "rollouts-pod-template-hash";
+
+/// Which pods are judged, and of which revision.
+#[derive(Default)]
+pub(crate) struct Current<'s> {
+    pub pods: Vec<&'s Pod>,
+    pub revision: String,
+    pub drifted: bool,
+}
+
+/// Pods of an earlier revision are context, not findings.
+pub(crate) fn judge<'s>(workload: &Workload<'s>, children: &Children<'s>) -> Current<'s> {
+    let whole = |revision: &str| Current { pods: workload.pods.clone(), revision: revision.to_owned(), drifted: false };
+    let Some(source) = workload.source else { return whole("") };
     match source.kind.as_str() {
-        "Deployment" => deployment(workload, source, children),
-        "StatefulSet" => {
-            let hash = source.text("/status/updateRevision");
-            by_hash(workload, hash);
-            workload.drifted = !observed(source);
-        }
+        "Deployment" | "Rollout" => deployment(workload, source, children).unwrap_or_else(|| whole("")),
+        "StatefulSet" => by_hash(workload, source, source.text("/status/updateRevision")),
         "DaemonSet" => {
             let newest = children
                 .of("ControllerRevision", source)
                 .max_by_key(|r| (r.int("/revision"), r.metadata.name.as_str()));
             let hash = newest.and_then(|r| r.metadata.labels.get("controller-revision-hash"));
-            by_hash(workload, hash.map_or("", String::as_str));
-            workload.drifted = !observed(source);
+            by_hash(workload, source, hash.map_or("", String::as_str))
         }
         "CronJob" => cron_job(workload, source, children),
-        _ => {
-            workload.current.clone_from(&workload.pods);
-            workload.revision.clone_from(&source.metadata.name);
-        }
+        _ => whole(&source.metadata.name),
     }
 }
 
@@ -66,14 +68,21 @@ impl<'s> Children<'s> {
     }
 }
 
-/// The ReplicaSet of a Deployment that has its template; on a tie, or when none has, that of the highest number.
-pub(crate) fn newest_replica_set<'s>(children: &Children<'s>, deployment: &Object) -> Option<&'s Object> {
-    newest(children, deployment).map(|(_, newest)| newest)
+/// The ReplicaSet of a Deployment that has its template, of a Rollout that whose hash it names; on a tie, or when
+/// there is none, that of the highest number.
+pub(crate) fn newest_replica_set<'s>(children: &Children<'s>, owner: &Object) -> Option<&'s Object> {
+    newest(children, owner).map(|(_, newest)| newest)
 }
 
-/// The same, and whether it has the template.
-fn newest<'s>(children: &Children<'s>, deployment: &Object) -> Option<(bool, &'s Object)> {
-    let all = children.of("ReplicaSet", deployment).map(|set| (has_template(set, deployment), set));
+/// The same, and whether it is what the owner asks for.
+fn newest<'s>(children: &Children<'s>, owner: &Object) -> Option<(bool, &'s Object)> {
+    // Its template may stand in a Deployment that it refers to.
+    let hash = (owner.kind == "Rollout").then(|| owner.text("/status/currentPodHash"));
+    let is_asked = |set: &Object| match hash {
+        Some(hash) => set.metadata.labels.get(ROLLOUT_HASH).is_some_and(|label| label == hash),
+        None => has_template(set, owner),
+    };
+    let all = children.of("ReplicaSet", owner).map(|set| (is_asked(set), set));
     all.max_by_key(|(same, set)| (*same, revision_number(set), set.metadata.name.as_str()))
 }
 
@@ -87,9 +96,12 @@ fn has_template(one: &Object, other: &Object) -> bool {
     same_template(one.template(), other.template())
 }
 
-/// `deployment.kubernetes.io/revision` of a ReplicaSet, 0 when absent.
+/// The number of its revision that the owner of a ReplicaSet wrote on it, 0 when absent.
 pub(crate) fn revision_number(replica_set: &Object) -> i64 {
-    let text = replica_set.metadata.annotations.get("deployment.kubernetes.io/revision");
+    let annotations = &replica_set.metadata.annotations;
+    let text = annotations
+        .get("deployment.kubernetes.io/revision")
+        .or_else(|| annotations.get("rollout.argoproj.io/revision"));
     text.and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
@@ -132,7 +144,9 @@ fn bare_metadata(metadata: &Value) -> Value {
     let mut bare = metadata.clone();
     if let Some(metadata) = bare.as_object_mut() {
         metadata.retain(|key, value| key != "creationTimestamp" && !value.is_null());
-        drop_keys(metadata, "labels", |key| matches!(key, "pod-template-hash" | "controller-revision-hash"));
+        drop_keys(metadata, "labels", |key| {
+            matches!(key, "pod-template-hash" | "controller-revision-hash" | ROLLOUT_HASH)
+        });
         drop_keys(metadata, "annotations", |key| {
             key == "kubectl.kubernetes.io/restartedAt" || key.starts_with("checksum/") || key.contains("checksum")
         });
@@ -148,39 +162,37 @@ fn drop_keys(metadata: &mut Map<String, Value>, name: &str, is_noise: impl Fn(&s
 }
 
 fn observed(object: &Object) -> bool {
-    object.int("/status/observedGeneration").is_none_or(|seen| seen >= object.metadata.generation)
+    health::observed_generation(object).is_none_or(|seen| seen >= object.metadata.generation)
 }
 
-fn deployment<'s>(workload: &mut Workload<'s>, source: &Object, children: &Children<'s>) {
-    let Some((is_same, newest)) = newest(children, source) else {
-        workload.current.clone_from(&workload.pods);
-        return;
-    };
-    workload.revision.clone_from(&newest.metadata.name);
-    workload.drifted = !is_same;
+fn deployment<'s>(workload: &Workload<'s>, source: &Object, children: &Children<'s>) -> Option<Current<'s>> {
+    let (is_same, newest) = newest(children, source)?;
     let is_current = |pod: &&Pod| {
         pod.metadata.controller().is_none_or(|by| by.uid == newest.metadata.uid || by.name == newest.metadata.name)
     };
-    workload.current = workload.pods.iter().copied().filter(is_current).collect();
+    let pods = workload.pods.iter().copied().filter(is_current).collect();
+    let drifted = !is_same || (source.kind == "Rollout" && !observed(source));
+    Some(Current { pods, revision: newest.metadata.name.clone(), drifted })
 }
 
-fn by_hash(workload: &mut Workload<'_>, hash: &str) {
-    hash.clone_into(&mut workload.revision);
+fn by_hash<'s>(workload: &Workload<'s>, source: &Object, hash: &str) -> Current<'s> {
     let has_it = |pod: &&Pod| {
         let label = pod.metadata.labels.get("controller-revision-hash");
         // A StatefulSet's label is `name-hash` and so is `updateRevision`; without a label nothing is known.
         hash.is_empty() || label.is_none_or(|label| label == hash)
     };
-    workload.current = workload.pods.iter().copied().filter(has_it).collect();
+    let pods = workload.pods.iter().copied().filter(has_it).collect();
+    Current { pods, revision: hash.to_owned(), drifted: !observed(source) }
 }
 
 /// Pods of the newest finished Job and of those after it: an older failure is over.
-fn cron_job<'s>(workload: &mut Workload<'s>, source: &Object, children: &Children<'s>) {
+fn cron_job<'s>(workload: &Workload<'s>, source: &Object, children: &Children<'s>) -> Current<'s> {
     let jobs = judged_jobs(children, source);
-    workload.revision = jobs.last().map(|job| job.metadata.name.clone()).unwrap_or_default();
     let is_current =
         |pod: &&Pod| pod.metadata.controller().is_none_or(|by| jobs.iter().any(|job| job.metadata.uid == by.uid));
-    workload.current = workload.pods.iter().copied().filter(is_current).collect();
+    let pods = workload.pods.iter().copied().filter(is_current).collect();
+    let revision = jobs.last().map(|job| job.metadata.name.clone()).unwrap_or_default();
+    Current { pods, revision, drifted: false }
 }
 
 /// The newest finished Job of a CronJob and all newer ones, oldest first.

@@ -121,9 +121,11 @@ fn tainted(view: &View<'_>, workload: &Workload<'_>, source: &Object) -> Option<
     let system =
         |taint: &String| taint.starts_with("node.kubernetes.io/") || taint.starts_with("node-role.kubernetes.io/");
     let nodes = view.snapshot.kind("Node").iter().filter(selected);
+    let mut all_taints: BTreeSet<String> = BTreeSet::new();
     let left: Vec<String> = nodes
         .filter_map(|node| {
             let taints: Vec<String> = untolerated(&pod, node).into_iter().filter(|taint| !system(taint)).collect();
+            all_taints.extend(taints.iter().cloned());
             (!taints.is_empty()).then(|| format!("{} ({})", node.metadata.name, taints.join(", ")))
         })
         .collect();
@@ -132,7 +134,11 @@ fn tainted(view: &View<'_>, workload: &Workload<'_>, source: &Object) -> Option<
     (!left.is_empty() && desired < all).then(|| {
         let summary = format!("DaemonSet {} leaves out {}", source.metadata.name, text::and(&left));
         let mut seen = info(&DS_TAINTED_NODES, workload, summary);
+        for one in &left {
+            seen.show(Source::Spec, None, &format!("no toleration for node {one}"), None);
+        }
         seen.fact("nodes", left);
+        seen.fact("taints", all_taints.into_iter().collect::<Vec<_>>());
         seen
     })
 }
@@ -198,6 +204,8 @@ mod tests {
         let node = |key: &str| json!({"kind": "Node", "metadata": {"name": "n"}, "spec": {"taints": [{"key": key, "effect": "NoSchedule"}]}});
         let none = || set(json!({}), json!({"desiredNumberScheduled": 0}));
         assert_eq!(all(&[none(), node("gpu")]), ["ds-tainted-nodes DaemonSet/agent"]);
+        let told = finding(&[none(), node("gpu")], "ds-tainted-nodes");
+        assert_eq!(told.evidence[0].text.as_str(), "no toleration for node n (gpu:NoSchedule)");
         assert!(all(&[none(), node("node-role.kubernetes.io/control-plane")]).is_empty());
     }
 

@@ -16,13 +16,13 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 rows! { "delivery";
-ARGOCD_SYNC_FAILED "argocd-sync-failed" Rule:
+ARGOCD_SYNC_FAILED "argocd-sync-failed" Model:
     "Argo CD can't apply what is in Git";
     "A sync was tried and the API refused part of it.";
     "Application status.operationState.phase Failed or Error; resources with status SyncFailed; condition SyncError.";
     "A field that does not exist, an immutable field, a kind that is not served, a hook that fails.";
-    "An unknown field that differs by a typo from a known one is set for a person to review. Otherwise it needs \
-     judgement.".
+    "What the API refuses never ran, so there is no live field to change: the message names what to correct in Git, or \
+     the commit that brought it is taken back (--revert).".
 ARGOCD_COMPARISON_ERROR "argocd-comparison-error" Rule:
     "Argo CD can't build or read what is in Git";
     "Without manifests nothing is compared or delivered.";

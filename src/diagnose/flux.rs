@@ -40,13 +40,13 @@ FLUX_BUILD_FAILED "flux-build-failed" Model:
     "Kustomization Ready=False, reason BuildFailed; the message names file and error.";
     "A file that is missing or does not parse, a patch without a target.";
     "Needs judgement: the file is known, the right content is not.".
-FLUX_APPLY_FAILED "flux-apply-failed" Rule:
+FLUX_APPLY_FAILED "flux-apply-failed" Model:
     "the API refuses what Flux applies";
     "The manifests build, and the API says no to one of them, so the whole Kustomization stays as it was.";
     "Kustomization Ready=False, reason ReconciliationFailed, with `dry-run failed` and the API's error.";
     "A field that does not exist, an immutable field, a kind that is not served, a namespace that is missing.";
-    "An unknown field that differs by a typo from a known one is set for a person to review. Otherwise it needs \
-     judgement.".
+    "What the API refuses never ran, so there is no live field to change: the message names what to correct in Git, or \
+     the commit that brought it is taken back (--revert).".
 FLUX_HEALTH_FAILED "flux-health-failed" None:
     "what Flux applied does not become healthy";
     "Flux waited for its workloads and gave up. The manifests themselves were applied.";

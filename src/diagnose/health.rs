@@ -1,5 +1,6 @@
 //! Whether a workload has what it asks for.
 
+use super::argo;
 use super::current::{job_end, judged_jobs};
 use super::view::{Settled, View, Workload};
 use crate::model::kube::{ContainerStatus, Object, Pod};
@@ -51,6 +52,7 @@ pub(crate) fn of(view: &View<'_>, workload: &Workload<'_>) -> Health {
         "CronJob" => cron_job(view, source),
         "Job" => job(source),
         "Deployment" => deployment(view, workload, source),
+        "Rollout" => argo::health(view, workload, source),
         _ => replicas(view, workload, source),
     }
 }
@@ -61,13 +63,20 @@ pub(crate) const UNOBSERVED: i64 = 120;
 /// Whether the status is of an earlier spec, or its controller has written none yet. A Job and a CronJob have
 /// no `observedGeneration`.
 pub(crate) fn is_unobserved(source: &Object) -> bool {
-    let observes = matches!(source.kind.as_str(), "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet");
-    let status = source.at("/status").and_then(serde_json::Value::as_object);
-    let seen = match source.int("/status/observedGeneration") {
-        None if observes && status.is_none_or(serde_json::Map::is_empty) => Some(0),
+    let observes =
+        matches!(source.kind.as_str(), "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Rollout");
+    let status = || source.at("/status").and_then(serde_json::Value::as_object);
+    let seen = match observed_generation(source) {
+        None if observes && status().is_none_or(serde_json::Map::is_empty) => Some(0),
         seen => seen,
     };
     seen.is_some_and(|seen| seen < source.metadata.generation)
+}
+
+/// The generation that a controller saw last. That of Argo Rollouts writes it as text.
+pub(crate) fn observed_generation(source: &Object) -> Option<i64> {
+    const PLACE: &str = "/status/observedGeneration";
+    source.int(PLACE).or_else(|| source.text(PLACE).parse().ok())
 }
 
 /// When an object was last written, as far as it tells.
@@ -116,6 +125,11 @@ fn deployment(view: &View<'_>, workload: &Workload<'_>, source: &Object) -> Heal
     if passed_deadline(source) {
         return Health::Failing;
     }
+    on_the_way(view, workload, source)
+}
+
+/// A rollout that is short of pods, its deadline aside.
+pub(super) fn on_the_way(view: &View<'_>, workload: &Workload<'_>, source: &Object) -> Health {
     // Its controller may not have written a condition yet.
     let young = source.conditions().is_empty() && view.settled(source.metadata.creation_timestamp, 60) != Settled::Yes;
     if young || is_rolling_out(view, source) || only_settling(view, workload) {
@@ -123,6 +137,11 @@ fn deployment(view: &View<'_>, workload: &Workload<'_>, source: &Object) -> Heal
     } else {
         Health::Failing
     }
+}
+
+/// Whether its kind has rollouts with a deadline.
+pub(crate) fn has_deadline(source: &Object) -> bool {
+    matches!(source.kind.as_str(), "Deployment" | "Rollout")
 }
 
 /// Whether the pods that are not ready may still become so, or one became ready or was made a moment ago:

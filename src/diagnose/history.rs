@@ -2,12 +2,16 @@
 
 use super::current::{bare_template, newest_replica_set, revision_number};
 use super::diff;
+use super::settings;
 use super::view::{View, Workload};
 use crate::model::finding::{Change, FieldChange};
 use crate::model::kube::{Object, Pod};
 use crate::model::path::{Path, Step};
 use crate::redact;
+use crate::text;
+use jiff::Timestamp;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// One template that a workload had.
 struct Revision {
@@ -19,16 +23,15 @@ struct Revision {
     failed: bool,
     /// Numbers it had before a rollback gave it the present one.
     earlier_numbers: Vec<i64>,
+    made: Option<Timestamp>,
+    /// Containers of its pods that ended last with an error, and how.
+    ends: BTreeSet<(String, i64)>,
 }
 
 /// The difference to the last good revision, or to the previous one when none has ready pods now.
 pub(crate) fn change(view: &View<'_>, workload: &Workload<'_>) -> Option<Change> {
     let source = workload.source?;
-    let (mut revisions, current) = match source.kind.as_str() {
-        "Deployment" => replica_sets(view, workload, source)?,
-        "StatefulSet" | "DaemonSet" => controller_revisions(view, workload, source)?,
-        _ => return None,
-    };
+    let (mut revisions, current) = revisions(view, workload, source)?;
     revisions.sort_by_key(|revision| std::cmp::Reverse(revision.number));
     let (earlier, good) = pick(&revisions, &current)?;
     let root = Path::of("spec.template");
@@ -44,6 +47,85 @@ pub(crate) fn change(view: &View<'_>, workload: &Workload<'_>) -> Option<Change>
         at: newest_manager(source).and_then(|(_, at)| at).or(newest_revision_time(view, source)),
         commit: None,
     })
+}
+
+/// All revisions, and the one whose pods are judged.
+fn revisions(view: &View<'_>, workload: &Workload<'_>, source: &Object) -> Option<(Vec<Revision>, Revision)> {
+    match source.kind.as_str() {
+        "Deployment" | "Rollout" => replica_sets(view, workload, source),
+        "StatefulSet" | "DaemonSet" => controller_revisions(view, workload, source),
+        _ => None,
+    }
+}
+
+/// What the revisions allow to say about the cause, beside their difference: that it lies elsewhere.
+pub(crate) fn conclusion(view: &View<'_>, workload: &Workload<'_>, container: Option<&str>) -> Option<String> {
+    let (revisions, current) = revisions(view, workload, workload.source?)?;
+    if workload.drifted || current.template.is_null() {
+        return None;
+    }
+    let (now, others) = (current.number, || revisions.iter().filter(|r| r.number != current.number));
+    if let Some(same) = others().filter(|r| r.template == current.template && r.ready > 0).max_by_key(|r| r.number) {
+        return Some(format!(
+            "revision {now} has the template of revision {}, whose pods are ready, but for restarts and checksums: \
+             the failure did not come with a change of the template",
+            same.number
+        ));
+    }
+    let has_end = |end: &&(String, i64)| container.is_none_or(|name| end.0 == name);
+    let alike = |r: &&Revision| {
+        r.failed && r.template != current.template && r.ends.intersection(&current.ends).any(|end| has_end(&end))
+    };
+    if let Some(other) = others().filter(alike).max_by_key(|r| r.number).filter(|_| current.failed) {
+        let exits = other.ends.intersection(&current.ends).find(has_end).map_or(0, |end| end.1);
+        return Some(format!(
+            "pods of revision {} fail like those of revision {now}, with exit code {exits}: the cause lies outside of \
+             what changed in the template",
+            other.number
+        ));
+    }
+    let (made, begun) = (current.made?, begun(view, workload, container)?);
+    let newest = others().all(|r| r.made.is_none_or(|other| other < made));
+    let age = begun.as_second() - made.as_second();
+    (newest && age >= OLD).then(|| {
+        format!(
+            "revision {now} was made {} before the first failure that is known: it did not come with a rollout",
+            text::duration(age)
+        )
+    })
+}
+
+/// A failure that begins this many seconds after a rollout did not come with it.
+const OLD: i64 = 3600;
+
+/// When pods that were well began to fail: they were old by then, or others of their revision are ready.
+fn begun(view: &View<'_>, workload: &Workload<'_>, container: Option<&str>) -> Option<Timestamp> {
+    let serves = workload.current.iter().any(|pod| pod.is_ready());
+    let failing = workload.current.iter().filter(|pod| !pod.is_ready()).flat_map(|pod| {
+        let statuses = pod.status.container_statuses.iter();
+        let of_it = statuses.filter(|status| !status.ready && container.is_none_or(|name| status.name == name));
+        of_it.map(move |status| (pod, settings::crashes_since(view, pod, status)))
+    });
+    let mut first: Option<Timestamp> = None;
+    for (pod, begun) in failing {
+        let (begun, made) = (begun?, pod.metadata.creation_timestamp?);
+        if !serves && begun.as_second() - made.as_second() < OLD {
+            return None;
+        }
+        first = Some(first.map_or(begun, |first| first.min(begun)));
+    }
+    first
+}
+
+/// The last ends of containers of these pods that were errors.
+fn ends(workload: &Workload<'_>, is_of: impl Fn(&Pod) -> bool) -> BTreeSet<(String, i64)> {
+    let statuses = workload.pods.iter().filter(|pod| is_of(pod) && !pod.is_ready());
+    let statuses = statuses.flat_map(|pod| &pod.status.container_statuses).filter(|status| !status.ready);
+    let ended = statuses.filter_map(|status| {
+        let end = status.state.terminated.as_ref().or(status.last_state.terminated.as_ref())?;
+        (end.exit_code != 0).then(|| (status.name.clone(), end.exit_code))
+    });
+    ended.collect()
 }
 
 /// A change without secrets: values of variables and fields whose name says secret, and known shapes.
@@ -81,11 +163,15 @@ fn pick<'r>(revisions: &'r [Revision], current: &Revision) -> Option<(&'r Revisi
 }
 
 fn replica_sets(view: &View<'_>, workload: &Workload<'_>, deployment: &Object) -> Option<(Vec<Revision>, Revision)> {
+    let is_of = |rs: &Object, pod: &Pod| pod.metadata.controller().is_some_and(|by| by.uid == rs.metadata.uid);
+    let reused = |rs: &Object| rs.metadata.annotations.contains_key("deployment.kubernetes.io/revision-history");
     let revision = |rs: &Object| Revision {
+        made: rs.metadata.creation_timestamp.filter(|_| !reused(rs)),
+        ends: ends(workload, |pod| is_of(rs, pod)),
         number: revision_number(rs),
         template: rs.template().map(bare_template).unwrap_or_default(),
         ready: rs.int("/status/readyReplicas").unwrap_or_default(),
-        failed: all_failed(workload, |pod| pod.metadata.controller().is_some_and(|by| by.uid == rs.metadata.uid)),
+        failed: all_failed(workload, |pod| is_of(rs, pod)),
         earlier_numbers: rs
             .metadata
             .annotations
@@ -113,6 +199,8 @@ fn controller_revisions(view: &View<'_>, workload: &Workload<'_>, owner: &Object
             template: object.at("/data/spec/template").map(bare_template).unwrap_or_default(),
             ready: i64::try_from(ready).unwrap_or_default(),
             failed: all_failed(workload, carries),
+            made: object.metadata.creation_timestamp,
+            ends: ends(workload, carries),
             earlier_numbers: Vec::new(),
         }
     };
@@ -128,7 +216,7 @@ fn all_failed(workload: &Workload<'_>, is_of: impl Fn(&Pod) -> bool) -> bool {
 }
 
 /// Who wrote the spec last: a client's name, not a person's.
-fn newest_manager(object: &Object) -> Option<(String, Option<jiff::Timestamp>)> {
+fn newest_manager(object: &Object) -> Option<(String, Option<Timestamp>)> {
     let writers = object
         .metadata
         .managed_fields
@@ -137,7 +225,7 @@ fn newest_manager(object: &Object) -> Option<(String, Option<jiff::Timestamp>)> 
     writers.max_by_key(|entry| entry.time).map(|entry| (entry.manager.clone(), entry.time))
 }
 
-fn newest_revision_time(view: &View<'_>, source: &Object) -> Option<jiff::Timestamp> {
+fn newest_revision_time(view: &View<'_>, source: &Object) -> Option<Timestamp> {
     // A rollback uses the old ReplicaSet again: its creation is then older than the change.
     let newest = newest_replica_set(&view.children, source)?;
     let reused = newest.metadata.annotations.contains_key("deployment.kubernetes.io/revision-history");
@@ -171,6 +259,73 @@ mod tests {
 
     fn object(value: Value) -> Object {
         serde_json::from_value(value).unwrap()
+    }
+
+    /// What the revisions of a Deployment that runs image `x:2` say about its crash.
+    fn concluded(sets: Vec<Object>, pods: &[Value]) -> Option<String> {
+        let mut snapshot = Snapshot::new("t", Scope::All);
+        snapshot.taken_at = "2026-11-22T17:00:00Z".parse().ok();
+        let deployment = object(json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "web", "namespace": "a", "uid": "d"},
+            "spec": {"template": template("x:2")}
+        }));
+        snapshot.objects.insert("Deployment".to_owned(), vec![deployment]);
+        snapshot.objects.insert("ReplicaSet".to_owned(), sets);
+        snapshot.pods = pods.iter().map(|pod| serde_json::from_value(pod.clone()).unwrap()).collect();
+        let view = View::new(&snapshot);
+        conclusion(&view, view.workload("Deployment/a/web").unwrap(), Some("app"))
+    }
+
+    /// A pod of a revision that was made at `made` and whose only end, at `ended`, had this exit code.
+    fn crashed(revision: i64, exit: i64, made: &str, ended: &str) -> Value {
+        json!({"metadata": {"name": format!("web-{revision}-{exit}"), "namespace": "a", "creationTimestamp": made,
+                "uid": format!("p{revision}"), "ownerReferences": [{"kind": "ReplicaSet",
+                "name": format!("web-{revision}"), "uid": format!("r{revision}"), "controller": true}]},
+            "status": {"phase": "Running", "containerStatuses": [{"name": "app", "restartCount": 1,
+                "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                "lastState": {"terminated": {"exitCode": exit, "reason": "Error", "finishedAt": ended}}}]}})
+    }
+
+    #[test]
+    fn an_unchanged_template_with_ready_pods_is_not_the_cause() {
+        let at = "2026-11-22T16:50:00Z";
+        let pods = [crashed(2, 1, at, at)];
+        let told = concluded(vec![replica_set(1, "x:2", 1, ""), replica_set(2, "x:2", 0, "")], &pods).unwrap();
+        assert!(told.ends_with("the failure did not come with a change of the template"), "{told}");
+        assert!(told.starts_with("revision 2 has the template of revision 1, whose pods are ready"), "{told}");
+        assert_eq!(concluded(vec![replica_set(1, "x:1", 1, ""), replica_set(2, "x:2", 0, "")], &pods), None);
+        assert_eq!(concluded(vec![replica_set(1, "x:2", 0, ""), replica_set(2, "x:2", 0, "")], &pods), None);
+    }
+
+    #[test]
+    fn revisions_that_fail_alike_have_their_cause_elsewhere() {
+        let at = "2026-11-22T16:50:00Z";
+        let sets = || vec![replica_set(1, "x:1", 0, ""), replica_set(2, "x:2", 0, "")];
+        let told = concluded(sets(), &[crashed(1, 3, at, at), crashed(2, 3, at, at)]).unwrap();
+        let why = "pods of revision 1 fail like those of revision 2, with exit code 3: the cause lies outside of what \
+                   changed in the template";
+        assert_eq!(told, why);
+        assert_eq!(concluded(sets(), &[crashed(1, 3, at, at), crashed(2, 4, at, at)]), None);
+        assert_eq!(concluded(sets(), &[crashed(2, 3, at, at)]), None);
+    }
+
+    #[test]
+    fn a_failure_long_after_a_rollout_did_not_come_with_it() {
+        let made = |at: &str| {
+            let mut set = replica_set(2, "x:2", 0, "");
+            set.metadata.creation_timestamp = at.parse().ok();
+            vec![set]
+        };
+        let (early, now) = ("2026-11-22T13:00:00Z", "2026-11-22T16:59:00Z");
+        let told = concluded(made(early), &[crashed(2, 1, early, now)]).unwrap();
+        assert!(told.starts_with("revision 2 was made ") && told.ends_with("it did not come with a rollout"), "{told}");
+        assert_eq!(concluded(made(early), &[crashed(2, 1, now, now)]), None, "its pod is young and has no ready twin");
+        assert_eq!(concluded(made("2026-11-22T16:40:00Z"), &[crashed(2, 1, early, now)]), None);
+        let mut reused = made(early);
+        let history = "deployment.kubernetes.io/revision-history".to_owned();
+        reused[0].metadata.annotations.insert(history, "1".to_owned());
+        assert_eq!(concluded(reused, &[crashed(2, 1, early, now)]), None, "a rollback took it again");
     }
 
     fn change_of(image: &str, sets: Vec<Object>) -> Option<(String, bool, Option<Value>)> {

@@ -130,11 +130,17 @@ fn fault(container: &Running<'_, '_>) -> Option<(Cause, Observation)> {
     let volume = volume_image(container, message, own, is_volume);
     let image = volume.as_ref().map_or(own, |(_, image)| image.as_str());
     let events: Vec<_> = container.events().filter(|e| e.reason == "Failed" && names_image(e.text(), image)).collect();
-    // One failed try is no finding yet; the back-off is, and so is a second try. A busy kubelet drops events:
-    // without any, the pod's age tells that there was time for a second one.
-    let tried_again = || match events.as_slice() {
-        [] => container.at.view.age(container.at.pod.metadata.creation_timestamp).is_some_and(|age| age >= RETRY),
-        events => events.iter().any(|event| event.times() >= 2),
+    // One failed try is no finding yet; the back-off is, and so is a second try. The count of an event comes later
+    // than the status, and a busy kubelet drops events: a back-off before, or the time since the first try, tells of
+    // a second one too.
+    let view = container.at.view;
+    let tried_again = || {
+        let begun = match events.as_slice() {
+            [] => container.at.pod.metadata.creation_timestamp,
+            events => events.iter().filter_map(|event| event.first_seen()).min(),
+        };
+        let backed_off = || container.events().any(|e| e.reason == "BackOff" && names_image(e.text(), image));
+        events.iter().any(|event| event.times() >= 2) || view.age(begun).is_some_and(|age| age >= RETRY) || backed_off()
     };
     if reason == "ErrImagePull" && !tried_again() {
         return None;

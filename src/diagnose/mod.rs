@@ -4,7 +4,9 @@
 //! many pods say alike is one finding; what follows from it hangs below it.
 //! A new code is one row of `CODES` and one function in the file of its family.
 
+mod addresses;
 mod admission;
+mod argo;
 mod autoscaling;
 mod bound;
 mod budgets;
@@ -36,6 +38,7 @@ mod nodes;
 mod not_ready;
 mod observe;
 mod owners;
+mod parallel;
 mod placement;
 mod ports;
 mod probe;
@@ -60,18 +63,21 @@ mod view;
 mod volumes;
 mod webhook;
 mod workload;
+mod writes;
 
 pub use checks::{Check, checks};
 pub use config::references;
 pub(crate) use ingress::backends as ingress_backends;
-pub use needs::{INSTALLED, logs_of, needs, unseen_owners};
+pub use needs::{INSTALLED, further, logs_of, needs, unseen_owners};
+pub use observe::prepare;
 pub use probe::{PROBES, handler_port, port_number, probe_of};
 pub use scheduling::{largest_allocatable, requested};
 pub use service::selector;
 pub use standing::{Progress, Standing, standing, written};
+pub use view::read_ahead;
 
 use crate::model::code::CodeInfo;
-use crate::model::finding::{Finding, Severity};
+use crate::model::finding::{Finding, Severity, Source};
 use crate::model::kube::Pod;
 use crate::model::object::ObjectRef;
 use crate::model::snapshot::Snapshot;
@@ -80,6 +86,7 @@ use observe::Observation;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use view::View;
+use workload::Consequence;
 
 /// How the workloads of a snapshot are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -103,7 +110,7 @@ pub struct Diagnosis {
 }
 
 /// The rules that look at pods and objects, one per family.
-const RULES: [fn(&View<'_>) -> Vec<Observation>; 27] = [
+const RULES: [fn(&View<'_>) -> Vec<Observation>; 28] = [
     admission::observe,
     mounts::observe,
     storage::observe,
@@ -117,6 +124,7 @@ const RULES: [fn(&View<'_>) -> Vec<Observation>; 27] = [
     rollout::observe,
     service::observe,
     ports::observe,
+    addresses::observe,
     ingress::observe,
     gateway::observe,
     nodes::observe,
@@ -133,6 +141,21 @@ const RULES: [fn(&View<'_>) -> Vec<Observation>; 27] = [
     delivery::observe,
 ];
 
+/// What follows from what.
+const CONSEQUENCES: [fn(&View<'_>) -> Vec<Consequence>; 11] = [
+    workload::consequences,
+    service::consequences,
+    image::consequences,
+    eviction::consequences,
+    storage::consequences,
+    ingress::consequences,
+    gateway::consequences,
+    statefulset::consequences,
+    daemonset::consequences,
+    jobs::consequences,
+    delivery::consequences,
+];
+
 /// Finds the root causes in a snapshot: the same snapshot gives the same findings, in the same order,
 /// however its lists are ordered.
 pub fn diagnose(snapshot: &Snapshot) -> Diagnosis {
@@ -143,7 +166,7 @@ pub fn diagnose(snapshot: &Snapshot) -> Diagnosis {
 /// whose pods were left out would look as if it had none.
 pub fn diagnose_only(snapshot: &Snapshot, keep: impl Fn(&ObjectRef) -> bool) -> Diagnosis {
     let view = View::new(snapshot);
-    let mut seen: Vec<Observation> = RULES.iter().flat_map(|rule| rule(&view)).collect();
+    let mut seen: Vec<Observation> = parallel::map(&RULES, |rule| rule(&view)).into_iter().flatten().collect();
     seen.extend(not_ready::observe(&view, &seen));
     let mut drafts = observe::collapse(&view, seen);
     for draft in &mut drafts {
@@ -151,18 +174,11 @@ pub fn diagnose_only(snapshot: &Snapshot, keep: impl Fn(&ObjectRef) -> bool) -> 
         let other = draft.finding.facts.get("changedWith").and_then(serde_json::Value::as_str);
         let workload = view.workload(other.unwrap_or(&draft.workload));
         draft.finding.change = workload.and_then(|workload| history::change(&view, workload));
+        if let Some(workload) = workload.filter(|_| draft.finding.severity != Severity::Info) {
+            past(&view, workload, &mut draft.finding);
+        }
     }
-    let mut consequences = workload::consequences(&view);
-    consequences.extend(service::consequences(&view));
-    consequences.extend(image::consequences(&view));
-    consequences.extend(eviction::consequences(&view));
-    consequences.extend(storage::consequences(&view));
-    consequences.extend(ingress::consequences(&view));
-    consequences.extend(gateway::consequences(&view));
-    consequences.extend(statefulset::consequences(&view));
-    consequences.extend(daemonset::consequences(&view));
-    consequences.extend(jobs::consequences(&view));
-    consequences.extend(delivery::consequences(&view));
+    let consequences = parallel::map(&CONSEQUENCES, |of| of(&view)).into_iter().flatten().collect();
     let findings = graph::roots(drafts, consequences);
     let keeps = |finding: &Finding| keep(&finding.object) || finding.effects.iter().any(|effect| keep(&effect.object));
     let findings: Vec<Finding> = findings.into_iter().filter(keeps).collect();
@@ -170,9 +186,23 @@ pub fn diagnose_only(snapshot: &Snapshot, keep: impl Fn(&ObjectRef) -> bool) -> 
     Diagnosis { findings, summary }
 }
 
+/// Tells what revisions and ConfigMaps say of a failure of containers, where they say something.
+fn past(view: &View<'_>, workload: &view::Workload<'_>, finding: &mut Finding) {
+    if !matches!(finding.code.0.family, "crash" | "probe" | "config" | "workload") {
+        return;
+    }
+    let container = finding.container.clone();
+    let concluded = history::conclusion(view, workload, container.as_deref());
+    let written = writes::told(view, workload, container.as_deref(), finding.since);
+    let written = written.into_iter().map(|(at, text)| (Some(at), text));
+    for (at, text) in written.chain(concluded.map(|text| (None, text))) {
+        observe::note(finding, Source::History, at, &text);
+    }
+}
+
 /// The top owner of a pod, or the pod itself.
 pub fn owner(snapshot: &Snapshot, pod: &Pod) -> ObjectRef {
-    owners::Owners::new(snapshot).of_pod(pod).top
+    owners::Owners::new(snapshot).of_pod(pod).top.object()
 }
 
 /// Every row of the catalogue, by name.
@@ -191,6 +221,7 @@ pub fn codes() -> Vec<&'static CodeInfo> {
         ingress::CODES,
         limits::CODES,
         ports::CODES,
+        addresses::CODES,
         mounts::CODES,
         namespaces::CODES,
         nodes::CODES,

@@ -5,7 +5,7 @@ use super::health::{self, Health};
 use super::log_lines;
 use super::refusal;
 use super::values;
-use super::view::{Running, Settled, View};
+use super::view::{Running, Settled, View, settled};
 use crate::model::kube::{Condition, Meta, Object, Pod};
 use crate::model::object::ObjectRef;
 use crate::model::snapshot::{LogNeed, Needs, Snapshot};
@@ -42,10 +42,39 @@ pub fn needs(snapshot: &Snapshot) -> Needs {
     refusals(&view, &mut kinds);
     volumes(&view, &mut kinds);
     traffic(&view, &mut kinds);
-    rights(&view, &containers, &mut kinds);
-    deletions(&view, &mut kinds);
-    delivered(&view, &mut kinds);
+    rights(&containers, &mut kinds);
+    told(snapshot, &mut kinds);
     Needs { kinds: kinds.0, logs: logs(&containers), maps: values::wanted(&view) }
+}
+
+/// The kinds that what came with the second wave points to: objects that were listed for it, and logs.
+pub fn further(snapshot: &Snapshot) -> Needs {
+    let makes_pods = |kind: &&str| !snapshot.kind(kind).is_empty();
+    let kinds = if ["ReplicationController", "Rollout"].iter().any(makes_pods) {
+        // Workloads are judged anew by what they were seen to be.
+        needs(snapshot).kinds
+    } else {
+        let mut kinds = Kinds::default();
+        told(snapshot, &mut kinds);
+        kinds.0
+    };
+    Needs { kinds, ..Needs::default() }
+}
+
+/// What logs and objects say that need no judging.
+fn told(snapshot: &Snapshot, kinds: &mut Kinds) {
+    let lines = || snapshot.logs.iter().flat_map(|log| &log.lines);
+    if lines().any(|line| tells_platform(&line.text)) {
+        kinds.want(["nodes"]);
+    }
+    if lines().any(|line| is_refusal(&line.text)) {
+        kinds.want(RIGHTS);
+    }
+    if !snapshot.kind("Gateway").is_empty() {
+        kinds.want(["gatewayclasses"]);
+    }
+    deletions(snapshot, kinds);
+    delivered(snapshot, kinds);
 }
 
 /// Plural names in the order in which they were asked for first.
@@ -69,7 +98,11 @@ fn owners(view: &View<'_>, kinds: &mut Kinds) {
     if of_pods.chain(of_events).any(|kind| kind == "ReplicationController") {
         kinds.want(["replicationcontrollers"]);
     }
-    if view.workloads.iter().any(|workload| !workload.inspected && workload.top.kind == "Rollout") {
+    // A Rollout without pods keeps its ReplicaSets, and one whose spec is refused has nothing but events.
+    let of_sets =
+        view.snapshot.kind("ReplicaSet").iter().filter_map(|set| Some(set.metadata.controller()?.kind.as_str()));
+    let of_events = view.snapshot.events.iter().map(|event| event.involved_object.kind.as_str());
+    if of_sets.chain(of_events).any(|kind| kind == "Rollout") {
         kinds.want(["rollouts"]);
     }
 }
@@ -112,7 +145,7 @@ fn nodes(view: &View<'_>, containers: &[Running<'_, '_>], kinds: &mut Kinds) {
     let no_nodes = view.snapshot.kind("DaemonSet").iter().any(|set| {
         set.int("/status/desiredNumberScheduled") == Some(0) && set.at("/spec/template/spec/nodeSelector").is_some()
     });
-    if killed || waits || stuck || no_nodes || ended_by_node(view) || other_platform(view, containers) {
+    if killed || waits || stuck || no_nodes || ended_by_node(view) || other_platform(containers) {
         kinds.want(["nodes"]);
     }
     if killed {
@@ -144,15 +177,16 @@ fn ended_by_node(view: &View<'_>) -> bool {
 }
 
 /// Whether an image seems to be built for another platform than that of the node.
-fn other_platform(view: &View<'_>, containers: &[Running<'_, '_>]) -> bool {
-    let tells =
-        |text: &str| text.contains("no match for platform") || text.to_lowercase().contains("exec format error");
-    let by_container = containers.iter().filter(|container| !container.status.ready).any(|container| {
-        tells(container.waiting_message())
-            || container.last_exit().is_some_and(|end| tells(&end.message))
-            || container.events().any(|event| tells(event.text()))
-    });
-    by_container || view.snapshot.logs.iter().flat_map(|log| &log.lines).any(|line| tells(&line.text))
+fn other_platform(containers: &[Running<'_, '_>]) -> bool {
+    containers.iter().filter(|container| !container.status.ready).any(|container| {
+        tells_platform(container.waiting_message())
+            || container.last_exit().is_some_and(|end| tells_platform(&end.message))
+            || container.events().any(|event| tells_platform(event.text()))
+    })
+}
+
+fn tells_platform(text: &str) -> bool {
+    text.contains("no match for platform") || text.to_lowercase().contains("exec format error")
 }
 
 /// What a refusal names.
@@ -231,18 +265,13 @@ fn traffic(view: &View<'_>, kinds: &mut Kinds) {
     if hpas.flat_map(Object::conditions).any(|c| c.status == "False" && c.reason == "FailedGetResourceMetric") {
         kinds.want(["apiservices"]);
     }
-    if !view.snapshot.kind("Gateway").is_empty() {
-        kinds.want(["gatewayclasses"]);
-    }
 }
 
 /// Roles and bindings, for a program that was refused something by the API.
 const RIGHTS: [&str; 4] = ["rolebindings", "roles", "clusterrolebindings", "clusterroles"];
 
-fn rights(view: &View<'_>, containers: &[Running<'_, '_>], kinds: &mut Kinds) {
-    let at_end = containers.iter().filter_map(Running::last_exit).any(|end| is_refusal(&end.message));
-    let in_logs = || view.snapshot.logs.iter().flat_map(|log| &log.lines).any(|line| is_refusal(&line.text));
-    if at_end || in_logs() {
+fn rights(containers: &[Running<'_, '_>], kinds: &mut Kinds) {
+    if containers.iter().filter_map(Running::last_exit).any(|end| is_refusal(&end.message)) {
         kinds.want(RIGHTS);
     }
 }
@@ -252,22 +281,22 @@ fn is_refusal(text: &str) -> bool {
 }
 
 /// The namespace of what was deleted and does not go away.
-fn deletions(view: &View<'_>, kinds: &mut Kinds) {
-    let objects = view.snapshot.objects.values().flatten().map(|object| &object.metadata);
-    let maps = view.snapshot.config_maps.iter().map(|map| &map.metadata);
-    let late = |at| view.settled(at, 300) == Settled::Yes;
+fn deletions(snapshot: &Snapshot, kinds: &mut Kinds) {
+    let objects = snapshot.objects.values().flatten().map(|object| &object.metadata);
+    let maps = snapshot.config_maps.iter().map(|map| &map.metadata);
+    let late = |at| settled(snapshot, at, 300) == Settled::Yes;
     if objects.chain(maps).any(|meta| meta.deletion_timestamp.is_some() && late(meta.deletion_timestamp)) {
         kinds.want(["namespaces"]);
     }
     let undiscovered = |c: &Condition| c.kind == "NamespaceDeletionDiscoveryFailure" && c.status == "True";
-    if view.snapshot.kind("Namespace").iter().flat_map(Object::conditions).any(|c| undiscovered(&c)) {
+    if snapshot.kind("Namespace").iter().flat_map(Object::conditions).any(|c| undiscovered(&c)) {
         kinds.want(["apiservices"]);
     }
 }
 
 /// What a delivery object is made from, and the custom kinds that it misses.
-fn delivered(view: &View<'_>, kinds: &mut Kinds) {
-    for object in ["Kustomization", "HelmRelease"].iter().flat_map(|kind| view.snapshot.kind(kind)) {
+fn delivered(snapshot: &Snapshot, kinds: &mut Kinds) {
+    for object in ["Kustomization", "HelmRelease"].iter().flat_map(|kind| snapshot.kind(kind)) {
         for pointer in ["/spec/sourceRef/kind", "/spec/chart/spec/sourceRef/kind", "/spec/chartRef/kind"] {
             match object.text(pointer) {
                 "GitRepository" => kinds.want(["gitrepositories"]),
@@ -287,7 +316,7 @@ fn delivered(view: &View<'_>, kinds: &mut Kinds) {
             kinds.want(["customresourcedefinitions"]);
         }
     }
-    if !view.snapshot.kind("Kustomization").is_empty() {
+    if !snapshot.kind("Kustomization").is_empty() {
         kinds.want(["imagepolicies", "imageupdateautomations"]);
     }
 }

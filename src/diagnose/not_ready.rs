@@ -1,5 +1,6 @@
 //! Workloads short of pods for a reason without a code.
 
+use super::argo;
 use super::current::judged_jobs;
 use super::health::{self, Health};
 use super::observe::Observation;
@@ -87,6 +88,9 @@ fn finding(view: &View<'_>, workload: &Workload<'_>, stuck: &[&Pod], refused: &[
     one.since = created.or(workload.source.and_then(|source| source.metadata.creation_timestamp));
     one.pod = stuck.first().map(|pod| pod.metadata.name.clone());
     one.facts = serde_json::json!({"pods": stuck.len(), "revision": workload.revision});
+    // Nothing of what serves is lost by a rollout that does not go on.
+    let stands = workload.counts.ready >= workload.counts.desired;
+    one.severity = workload.source.and_then(argo::gave_up).filter(|_| stands).map(|_| Severity::Warning);
     one
 }
 
@@ -96,6 +100,9 @@ fn headline(workload: &Workload<'_>, stuck: usize) -> String {
     if workload.source.is_none() {
         let (is, pod) = if stuck == 1 { ("is", "the pod") } else { ("are", "the pods") };
         return format!("{pod} {is} not ready");
+    }
+    if let Some(why) = workload.source.and_then(argo::gave_up).filter(|_| counts.ready >= counts.desired) {
+        return why.to_owned();
     }
     if counts.ready >= counts.desired && evicted > 0 {
         return format!("{} failed one after another", text::count(evicted, "pod"));
@@ -124,7 +131,7 @@ fn pod_settled(view: &View<'_>, workload: &Workload<'_>, pod: &Pod) -> Settled {
     if pod.status.phase == "Failed" && pod.metadata.deletion_timestamp.is_none() {
         return failed_settled(view, workload, pod, kind);
     }
-    let deployment = workload.source.filter(|source| source.kind == "Deployment");
+    let deployment = workload.source.filter(|source| health::has_deadline(source));
     if is_current && !pod.is_ready() && deployment.is_some_and(health::passed_deadline) {
         return Settled::Yes;
     }
@@ -261,10 +268,12 @@ fn show_conditions(one: &mut Observation, workload: &Workload<'_>) {
     for condition in workload.source.map(Object::conditions).unwrap_or_default() {
         let bad = match condition.kind.as_str() {
             "Available" | "Progressing" => condition.status == "False",
+            "InvalidSpec" => condition.status == "True",
             _ => false,
         };
         if bad {
-            let text = format!("{}=False: {}: {}", condition.kind, condition.reason, condition.message);
+            let (kind, status) = (&condition.kind, &condition.status);
+            let text = format!("{kind}={status}: {}: {}", condition.reason, condition.message);
             one.show(Source::Status, condition.last_transition_time.0, &text, None);
         }
     }

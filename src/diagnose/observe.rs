@@ -176,6 +176,12 @@ static RANDOM: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
     .collect()
 });
 
+/// See [`redact::prepare`].
+pub fn prepare() {
+    LazyLock::force(&RANDOM);
+    redact::prepare();
+}
+
 /// A message without what differs from pod to pod.
 pub(crate) fn normalised(message: &str) -> String {
     let mut out = message.strip_prefix("(combined from similar events): ").unwrap_or(message).to_owned();
@@ -250,13 +256,16 @@ fn merge(view: &View<'_>, mut group: Vec<Observation>) -> Option<Draft> {
     Some(Draft { finding, workload: worst.workload, follows, explains, shared: worst.shared })
 }
 
+/// Adds evidence to what was found; secrets in its text are removed here.
+pub(crate) fn note(finding: &mut Finding, source: Source, at: Option<Timestamp>, text: &str) {
+    let id = u32::try_from(finding.evidence.len() + 1).unwrap_or(u32::MAX);
+    let text = redact::text(text).into_string();
+    finding.evidence.push(Evidence { id, source, at, text, path: None });
+}
+
 /// The top owner is a custom resource, or was not seen: an edit belongs there. What it says of itself is told.
 fn note_owner(view: &View<'_>, finding: &mut Finding, workload: &Workload<'_>) {
-    let mut note = |source, at, text: &str| {
-        let id = u32::try_from(finding.evidence.len() + 1).unwrap_or(u32::MAX);
-        let text = redact::text(text).into_string();
-        finding.evidence.push(Evidence { id, source, at, text, path: None });
-    };
+    let mut note = |source, at, text: &str| note(finding, source, at, text);
     let owner = &workload.top;
     let Some(object) = view.snapshot.resolve(owner) else {
         return note(Source::Spec, None, &format!("{owner} owns these pods; owner not inspected"));

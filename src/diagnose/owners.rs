@@ -1,13 +1,26 @@
 //! Who owns a pod, up to the top.
 
-use crate::model::kube::{Meta, Object, Pod};
+use crate::model::kube::{Meta, Object, OwnerReference, Pod};
 use crate::model::object::ObjectRef;
 use crate::model::snapshot::Snapshot;
 use std::collections::BTreeMap;
 
 /// Kinds whose objects make pods, top level or not.
-pub(crate) const WORKLOADS: [&str; 7] =
-    ["CronJob", "DaemonSet", "Deployment", "Job", "ReplicaSet", "ReplicationController", "StatefulSet"];
+pub(crate) const WORKLOADS: [&str; 8] =
+    ["CronJob", "DaemonSet", "Deployment", "Job", "ReplicaSet", "ReplicationController", "Rollout", "StatefulSet"];
+
+/// Whether it makes pods. Other projects have a kind of the name Rollout that makes none.
+pub(crate) fn is_workload(object: &Object) -> bool {
+    match object.kind.as_str() {
+        "Rollout" => object.api_version.starts_with("argoproj.io/"),
+        kind => WORKLOADS.contains(&kind),
+    }
+}
+
+/// The same, with a template of its own: a Rollout may borrow that of a Deployment, and an edit goes there.
+fn is_editable(object: &Object) -> bool {
+    is_workload(object) && object.template_pointer().is_some()
+}
 
 /// Owners are this many levels deep at most; a longer chain is a circle.
 const DEPTH: usize = 8;
@@ -21,11 +34,41 @@ pub(crate) struct Owners<'s> {
 /// The owners of one object.
 pub(crate) struct Chain<'s> {
     /// The top owner, or the object itself.
-    pub top: ObjectRef,
+    pub top: Top<'s>,
     /// Owners that were seen, nearest first.
     pub links: Vec<&'s Object>,
     /// Whether the top owner was seen and is a workload or the object itself: an edit can go there.
     pub inspected: bool,
+}
+
+/// The top of a chain, as it is known.
+#[derive(Clone, Copy)]
+pub(crate) enum Top<'s> {
+    Pod(&'s Pod),
+    Object(&'s Object),
+    /// Only a reference of an object in this namespace tells of it.
+    Unseen(&'s OwnerReference, &'s str),
+}
+
+impl<'s> Top<'s> {
+    pub(crate) fn object(self) -> ObjectRef {
+        match self {
+            Self::Pod(pod) => pod.object(),
+            Self::Object(object) => object.object(),
+            Self::Unseen(owner, namespace) => {
+                ObjectRef::new(&owner.api_version, &owner.kind, namespace, &owner.name).with_uid(&owner.uid)
+            }
+        }
+    }
+
+    /// Its kind, namespace and name.
+    pub(crate) fn names(self) -> (&'s str, &'s str, &'s str) {
+        match self {
+            Self::Pod(pod) => ("Pod", &pod.metadata.namespace, &pod.metadata.name),
+            Self::Object(object) => (&object.kind, &object.metadata.namespace, &object.metadata.name),
+            Self::Unseen(owner, namespace) => (&owner.kind, namespace, &owner.name),
+        }
+    }
 }
 
 impl<'s> Owners<'s> {
@@ -37,17 +80,20 @@ impl<'s> Owners<'s> {
 
     /// The owners of a pod. A mirror pod is "owned" by its Node, which says nothing about its spec.
     pub(crate) fn of_pod(&self, pod: &'s Pod) -> Chain<'s> {
-        self.walk(&pod.metadata, pod.object())
+        self.walk(&pod.metadata, Top::Pod(pod))
     }
 
     /// The owners of a workload object.
     pub(crate) fn of_object(&self, object: &'s Object) -> Chain<'s> {
-        let mut chain = self.walk(&object.metadata, object.object());
+        let mut chain = self.walk(&object.metadata, Top::Object(object));
+        if chain.links.is_empty() && matches!(chain.top, Top::Object(_)) {
+            chain.inspected = is_editable(object);
+        }
         chain.links.insert(0, object);
         chain
     }
 
-    fn walk(&self, start: &'s Meta, itself: ObjectRef) -> Chain<'s> {
+    fn walk(&self, start: &'s Meta, itself: Top<'s>) -> Chain<'s> {
         let mut chain = Chain { top: itself, links: Vec::new(), inspected: true };
         let mut meta = start;
         for _ in 0..DEPTH {
@@ -59,14 +105,13 @@ impl<'s> Owners<'s> {
                 (named.metadata.uid.is_empty() || owner.uid.is_empty()).then_some(named)
             });
             let Some(object) = object else {
-                chain.top = ObjectRef::new(&owner.api_version, &owner.kind, &start.namespace, &owner.name);
-                chain.top.uid.clone_from(&owner.uid);
+                chain.top = Top::Unseen(owner, &start.namespace);
                 chain.inspected = false;
                 break;
             };
             // What an object says of itself goes before what a reference says of it.
-            chain.top = object.object();
-            chain.inspected = WORKLOADS.contains(&object.kind.as_str());
+            chain.top = Top::Object(object);
+            chain.inspected = is_editable(object);
             chain.links.push(object);
             meta = &object.metadata;
         }

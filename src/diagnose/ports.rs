@@ -3,10 +3,10 @@
 use super::observe::Observation;
 use super::row::rows;
 use super::service::{selector, selects};
-use super::view::{Settled, View, Workload};
+use super::view::{View, Workload};
 use crate::model::code::{CodeInfo, FixClass};
 use crate::model::finding::{Confidence, Severity, Source};
-use crate::model::kube::{ContainerPort, Object, PodSpec};
+use crate::model::kube::{ContainerPort, Object, Pod, PodSpec};
 use crate::model::path::Path;
 use crate::text;
 use serde_json::{Value, json};
@@ -35,40 +35,6 @@ SERVICE_PROTOCOL_MISMATCH "service-protocol-mismatch" Rule:
     "spec.ports[].protocol against the protocol of the containerPort with the same number.";
     "A protocol left out where UDP was meant: the default is TCP.";
     "Puts back the protocol of the last good revision, or sets the only declared one for a person to review.".
-SERVICE_HEADLESS_MISUSE "service-headless-misuse" Ask:
-    "a headless Service is used as if it had an address";
-    "A headless Service resolves to the pods themselves: its port mapping does not apply, and some ingress \
-     controllers do not take it.";
-    "clusterIP None with a port that differs from its targetPort, used by an Ingress.";
-    "A Service that was made for a StatefulSet and is used for traffic.";
-    "A possible cause only: a person chooses a second Service with an address.".
-SERVICE_EXTERNAL_NAME_BAD "service-external-name-bad" Ask:
-    "the external name of a Service can't work";
-    "An ExternalName Service is a DNS alias. An empty name, an IP address or its own name resolves to nothing.";
-    "spec.externalName of a Service of type ExternalName.";
-    "An address where a name was needed, a placeholder.";
-    "A person chooses: a DNS name, or a Service without selector with endpoints for an address.".
-SERVICE_LOADBALANCER_PENDING "service-loadbalancer-pending" None:
-    "a load balancer Service has no address";
-    "The cluster's cloud controller has not given the Service an external address. Inside the cluster it works.";
-    "type LoadBalancer and an empty status.loadBalancer for over five minutes; event SyncLoadBalancerFailed.";
-    "A quota of the provider, an invalid annotation, a cluster without a load balancer controller.";
-    "Ask who runs the cluster: `kubectl describe service NAME` has what its cloud controller says. An event may \
-     name a field of the Service.".
-SERVICE_DUPLICATE_ENDPOINTS "service-duplicate-endpoints" None:
-    "two Services have the same selector and port";
-    "Both lead to the same pods. Often one of them was left behind.";
-    "spec.selector and spec.ports of two Services of the namespace.";
-    "A Service that was renamed and not removed.";
-    "Worth knowing only: drop the one that no client names.".
-ENDPOINTS_MANUAL_STALE "endpoints-manual-stale" None:
-    "hand-made endpoints point to an address that is nobody's";
-    "A Service without selector has endpoints that a person wrote, and their address is no pod's and no node's. It \
-     may well be outside the cluster.";
-    "addresses of Endpoints of a Service without selector against pods and nodes.";
-    "A pod address that was copied and has changed.";
-    "A possible cause only: correct the addresses where they are written, `kubectl get endpoints NAME -o yaml` \
-     shows them.".
 }
 
 /// Kinds of sidecars that a Service does not mean.
@@ -87,9 +53,9 @@ fn selected<'v, 's>(view: &'v View<'s>, service: &Object) -> Selected<'v, 's> {
     if wanted.is_empty() {
         return out;
     }
-    for workload in view.selectable(&service.metadata.namespace, &wanted) {
-        let pods: Vec<_> = workload.current.iter().filter(|p| selects(&wanted, &p.metadata.labels)).collect();
-        let template = workload.source.filter(|_| selects(&wanted, &workload.labels)).and_then(Object::pod_spec);
+    for workload in view.selectable(&service.metadata.namespace, wanted) {
+        let pods: Vec<_> = workload.current.iter().filter(|p| selects(wanted, &p.metadata.labels)).collect();
+        let template = workload.source.filter(|_| selects(wanted, workload.labels)).and_then(Object::pod_spec);
         // A template still has what a healthy pod's reduced copy has not: probes, env, args.
         match (template, pods.first()) {
             (Some(spec), _) => out.specs.push(spec),
@@ -130,18 +96,39 @@ fn served<'p>(declared: &'p [(String, ContainerPort)], wanted: &str) -> BTreeMap
 pub(crate) fn observe(view: &View<'_>) -> Vec<Observation> {
     let mut out = Vec::new();
     for service in view.snapshot.kind("Service") {
-        let selected = selected(view, service);
         let ports: Vec<Value> = service.view("/spec/ports");
-        for (at, port) in ports.iter().enumerate() {
-            out.extend(port_fault(service, &selected, at, port));
+        if !is_plain(view, service, &ports) {
+            let selected = selected(view, service);
+            for (at, port) in ports.iter().enumerate() {
+                out.extend(port_fault(service, &selected, at, port));
+            }
         }
-        out.extend(external_name(service));
-        out.extend(load_balancer(view, service));
-        out.extend(headless(view, service, &ports));
-        out.extend(stale(view, service));
     }
-    out.extend(duplicates(view));
     out
+}
+
+/// Whether pods of every workload that a Service selects declare all that it sends to: then no template has to be read.
+fn is_plain(view: &View<'_>, service: &Object, ports: &[Value]) -> bool {
+    let wanted = selector(service);
+    let is_selected = |workload: &&Workload<'_>| {
+        selects(wanted, workload.labels) || workload.current.iter().any(|pod| selects(wanted, &pod.metadata.labels))
+    };
+    let mut selected = view.selectable(&service.metadata.namespace, wanted).filter(is_selected).peekable();
+    let declares = |pod: &Pod, port: &Value| {
+        let target = port.get("targetPort").filter(|target| !target.is_null()).or_else(|| port.get("port"));
+        let wanted = protocol(port.get("protocol").and_then(Value::as_str).unwrap_or_default());
+        let is_it = |declared: &ContainerPort| match target {
+            Some(Value::String(name)) => declared.name == *name,
+            Some(number) => number.as_i64() == Some(declared.container_port) && protocol(&declared.protocol) == wanted,
+            None => false,
+        };
+        pod.spec.containers.iter().flat_map(|container| &container.ports).any(is_it)
+    };
+    selected.peek().is_some()
+        && selected.all(|workload| {
+            let pod = workload.current.iter().find(|pod| selects(wanted, &pod.metadata.labels));
+            !workload.drifted && pod.is_some_and(|pod| ports.iter().all(|port| declares(pod, port)))
+        })
 }
 
 fn port_fault(service: &Object, selected: &Selected<'_, '_>, at: usize, port: &Value) -> Option<Observation> {
@@ -187,7 +174,8 @@ fn is_meant(specs: &[&PodSpec], number: i64) -> bool {
     })
 }
 
-fn base(code: &'static CodeInfo, service: &Object, summary: String) -> Observation {
+/// An observation of a Service.
+pub(super) fn base(code: &'static CodeInfo, service: &Object, summary: String) -> Observation {
     let mut seen = Observation::of_object(code, service.object());
     seen.summary = summary;
     seen.since = service.metadata.creation_timestamp;
@@ -292,135 +280,6 @@ fn wrong_protocol(service: &Object, number: i64, at: usize, wanted: &str, has: &
     seen.show(Source::Spec, None, &format!("protocol: {wanted}"), Some(path));
     seen.fact("declared", has);
     seen
-}
-
-fn external_name(service: &Object) -> Option<Observation> {
-    if service.text("/spec/type") != "ExternalName" {
-        return None;
-    }
-    let (name, own) = (service.text("/spec/externalName"), &service.metadata);
-    let why = if name.is_empty() {
-        "is empty"
-    } else if name.parse::<std::net::IpAddr>().is_ok() {
-        "is an address, not a DNS name"
-    } else if name == own.name || name.starts_with(&format!("{}.{}.svc", own.name, own.namespace)) {
-        "is its own name"
-    } else {
-        return None;
-    };
-    let mut seen =
-        base(&SERVICE_EXTERNAL_NAME_BAD, service, format!("the external name of Service {} {why}", own.name));
-    seen.show(Source::Spec, None, &format!("externalName: {name}"), Some(Path::of("spec.externalName")));
-    Some(seen)
-}
-
-fn load_balancer(view: &View<'_>, service: &Object) -> Option<Observation> {
-    let addresses = service.at("/status/loadBalancer/ingress").and_then(Value::as_array);
-    let waits = service.text("/spec/type") == "LoadBalancer" && addresses.is_none_or(Vec::is_empty);
-    if !waits || view.settled(service.metadata.creation_timestamp, 300) != Settled::Yes {
-        return None;
-    }
-    let events = view.events(&service.metadata.uid);
-    let failed = events.iter().rev().find(|event| event.reason == "SyncLoadBalancerFailed");
-    let summary = format!("Service {} has no load balancer address", service.metadata.name);
-    let mut seen = base(&SERVICE_LOADBALANCER_PENDING, service, summary);
-    seen.severity = Some(if failed.is_some() { Severity::Warning } else { Severity::Info });
-    if let Some(event) = failed {
-        seen.show_event(event);
-    }
-    seen.confidence = Confidence::Certain;
-    Some(seen)
-}
-
-/// Ingresses of the namespace that name this Service.
-fn used_by(view: &View<'_>, service: &Object) -> bool {
-    view.snapshot.kind("Ingress").iter().any(|ingress| {
-        ingress.metadata.namespace == service.metadata.namespace
-            && super::ingress::backends(ingress).iter().any(|backend| backend.service == service.metadata.name)
-    })
-}
-
-fn headless(view: &View<'_>, service: &Object, ports: &[Value]) -> Option<Observation> {
-    let mapped = ports.iter().any(|port| {
-        let target = port.get("targetPort").and_then(Value::as_i64);
-        target.is_some() && target != port.get("port").and_then(Value::as_i64)
-    });
-    if service.text("/spec/clusterIP") != "None" || !mapped || !used_by(view, service) {
-        return None;
-    }
-    let name = &service.metadata.name;
-    let summary = format!("an Ingress uses headless Service {name}, whose ports are not mapped");
-    let mut seen = base(&SERVICE_HEADLESS_MISUSE, service, summary);
-    seen.confidence = Confidence::Hypothesis;
-    seen.severity = Some(Severity::Info);
-    seen.show(Source::Spec, None, "clusterIP: None", Some(Path::of("spec.clusterIP")));
-    Some(seen)
-}
-
-fn stale(view: &View<'_>, service: &Object) -> Option<Observation> {
-    let own = service.text("/spec/type") != "ExternalName" && selector(service).is_empty();
-    let endpoints = view.snapshot.find("Endpoints", &service.metadata.namespace, &service.metadata.name)?;
-    let subsets: Vec<Value> = endpoints.view("/subsets");
-    let addresses: Vec<&str> = subsets
-        .iter()
-        .filter_map(|subset| subset.get("addresses")?.as_array())
-        .flatten()
-        .filter_map(|address| address.get("ip")?.as_str())
-        .collect();
-    let of_node = |ip: &str| {
-        view.snapshot.kind("Node").iter().any(|node| {
-            let all: Vec<Value> = node.view("/status/addresses");
-            all.iter().any(|one| one.get("address").and_then(Value::as_str) == Some(ip))
-        })
-    };
-    let known = |ip: &str| view.snapshot.pods.iter().any(|pod| pod.status.pod_ip == ip) || of_node(ip);
-    let stray: Vec<&str> = addresses.into_iter().filter(|ip| !known(ip)).collect();
-    if !own || stray.is_empty() || view.snapshot.kind("Node").is_empty() {
-        return None;
-    }
-    let summary = format!("hand-made endpoints of Service {} point to {}", service.metadata.name, text::and(&stray));
-    let mut seen = base(&ENDPOINTS_MANUAL_STALE, service, summary);
-    seen.confidence = Confidence::Hypothesis;
-    seen.severity = Some(Severity::Info);
-    let text = format!("Endpoints {}: {}, no pod and no node has it", service.metadata.name, stray.join(", "));
-    seen.show(Source::Spec, None, &text, None);
-    Some(seen)
-}
-
-fn duplicates(view: &View<'_>) -> Vec<Observation> {
-    type Way = (String, Vec<(String, String)>, String);
-    let mut groups: BTreeMap<Way, Vec<&Object>> = BTreeMap::new();
-    for service in view.snapshot.kind("Service") {
-        let wanted: Vec<(String, String)> = selector(service).into_iter().collect();
-        // A headless Service beside one with an address is the usual pair of a StatefulSet.
-        if wanted.is_empty() || service.text("/spec/clusterIP") == "None" {
-            continue;
-        }
-        let ports: Vec<Value> = service.view("/spec/ports");
-        let ports: Vec<String> =
-            ports.iter().map(|port| format!("{:?}>{:?}", port.get("port"), port.get("targetPort"))).collect();
-        let key = (service.metadata.namespace.clone(), wanted, ports.join(","));
-        groups.entry(key).or_default().push(service);
-    }
-    let twice = groups.into_values().filter(|group| group.len() > 1);
-    twice
-        .filter_map(|mut group| {
-            group.sort_by_key(|service| &service.metadata.name);
-            let names: Vec<&String> = group.iter().map(|service| &service.metadata.name).collect();
-            let summary = format!("Services {} lead to the same pods on the same port", text::and(&names));
-            let wanted = selector(group.first()?);
-            let wanted: Vec<String> = wanted.iter().map(|(key, value)| format!("{key}={value}")).collect();
-            let mut seen = base(&SERVICE_DUPLICATE_ENDPOINTS, group.first()?, summary);
-            seen.severity = Some(Severity::Info);
-            seen.show(
-                Source::Spec,
-                None,
-                &format!("selector of each: {}", text::and(&wanted)),
-                Some(Path::of("spec.selector")),
-            );
-            Some(seen)
-        })
-        .collect()
 }
 
 #[cfg(test)]

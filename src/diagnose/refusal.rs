@@ -38,7 +38,11 @@ fn bare(message: &str) -> String {
 /// without one, an event that is young or came again.
 pub(crate) fn of(view: &View<'_>, workload: &Workload<'_>) -> Option<Refusal> {
     let source = workload.source.filter(|_| workload.health != Health::Healthy)?;
-    from_condition(source).or_else(|| {
+    let of_set = || {
+        let sets = if source.kind == "Rollout" { children(view, source) } else { Vec::new() };
+        sets.into_iter().find_map(from_condition)
+    };
+    from_condition(source).or_else(of_set).or_else(|| {
         let mut objects = vec![source];
         objects.extend(children(view, source));
         // What an earlier run of a CronJob left is none of this one's.
@@ -51,7 +55,7 @@ pub(crate) fn of(view: &View<'_>, workload: &Workload<'_>) -> Option<Refusal> {
 
 fn children<'s>(view: &View<'s>, source: &Object) -> Vec<&'s Object> {
     match source.kind.as_str() {
-        "Deployment" => super::current::newest_replica_set(&view.children, source).into_iter().collect(),
+        "Deployment" | "Rollout" => super::current::newest_replica_set(&view.children, source).into_iter().collect(),
         "CronJob" => super::current::judged_jobs(&view.children, source),
         _ => Vec::new(),
     }

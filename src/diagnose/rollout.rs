@@ -4,6 +4,7 @@ use super::health;
 use super::observe::Observation;
 use super::row::rows;
 use super::scheduling::Unscheduled;
+use super::service;
 use super::view::{Settled, View, Workload};
 use crate::model::code::CodeInfo;
 use crate::model::finding::{Severity, Source};
@@ -11,6 +12,7 @@ use crate::model::kube::Object;
 use crate::model::path::Path;
 use crate::text;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 rows! { "workload";
 ROLLOUT_SURGE_BLOCKED "rollout-surge-blocked" Rule:
@@ -206,7 +208,7 @@ fn unobserved(view: &View<'_>, workload: &Workload<'_>, source: &Object) -> Opti
     if !health::is_unobserved(source) || view.settled(changed, health::UNOBSERVED) != Settled::Yes {
         return None;
     }
-    let seen_generation = source.int("/status/observedGeneration").unwrap_or_default();
+    let seen_generation = health::observed_generation(source).unwrap_or_default();
     let mut seen = Observation::of_workload(&GENERATION_NOT_OBSERVED, workload);
     let (kind, name) = (&source.kind, &source.metadata.name);
     seen.summary = format!("the controller of {kind} {name} has not looked at its newest spec");
@@ -220,24 +222,25 @@ fn unobserved(view: &View<'_>, workload: &Workload<'_>, source: &Object) -> Opti
 /// Two Deployments, StatefulSets or DaemonSets of which one selects the pods of the other.
 fn overlaps(view: &View<'_>) -> Vec<Observation> {
     let mut out = Vec::new();
-    let with_selector: Vec<(&Workload<'_>, std::collections::BTreeMap<String, String>)> = view
+    let with_selector: Vec<(&Workload<'_>, &BTreeMap<String, String>)> = view
         .workloads
         .iter()
         .filter_map(|workload| {
             let source = workload.source?;
             let only_labels = source.at("/spec/selector/matchExpressions").is_none();
-            let selector: std::collections::BTreeMap<_, _> = source.view("/spec/selector/matchLabels");
+            let selector = source.selector();
             let wanted = matches!(source.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet");
             (wanted && only_labels && !selector.is_empty() && workload.counts.desired > 0)
                 .then_some((workload, selector))
         })
         .collect();
+    let places: BTreeMap<&str, usize> =
+        with_selector.iter().enumerate().map(|(at, (workload, _))| (workload.key.as_str(), at)).collect();
     for (at, (one, selector)) in with_selector.iter().enumerate() {
-        for (other, of_other) in &with_selector[at + 1..] {
-            let same_place = one.top.namespace() == other.top.namespace();
-            let both =
-                super::service::selects(selector, &other.labels) && super::service::selects(of_other, &one.labels);
-            if same_place && both {
+        let selectable = view.selectable(one.top.namespace(), selector);
+        let others = selectable.filter_map(|other| places.get(other.key.as_str())).filter(|other| **other > at);
+        for (other, of_other) in others.map(|other| &with_selector[*other]) {
+            if service::selects(selector, other.labels) && service::selects(of_other, one.labels) {
                 let mut seen = Observation::of_workload(&SELECTOR_OVERLAP, one);
                 seen.summary = format!("{} and {} select the same pods", one.top, other.top);
                 let pairs: Vec<String> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();

@@ -43,11 +43,9 @@ pub(crate) const CODES: &[&CodeInfo] = &[&SERVICE_SELECTOR_MISMATCH, &SERVICE_NO
 const LISTS: [&str; 7] = ["pods", "deployments", "replicasets", "statefulsets", "daemonsets", "jobs", "cronjobs"];
 
 /// The selector of a Service that has one and looks for pods.
-pub fn selector(service: &Object) -> BTreeMap<String, String> {
-    if service.text("/spec/type") == "ExternalName" {
-        return BTreeMap::new();
-    }
-    service.view("/spec/selector")
+pub fn selector(service: &Object) -> &BTreeMap<String, String> {
+    static NONE: BTreeMap<String, String> = BTreeMap::new();
+    if service.text("/spec/type") == "ExternalName" { &NONE } else { service.selector() }
 }
 
 pub(crate) fn selects(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
@@ -66,13 +64,13 @@ fn mismatch(view: &View<'_>, service: &Object) -> Option<Observation> {
     let namespace = &service.metadata.namespace;
     let here = || view.workloads.iter().filter(|w| w.top.namespace() == namespace);
     let is_one = |w: &Workload<'_>| {
-        selects(&selector, &w.labels) || w.pods.iter().any(|pod| selects(&selector, &pod.metadata.labels))
+        selects(selector, w.labels) || w.pods.iter().any(|pod| selects(selector, &pod.metadata.labels))
     };
-    if selector.is_empty() || view.selectable(namespace, &selector).any(is_one) {
+    if selector.is_empty() || view.selectable(namespace, selector).any(is_one) {
         return None;
     }
     let near: Vec<(&Workload<'_>, String, String)> =
-        here().filter_map(|w| one_pair_off(&selector, &w.labels).map(|(key, value)| (w, key, value))).collect();
+        here().filter_map(|w| one_pair_off(selector, w.labels).map(|(key, value)| (w, key, value))).collect();
     let name = &service.metadata.name;
     let mut seen = Observation::of_object(&SERVICE_SELECTOR_MISMATCH, service.object());
     let pairs: Vec<String> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -127,12 +125,12 @@ pub(crate) fn consequences(view: &View<'_>) -> Vec<Consequence> {
         let selector = selector(service);
         let mut pods = 0;
         let mut workloads = Vec::new();
-        for workload in view.selectable(&service.metadata.namespace, &selector) {
-            let selected: Vec<_> = workload.pods.iter().filter(|p| selects(&selector, &p.metadata.labels)).collect();
+        for workload in view.selectable(&service.metadata.namespace, selector) {
+            let selected: Vec<_> = workload.pods.iter().filter(|p| selects(selector, &p.metadata.labels)).collect();
             if selected.iter().any(|pod| pod.is_ready()) {
                 return None;
             }
-            if !selected.is_empty() || (workload.counts.desired > 0 && selects(&selector, &workload.labels)) {
+            if !selected.is_empty() || (workload.counts.desired > 0 && selects(selector, workload.labels)) {
                 pods += selected.len();
                 workloads.push(workload.key.clone());
             }

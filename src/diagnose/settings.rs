@@ -1,8 +1,10 @@
 //! Configuration that changed, or that can't mean what it says.
 
 use super::observe::{Explains, Observation};
+use super::parallel;
 use super::row::rows;
 use super::view::{View, Workload};
+use super::writes::{self, NEAR};
 use crate::model::code::{CodeInfo, FixClass};
 use crate::model::finding::{Confidence, Severity, Source};
 use crate::model::kube::{Container, ContainerStatus, Event, Keyed, ManagedField, Object, Pod, PodSpec};
@@ -53,20 +55,19 @@ static URL: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 static USE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)").ok());
 
-/// A change and a crash this far apart may have to do with each other.
-const NEAR: i64 = 600;
-
 pub(crate) fn observe(view: &View<'_>) -> Vec<Observation> {
-    let mut out = Vec::new();
-    for workload in view.workloads.iter().filter(|workload| workload.counts.desired > 0) {
-        for container in containers(workload) {
+    let of_one = |workload: &Workload<'_>| {
+        let mut out = Vec::new();
+        let containers = if workload.counts.desired > 0 { containers(workload) } else { &[] };
+        for container in containers {
             out.extend(duplicate(workload, container));
             out.extend(order(workload, container));
             out.extend(host(view, workload, container));
             out.extend(changed(view, workload, container));
         }
-    }
-    out
+        out
+    };
+    parallel::map(&view.workloads, of_one).into_iter().flatten().collect()
 }
 
 /// The containers that a workload's template asks for, or those of its pod.
@@ -96,9 +97,13 @@ fn base(code: &'static CodeInfo, workload: &Workload<'_>, container: &Container,
 
 /// Whether this container of the current pods is not ready.
 pub(crate) fn fails(workload: &Workload<'_>, container: &Container) -> bool {
+    failing(workload).any(|status| status.name == container.name)
+}
+
+/// The containers of the current pods that ended and are not ready.
+pub(crate) fn failing<'s>(workload: &Workload<'s>) -> impl Iterator<Item = &'s ContainerStatus> {
     let statuses = workload.current.iter().flat_map(|pod| &pod.status.container_statuses);
-    let mut own = statuses.filter(|status| status.name == container.name);
-    own.any(|status| !status.ready && (status.restart_count > 0 || status.state.terminated.is_some()))
+    statuses.filter(|status| !status.ready && (status.restart_count > 0 || status.state.terminated.is_some()))
 }
 
 fn duplicate(workload: &Workload<'_>, container: &Container) -> Option<Observation> {
@@ -119,7 +124,7 @@ fn duplicate(workload: &Workload<'_>, container: &Container) -> Option<Observati
 fn order(workload: &Workload<'_>, container: &Container) -> Option<Observation> {
     let shape = USE.as_ref()?;
     let (at, variable, used) = container.env.iter().enumerate().find_map(|(at, variable)| {
-        let value = variable.value.as_deref()?;
+        let value = variable.value.as_deref().filter(|value| value.contains("$("))?;
         let used = shape.captures_iter(value).map(|found| found[1].to_owned());
         // `$$(NAME)` is the text itself.
         let mut later = used.filter(|name| {
@@ -150,24 +155,23 @@ fn order(workload: &Workload<'_>, container: &Container) -> Option<Observation> 
 
 /// A URL whose host looks like a Service and is none.
 fn host(view: &View<'_>, workload: &Workload<'_>, container: &Container) -> Option<Observation> {
-    if view.snapshot.lacks("services") || view.snapshot.kind("Service").is_empty() {
+    if view.snapshot.lacks("services") {
         return None;
     }
     let own = workload.top.namespace();
     container.env.iter().find_map(|variable| {
-        let host = URL.as_ref()?.captures(variable.value.as_deref()?)?.get(1)?.as_str().to_owned();
+        let host = URL
+            .as_ref()?
+            .captures(variable.value.as_deref().filter(|value| value.contains("://"))?)?
+            .get(1)?
+            .as_str()
+            .to_owned();
         let mut labels = host.split('.');
         let (name, namespace) = (labels.next()?, labels.next());
         // One word, or `name.namespace.svc...`: anything else is a name of the outside.
         let internal = namespace.is_none() || labels.next() == Some("svc");
         let namespace = namespace.unwrap_or(own);
-        let here: BTreeSet<&str> = view
-            .snapshot
-            .kind("Service")
-            .iter()
-            .filter(|service| service.metadata.namespace == namespace)
-            .map(|service| service.metadata.name.as_str())
-            .collect();
+        let here = view.services(namespace)?;
         if !internal || name == "localhost" || here.contains(name) || host.parse::<std::net::IpAddr>().is_ok() {
             return None;
         }
@@ -193,7 +197,7 @@ fn host(view: &View<'_>, workload: &Workload<'_>, container: &Container) -> Opti
         seen.fact("host", name);
         seen.fact("namespace", namespace);
         seen.fact("variable", variable.name.as_str());
-        seen.fact("existing", here.into_iter().collect::<Vec<_>>());
+        seen.fact("existing", here.iter().copied().collect::<Vec<_>>());
         Some(seen)
     })
 }
@@ -209,8 +213,7 @@ fn read_once<'v>(view: &'v View<'_>, namespace: &str, volumes: &[Value], contain
         let volume = volumes.iter().find(|volume| volume.get("name") == mount.get("name"));
         names.extend(volume.and_then(|volume| text(volume.pointer("/configMap/name"))));
     }
-    let here = view.snapshot.config_maps.iter().filter(|map| map.metadata.namespace == namespace);
-    here.filter(|map| names.contains(&map.metadata.name)).collect()
+    names.iter().filter_map(|name| view.config_map(namespace, name)).collect()
 }
 
 /// The last write to a ConfigMap; its creation counts.
@@ -220,28 +223,8 @@ fn written(map: &Keyed) -> Option<(Timestamp, &ManagedField)> {
     updates.filter_map(|entry| Some((entry.time?, entry))).max_by_key(|(at, _)| *at)
 }
 
-/// `ConfigMap app was written by kubectl-edit, which owns keys LEVEL and PORT; ...`: a manager's time is that
-/// of its last write to any of its keys, and the cluster keeps no old value.
-fn told_write(name: &str, by: &ManagedField) -> String {
-    let owned = by.fields_v1.read();
-    let fields = ["f:data", "f:binaryData"].into_iter().filter_map(|part| owned.get(part)?.as_object());
-    let keys: Vec<&str> = fields.flat_map(|fields| fields.keys()).filter_map(|key| key.strip_prefix("f:")).collect();
-    let manager = if by.manager.is_empty() { "somebody" } else { by.manager.as_str() };
-    match keys.as_slice() {
-        [] => format!("ConfigMap {name} was written by {manager}; which keys is not known, old values are only in Git"),
-        [key] => format!("key {key} of ConfigMap {name} was written by {manager}; its old value is only in Git"),
-        keys => {
-            let few = text::and(&keys.iter().take(8).collect::<Vec<_>>());
-            let more = if keys.len() > 8 { format!(" and {} more", keys.len() - 8) } else { String::new() };
-            format!(
-                "ConfigMap {name} was written by {manager}, at least one of its keys {few}{more}; old values are only in Git"
-            )
-        }
-    }
-}
-
 /// When a container began to crash: at its first back-off, or, with few restarts, about when it ended last.
-fn crashes_since(view: &View<'_>, pod: &Pod, status: &ContainerStatus) -> Option<Timestamp> {
+pub(super) fn crashes_since(view: &View<'_>, pod: &Pod, status: &ContainerStatus) -> Option<Timestamp> {
     let waits = view
         .container_events(pod, &status.name)
         .filter(|event| event.reason == "BackOff" && event.text().starts_with("Back-off restarting failed container"));
@@ -287,7 +270,10 @@ fn changed(view: &View<'_>, workload: &Workload<'_>, container: &Container) -> O
             name.clone_into(&mut seen.message);
             seen.since = Some(at);
             seen.pod = Some(pod.metadata.name.clone());
-            seen.show(Source::History, Some(at), &told_write(name, by), None);
+            seen.show(Source::History, Some(at), &writes::words(name, by), None);
+            for (at, other) in writes::of_map(map).into_iter().filter(|(_, other)| *other != by).take(3) {
+                seen.show(Source::History, Some(at), &writes::words(name, other), None);
+            }
             seen.fact("configMap", name.as_str());
             Some(seen)
         })

@@ -34,14 +34,13 @@ PVC_NO_CLASS "pvc-no-class" Rule:
     "A cluster without a default class, a class that was set to the empty string.";
     "When the class is unset and the cluster has exactly one, it is set for a person to review; the pending claim \
      must be deleted to be made anew. Otherwise a person chooses.".
-PVC_NO_MATCHING_VOLUME "pvc-no-matching-volume" Rule:
+PVC_NO_MATCHING_VOLUME "pvc-no-matching-volume" Ask:
     "no existing volume fits a claim";
     "The claim can only be bound to a volume that somebody made, and each one differs in size, access mode, class, \
      mode, labels or is taken.";
     "claim Pending with class `\"\"` or a class name that only volumes carry; the volumes and why each does not fit.";
     "A claim that asks for more than the volume has, another access mode, a volume that is still claimed.";
-    "Puts back what the last good revision asked for. A volume that misses by one property is named for a person to \
-     choose.".
+    "A volume that misses by one property is named for a person to choose.".
 PVC_VOLUME_NAME_MISMATCH "pvc-volume-name-mismatch" Rule:
     "the volume that a claim names does not fit it";
     "spec.volumeName asks for one volume, and its size, access mode, volume mode or class is not what the claim asks \

@@ -72,15 +72,15 @@ pub(crate) fn wanted(view: &View<'_>) -> Vec<(String, String)> {
 }
 
 fn failing<'v, 's>(view: &'v View<'s>) -> impl Iterator<Item = (&'v Workload<'s>, &'s Container)> {
-    view.workloads.iter().filter(|workload| workload.counts.desired > 0).flat_map(|workload| {
+    let fails = |workload: &&Workload<'_>| workload.counts.desired > 0 && settings::failing(workload).next().is_some();
+    view.workloads.iter().filter(fails).flat_map(|workload| {
         let all = settings::containers(workload);
         all.iter().filter(|container| settings::fails(workload, container)).map(move |container| (workload, container))
     })
 }
 
 fn find<'v>(view: &'v View<'_>, workload: &Workload<'_>, name: &str) -> Option<&'v Keyed> {
-    let mut maps = view.snapshot.config_maps.iter();
-    maps.find(|map| map.metadata.name == name && map.metadata.namespace == workload.top.namespace())
+    view.config_map(workload.top.namespace(), name)
 }
 
 /// Every place where this container reads from a ConfigMap.

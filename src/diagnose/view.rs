@@ -1,15 +1,17 @@
 //! The snapshot, indexed by what rules ask for.
 
-use super::current::{self, Children};
+use super::current::{self, Children, Current};
 use super::health::{self, Counts, Health};
 use super::labelled::Labelled;
-use super::owners::{Owners, WORKLOADS};
-use crate::model::kube::{Container, ContainerStatus, Event, InvolvedObject, Object, Pod, Terminated};
+use super::observe;
+use super::owners::{Chain, Owners, Top, WORKLOADS, is_workload};
+use super::parallel;
+use crate::model::kube::{Container, ContainerStatus, Event, InvolvedObject, Keyed, Meta, Object, Pod, Terminated};
 use crate::model::object::ObjectRef;
 use crate::model::path::Path;
 use crate::model::snapshot::Snapshot;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One workload: the pods of one top-level controller, or one bare pod.
 pub(crate) struct Workload<'s> {
@@ -22,7 +24,7 @@ pub(crate) struct Workload<'s> {
     /// Whether the top owner itself was seen; else it is a custom resource or out of reach.
     pub inspected: bool,
     /// The labels that its pods will carry.
-    pub labels: BTreeMap<String, String>,
+    pub labels: &'s BTreeMap<String, String>,
     /// Every pod, by name.
     pub pods: Vec<&'s Pod>,
     /// Pods of the current revision: the only ones that are judged.
@@ -54,6 +56,30 @@ pub(crate) enum Settled {
     Unknown,
 }
 
+static NONE: BTreeMap<String, String> = BTreeMap::new();
+
+/// Reads what rules ask of every workload, where a caller has nothing else to do.
+pub fn read_ahead(snapshot: &Snapshot) {
+    let templates: Vec<&Object> =
+        WORKLOADS.iter().filter(|kind| **kind != "ReplicaSet").flat_map(|kind| snapshot.kind(kind)).collect();
+    parallel::map(&templates, |object| {
+        object.pod_spec();
+    });
+}
+
+/// Whether `seconds` have passed since `since` when the snapshot was taken.
+pub(crate) fn settled(snapshot: &Snapshot, since: Option<Timestamp>, seconds: i64) -> Settled {
+    match (age(snapshot, since), snapshot.taken_at) {
+        (Some(age), _) if age >= seconds => Settled::Yes,
+        (Some(_), Some(_)) => Settled::No,
+        _ => Settled::Unknown,
+    }
+}
+
+fn age(snapshot: &Snapshot, since: Option<Timestamp>) -> Option<i64> {
+    Some(snapshot.now()?.as_second() - since?.as_second())
+}
+
 /// A snapshot with its indexes.
 pub(crate) struct View<'s> {
     pub snapshot: &'s Snapshot,
@@ -61,6 +87,10 @@ pub(crate) struct View<'s> {
     events: BTreeMap<&'s str, Vec<&'s Event>>,
     pub children: Children<'s>,
     labelled: Labelled,
+    /// By namespace and name.
+    config_maps: BTreeMap<(&'s str, &'s str), &'s Keyed>,
+    /// Names by namespace.
+    services: BTreeMap<&'s str, BTreeSet<&'s str>>,
 }
 
 impl<'s> View<'s> {
@@ -73,14 +103,32 @@ impl<'s> View<'s> {
             group.sort_by_key(|e| (e.last_seen(), e.reason.as_str(), e.message.as_str(), e.metadata.name.as_str()));
         }
         let children = Children::new(snapshot);
-        let mut view = Self { snapshot, workloads: Vec::new(), events, children, labelled: Labelled::default() };
-        view.workloads = workloads(snapshot);
-        view.labelled = Labelled::new(&view.workloads);
-        for workload in &mut view.workloads {
-            current::judge(workload, &view.children);
-            workload.counts = health::counts(workload);
+        let named = |map: &'s Keyed| ((map.metadata.namespace.as_str(), map.metadata.name.as_str()), map);
+        let config_maps = snapshot.config_maps.iter().rev().map(named).collect();
+        let mut services: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for Meta { namespace, name, .. } in snapshot.kind("Service").iter().map(|service| &service.metadata) {
+            services.entry(namespace).or_default().insert(name);
         }
-        let healths: Vec<Health> = view.workloads.iter().map(|w| health::of(&view, w)).collect();
+        let (workloads, labelled) = (workloads(snapshot), Labelled::default());
+        let mut view = Self { snapshot, workloads, events, children, labelled, config_maps, services };
+        let labels = parallel::map(&view.workloads, |workload| match workload.source {
+            Some(source) if source.template_pointer().is_some() => source.template_labels(),
+            // Sorted first: which pod speaks for a group may not depend on the order of the list.
+            _ => workload.pods.first().map_or(&NONE, |pod| &pod.metadata.labels),
+        });
+        for (workload, labels) in view.workloads.iter_mut().zip(labels) {
+            workload.labels = labels;
+        }
+        view.labelled = Labelled::new(&view.workloads);
+        let judged = parallel::map(&view.workloads, |workload| {
+            (current::judge(workload, &view.children), health::counts(workload))
+        });
+        for (workload, (current, counts)) in view.workloads.iter_mut().zip(judged) {
+            let Current { pods, revision, drifted } = current;
+            (workload.current, workload.revision, workload.drifted, workload.counts) =
+                (pods, revision, drifted, counts);
+        }
+        let healths = parallel::map(&view.workloads, |workload| health::of(&view, workload));
         for (workload, health) in view.workloads.iter_mut().zip(healths) {
             workload.health = health;
         }
@@ -90,6 +138,16 @@ impl<'s> View<'s> {
     /// Events of the object with this uid, oldest first. A name alone is never enough: it is used again.
     pub(crate) fn events(&self, uid: &str) -> &[&'s Event] {
         if uid.is_empty() { &[] } else { self.events.get(uid).map_or(&[], Vec::as_slice) }
+    }
+
+    /// The ConfigMap of this namespace and name.
+    pub(crate) fn config_map(&self, namespace: &str, name: &str) -> Option<&'s Keyed> {
+        self.config_maps.get(&(namespace, name)).copied()
+    }
+
+    /// Names of the Services of a namespace.
+    pub(crate) fn services(&self, namespace: &str) -> Option<&BTreeSet<&'s str>> {
+        self.services.get(namespace)
     }
 
     /// Events of one container of a pod.
@@ -103,16 +161,12 @@ impl<'s> View<'s> {
 
     /// Whether `seconds` have passed since `since`.
     pub(crate) fn settled(&self, since: Option<Timestamp>, seconds: i64) -> Settled {
-        match (self.age(since), self.snapshot.taken_at) {
-            (Some(age), _) if age >= seconds => Settled::Yes,
-            (Some(_), Some(_)) => Settled::No,
-            _ => Settled::Unknown,
-        }
+        settled(self.snapshot, since, seconds)
     }
 
     /// Seconds since `since`, at least.
     pub(crate) fn age(&self, since: Option<Timestamp>) -> Option<i64> {
-        Some(self.snapshot.now()?.as_second() - since?.as_second())
+        age(self.snapshot, since)
     }
 
     /// The workload that a key names.
@@ -142,8 +196,9 @@ impl<'s> View<'s> {
         let (controller, _) = pod.name.rsplit_once('-')?;
         self.workloads.iter().find(|workload| {
             let makes = |name: &str| name == controller && workload.top.namespace() == pod.namespace;
-            let own = workload.source.is_some_and(|source| source.kind != "Deployment" && makes(&source.metadata.name));
-            let set = workload.source.filter(|source| source.kind == "Deployment");
+            let by_sets = |source: &Object| matches!(source.kind.as_str(), "Deployment" | "Rollout");
+            let own = workload.source.is_some_and(|source| !by_sets(source) && makes(&source.metadata.name));
+            let set = workload.source.filter(|source| by_sets(source));
             let mut sets = set.into_iter().flat_map(|set| self.children.of("ReplicaSet", set));
             own || sets.any(|set| makes(&set.metadata.name))
         })
@@ -165,18 +220,17 @@ impl<'s> View<'s> {
 
 fn workloads<'s>(snapshot: &'s Snapshot) -> Vec<Workload<'s>> {
     let owners = Owners::new(snapshot);
-    let mut found: BTreeMap<String, Workload<'s>> = BTreeMap::new();
-    let mut add = |chain: super::owners::Chain<'s>, pod| {
+    let mut found: BTreeMap<(&'s str, &'s str, &'s str), Workload<'s>> = BTreeMap::new();
+    let mut add = |chain: Chain<'s>, pod| {
         // The top of the chain that makes pods: what lies above it (a custom resource) decides where an edit goes.
-        let source = chain.links.iter().rev().copied().find(|o| WORKLOADS.contains(&o.kind.as_str()));
-        let named = source.map_or_else(|| chain.top.clone(), Object::object);
-        let key = format!("{}/{}/{}", named.kind, named.namespace(), named.name);
-        let workload = found.entry(key.clone()).or_insert_with(|| Workload {
-            key,
-            top: chain.top,
+        let source = chain.links.iter().rev().copied().find(|object| is_workload(object));
+        let names = source.map_or(chain.top, Top::Object).names();
+        let workload = found.entry(names).or_insert_with(|| Workload {
+            key: observe::named(names.0, names.1, names.2),
+            top: chain.top.object(),
             source,
             inspected: chain.inspected,
-            labels: source.map(Object::template_labels).unwrap_or_default(),
+            labels: &NONE,
             pods: Vec::new(),
             current: Vec::new(),
             revision: String::new(),
@@ -192,7 +246,7 @@ fn workloads<'s>(snapshot: &'s Snapshot) -> Vec<Workload<'s>> {
     for pod in pods {
         add(owners.of_pod(pod), Some(pod));
     }
-    for object in WORKLOADS.iter().flat_map(|kind| snapshot.kind(kind)) {
+    for object in WORKLOADS.iter().flat_map(|kind| snapshot.kind(kind)).filter(|object| is_workload(object)) {
         add(owners.of_object(object), None);
     }
     let mut workloads: Vec<_> = found.into_values().collect();
@@ -203,10 +257,6 @@ fn workloads<'s>(snapshot: &'s Snapshot) -> Vec<Workload<'s>> {
     });
     for workload in &mut workloads {
         workload.pods.sort_by_key(|pod| (pod.metadata.name.as_str(), pod.metadata.uid.as_str()));
-        // Sorted first: which pod speaks for a group may not depend on the order of the list.
-        if let (None, Some(pod)) = (workload.source, workload.pods.first()) {
-            workload.labels.clone_from(&pod.metadata.labels);
-        }
     }
     workloads.sort_by(|a, b| a.key.cmp(&b.key));
     workloads

@@ -227,6 +227,9 @@ fn of_source(view: &View<'_>, workload: &Workload<'_>, source: &Object) -> Vec<C
                 .then(|| make(&DEPLOYMENT_UNAVAILABLE, format!("Deployment {name} is unavailable: {ready}")));
             stalled.into_iter().chain(unavailable).collect()
         }
+        "Rollout" if super::health::passed_deadline(source) => {
+            vec![make(&ROLLOUT_STALLED, format!("the rollout of {name} passed its progress deadline; {ready}"))]
+        }
         "StatefulSet" if workload.pods.len() < counts.desired && workload.pods.iter().any(|pod| !pod.is_ready()) => {
             let blocker = workload.pods.iter().find(|pod| !pod.is_ready()).map_or("", |pod| &pod.metadata.name);
             vec![make(&STS_FIRST_POD_BLOCKED, format!("StatefulSet {name} waits for pod {blocker}; {ready}"))]

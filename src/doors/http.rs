@@ -76,6 +76,17 @@ impl Http {
     pub fn new(options: &Options) -> Result<Self, Error> {
         // reqwest is built without a TLS provider of its own; a second call only says that there is one.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let own = options.authorities.as_deref().map(certificates).transpose()?.unwrap_or_default();
+        let beside = Self::builder(options)?.tls_certs_merge(own.clone()).build();
+        // A container may have no authorities at all: then only those count that were named.
+        let made = beside.or_else(|failed| match Self::builder(options) {
+            Ok(builder) => builder.tls_certs_only(own).build(),
+            Err(_) => Err(failed),
+        });
+        made.map(Self).map_err(|error| Error::bug("no HTTP client can be made").caused_by(&error.without_url()))
+    }
+
+    fn builder(options: &Options) -> Result<ClientBuilder, Error> {
         let mut builder = ClientBuilder::new()
             .user_agent(concat!("aifix/", env!("CARGO_PKG_VERSION")))
             // A redirect would carry the key and the body to a host that nobody agreed to.
@@ -86,13 +97,7 @@ impl Http {
         for proxy in proxies(&options.environment)? {
             builder = builder.proxy(proxy);
         }
-        if let Some(pem) = &options.authorities {
-            builder = builder.tls_certs_merge(certificates(pem)?);
-        }
-        builder
-            .build()
-            .map(Self)
-            .map_err(|error| Error::bug("no HTTP client can be made").caused_by(&error.without_url()))
+        Ok(builder)
     }
 
     /// Sends `body` as JSON and reads the whole answer, both within `deadline`. Headers are name and

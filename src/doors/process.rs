@@ -23,6 +23,9 @@ pub struct Run {
     pub deadline: Duration,
     /// Bytes of standard output and of standard error that are kept at most.
     pub output_limit: usize,
+    /// Bytes of memory that the child may write to, where the system can bound them (Linux). It gets no more
+    /// processor time than its deadline for each core then either, so that it ends even when we are killed.
+    pub memory_limit: Option<u64>,
 }
 
 impl Run {
@@ -37,6 +40,7 @@ impl Run {
             interactive: false,
             deadline: Duration::from_secs(30),
             output_limit: 64 << 20,
+            memory_limit: None,
         }
     }
 
@@ -111,6 +115,9 @@ pub async fn run(run: Run) -> Result<Finished, RunError> {
     })?;
     let pid = child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
     let mut group = Group(pid.filter(|_| !run.interactive));
+    if let (Some(pid), Some(memory)) = (pid, run.memory_limit) {
+        bound(pid, memory, run.deadline);
+    }
     let finished = tokio::time::timeout(run.deadline, collect(&mut child, &run)).await;
     match finished {
         Ok(Ok(Some((code, stdout, stderr)))) => {
@@ -122,6 +129,20 @@ pub async fn run(run: Run) -> Result<Finished, RunError> {
         Err(_) => Err(RunError::Deadline { program, seconds: run.deadline.as_secs() }),
     }
 }
+
+/// Bounds a child's memory and processor time. It runs already, and has done little yet.
+#[cfg(target_os = "linux")]
+fn bound(pid: rustix::process::Pid, memory: u64, deadline: Duration) {
+    use rustix::process::{Resource, Rlimit, prlimit};
+    let limit = |most: u64| Rlimit { current: Some(most), maximum: Some(most) };
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+    // A child that has ended meanwhile needs none.
+    let _ = prlimit(Some(pid), Resource::Data, limit(memory));
+    let _ = prlimit(Some(pid), Resource::Cpu, limit((deadline.as_secs() + 1) * cores));
+}
+
+#[cfg(not(target_os = "linux"))]
+fn bound(_: rustix::process::Pid, _: u64, _: Duration) {}
 
 type Collected = Option<(i32, Vec<u8>, Vec<u8>)>;
 
@@ -202,6 +223,18 @@ mod tests {
         let mut child = shell("yes");
         child.output_limit = 1 << 16;
         assert!(matches!(run(child).await, Err(RunError::TooMuchOutput { .. })));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_child_gets_so_much_memory_and_no_more() {
+        // The shell's own copy of the text would need twice the limit.
+        let script = "read line; s=x; i=0; while [ $i -lt 28 ]; do s=$s$s; i=$((i + 1)); done; echo ${#s}";
+        let mut child = shell(script);
+        child.input = b"go\n".to_vec();
+        child.memory_limit = Some(32 << 20);
+        let done = run(child).await.unwrap();
+        assert!(done.code != 0 && done.stdout.is_empty(), "{done:?}");
     }
 
     #[tokio::test]

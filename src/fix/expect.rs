@@ -16,6 +16,8 @@ pub struct Case {
     pub code: String,
     /// The object of the finding, `Kind/name`; empty: whatever has the code.
     pub object: String,
+    /// A folder with the files as Git has them, seen from the case's own folder: a right fix is proved there.
+    pub repository: Option<PathBuf>,
     /// Whether there must be no fix.
     pub refuse: bool,
     /// Changes that are right. A fix is right when each of its changes is one of these.

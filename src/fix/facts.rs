@@ -6,6 +6,7 @@ use crate::model::intent::Intent;
 use crate::model::kube::{Container, Object, PodSpec};
 use crate::model::path::{Path, Step};
 use crate::model::refusal::Refusal;
+use crate::model::snapshot::Snapshot;
 use serde_json::Value;
 
 /// Logs, history or knowledge of the program decide.
@@ -41,6 +42,22 @@ pub(crate) fn name_of(path: &Path) -> String {
         _ => None,
     });
     name.unwrap_or_default()
+}
+
+/// Images that a node has, by tag.
+pub(crate) fn node_images(node: &Object) -> Vec<String> {
+    let images: Vec<Value> = node.view("/status/images");
+    let names = images.iter().filter_map(|image| image.get("names")?.as_array()).flatten();
+    names.filter_map(Value::as_str).filter(|name| !name.contains('@')).map(str::to_owned).collect()
+}
+
+/// Whether a pod, a template or a node has this image.
+pub(crate) fn has_image(snapshot: &Snapshot, image: &str) -> bool {
+    let has = |spec: &PodSpec| spec.containers.iter().chain(&spec.init_containers).any(|one| one.image == image);
+    let told = |object: &&Object| object.body.may_contain(image);
+    snapshot.pods.iter().any(|pod| has(&pod.spec))
+        || snapshot.objects.values().flatten().filter(told).any(|object| object.pod_spec().is_some_and(has))
+        || snapshot.kind("Node").iter().flat_map(node_images).any(|known| known == image)
 }
 
 impl<'s> Case<'s> {

@@ -1,6 +1,7 @@
 //! What no rule may do, whatever its facts are.
 
 use super::case::Case;
+use super::facts;
 use super::refusal;
 use super::rules::LOW_PORTS;
 use crate::model::intent::{Author, Disposition, FieldEdit, Intent, Op};
@@ -8,7 +9,7 @@ use crate::model::kube::Object;
 use crate::model::path::{Path, Step};
 use crate::model::refusal::Refusal;
 use crate::schema;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Refusals that hold for every rule, on the edits themselves: fields that can't change,
 /// that another controller writes, or that protect. `case` is that of the object they change.
@@ -17,7 +18,13 @@ pub(super) fn check(case: &Case<'_>, intent: &Intent) -> Result<(), Refusal> {
     intent.edits.iter().try_for_each(|edit| {
         mutable(case, edit)?;
         owner(case, edit)?;
-        let may = || is_moved(intent, edit) || is_within_bounds(intent, edit) || is_for_a_person(code, intent, edit);
+        known_image(case, edit)?;
+        let may = || {
+            is_moved(intent, edit)
+                || is_within_bounds(intent, edit)
+                || is_for_a_person(code, intent, edit)
+                || is_least_right(case, intent, edit)
+        };
         match weakens(code, &case.target.kind, edit).filter(|_| !may()) {
             Some(what) => {
                 let text = format!("{} would {what}", edit.path);
@@ -59,6 +66,30 @@ fn owner(case: &Case<'_>, edit: &FieldEdit) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// A tag is never guessed: an image is one that the cluster or the last change tells of, or the old one in right spelling.
+fn known_image(case: &Case<'_>, edit: &FieldEdit) -> Result<(), Refusal> {
+    let Some(image) = edit.new.as_ref().and_then(Value::as_str).filter(|_| is_image(&edit.path)) else { return Ok(()) };
+    let old = edit.old.as_ref().and_then(Value::as_str).unwrap_or_default();
+    let bare = old.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'');
+    let changes = case.finding.change.iter().flat_map(|change| &change.fields);
+    let was = changes.filter(|field| field.path == edit.path).any(|field| field.old == edit.new);
+    if bare == image || was || facts::has_image(case.snapshot, image) {
+        return Ok(());
+    }
+    let message = format!("{} would become {image}, which nothing here has", edit.path);
+    Err(Refusal::new(refusal::NEEDS_CHOICE, message, "name an image that exists, with --intent FILE"))
+}
+
+/// Whether a field is the image of a container or of a volume.
+fn is_image(path: &Path) -> bool {
+    let field = |step: Option<&Step>, name: &str| matches!(step, Some(Step::Field(own)) if own == name);
+    match path.0.as_slice() {
+        [.., before, last] if field(Some(last), "reference") => field(Some(before), "image"),
+        [.., last] => field(Some(last), "image"),
+        [] => false,
+    }
+}
+
 fn targets(object: &Object, pointer: &str, case: &Case<'_>) -> bool {
     let owner = &case.target;
     object.metadata.namespace == owner.namespace()
@@ -70,8 +101,8 @@ fn is_off(vpa: &Object) -> bool {
     vpa.text("/spec/updatePolicy/updateMode") == "Off"
 }
 
-/// Edits of guarded fields that take nothing away: a group that may use a volume, a user that is not root, one sysctl
-/// less, the right to execute a file that may be read, and an extended resource under its right name.
+/// Edits of guarded fields that take nothing away: a group that may use a volume, a user that is not root, fewer
+/// sysctls, the right to execute a file that may be read, and an extended resource under its right name.
 fn is_within_bounds(intent: &Intent, edit: &FieldEdit) -> bool {
     let path = edit.path.to_string();
     let number = |value: &Option<Value>| value.as_ref().and_then(Value::as_i64);
@@ -82,7 +113,7 @@ fn is_within_bounds(intent: &Intent, edit: &FieldEdit) -> bool {
     if ends(&["runAsUser", "runAsGroup"]) {
         return number(&edit.new).is_some_and(|id| id > 0);
     }
-    if path.contains("securityContext.sysctls[") {
+    if path.contains("securityContext.sysctls") {
         return edit.op == Op::Remove;
     }
     if path.ends_with(".defaultMode") {
@@ -108,11 +139,39 @@ fn is_for_a_person(code: &str, intent: &Intent, edit: &FieldEdit) -> bool {
             "seccomp-profile-missing" => path.contains("securityContext.seccompProfile."),
             "sa-token-missing" => ends("spec.automountServiceAccountToken"),
             "hpa-fights-git" => path == "spec.replicas" && edit.op == Op::Remove,
-            "pdb-blocks-everything" | "pdb-unmanaged-pods" => {
+            "pdb-blocks-everything" | "pdb-unmanaged-pods" | "pdb-unhealthy-blocks-drain" => {
                 intent.object.kind == "PodDisruptionBudget" && intent.edits.iter().any(|edit| edit.new.is_some())
+            }
+            // One subject becomes another one: the role and its rights stay as they are.
+            "rolebinding-subject-missing" => {
+                path.starts_with("subjects[") && edit.op != Op::Remove && (ends(".name") || ends(".namespace"))
             }
             _ => false,
         }
+}
+
+/// Whether a role gains the one verb on the one resource that was refused, and nothing more. It is a person's choice.
+fn is_least_right(case: &Case<'_>, intent: &Intent, edit: &FieldEdit) -> bool {
+    let (verb, resource, group) = (case.text("verb"), case.text("resource"), case.text("group"));
+    if case.finding.code.name() != "rbac-verb-missing"
+        || intent.author != Author::Rule
+        || intent.disposition != Disposition::Review
+        || case.target.kind != "Role"
+    {
+        return false;
+    }
+    let list = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
+    let (old, new) = (list(edit.old.as_ref()), list(edit.new.as_ref()));
+    let Some((last, _)) = new.split_last().filter(|(_, kept)| **kept == *old) else { return false };
+    if edit.path == Path::of("rules") {
+        return *last == json!({"apiGroups": [group], "resources": [resource], "verbs": [verb]});
+    }
+    let rule = edit.path.parent().and_then(|path| case.at(&path).cloned()).unwrap_or_default();
+    edit.path.to_string().ends_with(".verbs")
+        && *last == json!(verb)
+        && rule["apiGroups"] == json!([group])
+        && rule["resources"] == json!([resource])
+        && rule.get("resourceNames").is_none()
 }
 
 /// Whether a list only gains the item of this name.
@@ -155,8 +214,6 @@ fn weakens(code: &str, kind: &str, edit: &FieldEdit) -> Option<&'static str> {
         "PodDisruptionBudget" if !edit.path.starts_with(&Path::of("spec.selector")) => {
             return Some("change how many pods are protected");
         }
-        // The one verb on the one resource that was refused.
-        "Role" if code == "rbac-verb-missing" => return None,
         "Role" | "ClusterRole" | "RoleBinding" | "ClusterRoleBinding" => return Some("give a right"),
         _ => {}
     }

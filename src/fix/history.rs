@@ -3,6 +3,7 @@
 use super::case::Case;
 use super::facts::name_of;
 use super::refusal;
+use super::weigh::{self, Weighed};
 use crate::model::finding::FieldChange;
 use crate::model::intent::{FieldEdit, Intent, Op};
 use crate::model::path::Path;
@@ -67,6 +68,19 @@ pub(crate) fn put_back(
     let worked = if back.good { ", whose pods are ready, has what is put back" } else { " had what is put back" };
     let why = format!("{why}; revision {}{worked}", back.from);
     Ok(Some(vec![case.intent(subject(case, &back.edits), why, back.edits, back.review)]))
+}
+
+/// Each changed field put back by itself, for a person to choose among: what the error names comes first.
+pub(crate) fn each(case: &Case<'_>) -> Vec<Intent> {
+    let Some(change) = &case.finding.change else { return Vec::new() };
+    let one = |weighed: Weighed<'_>| {
+        // What holds a secret, or changed since, is none to choose.
+        let edits = edits(case, &[weighed.field]).ok()?;
+        let named = weighed.named.map(|word| format!("; the error names {word}")).unwrap_or_default();
+        let why = format!("revision {} had it{named}", change.from);
+        Some(case.intent(subject(case, &edits), why, edits, Vec::new()))
+    };
+    weigh::by_evidence(case.finding).into_iter().filter_map(one).collect()
 }
 
 /// `Put back args and image of container app`.

@@ -5,6 +5,7 @@
 
 mod case;
 mod closeness;
+mod earned;
 pub mod expect;
 mod facts;
 mod guards;
@@ -13,6 +14,7 @@ pub mod model;
 mod reference;
 mod room;
 mod rules;
+mod weigh;
 
 use crate::model::code::FixClass;
 use crate::model::finding::{Confidence, Finding, FixHint, Severity};
@@ -57,6 +59,7 @@ pub fn candidates(snapshot: &Snapshot, finding: &Finding) -> Result<Vec<Intent>,
     // What is there already is no change.
     intents.iter_mut().for_each(|intent| intent.edits.retain(|edit| edit.old != edit.new));
     intents.retain(|intent| !intent.edits.is_empty());
+    intents.iter_mut().for_each(|intent| earned::check(finding, intent));
     if intents.is_empty() {
         let message = format!("{} has what would mend it", case.target);
         return Err(Refusal::new(refusal::DRIFTED, message, "scan again after the rollout"));
@@ -66,6 +69,13 @@ pub fn candidates(snapshot: &Snapshot, finding: &Finding) -> Result<Vec<Intent>,
         intents.iter_mut().for_each(|intent| intent.why = format!("{}; {by_hand}", intent.why));
     }
     Ok(intents)
+}
+
+/// The edit of a controller's path that its repository does not have, when one of the repository's folders has a
+/// close name.
+pub fn close_folder(snapshot: &Snapshot, finding: &Finding, folders: &[&str]) -> Option<Intent> {
+    let case = Case::new(snapshot, finding).ok()?;
+    rules::close_folder(&case, folders).filter(|intent| case.check(intent).is_ok())
 }
 
 /// Without a rule the row of the code says what there is to do.
@@ -96,11 +106,6 @@ fn offer_revert(mut refusal: Refusal, finding: &Finding) -> Refusal {
         refusal.hint.push_str("; or take back the commit that changed it: --revert");
     }
     refusal
-}
-
-/// Codes that have a rule.
-pub fn ruled() -> impl Iterator<Item = &'static str> {
-    rules::codes()
 }
 
 /// What can be done about a finding, in a line: the subject of the first candidate, or why there is none.

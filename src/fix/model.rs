@@ -12,7 +12,8 @@ pub use check::check;
 pub use fields::{AllowedField, Kind, fields};
 
 use crate::error::Error;
-use crate::llm::prompt::{self, Material};
+use crate::llm::material::Material;
+use crate::llm::prompt;
 use crate::llm::{Answer, Budget, Client, Counsel, Failure, Prompt, Said, Settings, Shape, fence};
 use crate::model::code::FixClass;
 use crate::model::finding::Finding;

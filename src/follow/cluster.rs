@@ -1,6 +1,7 @@
 //! What the cluster says: arrived, rolled out, healed.
 
 use super::Subject;
+use super::controller::Controller;
 use crate::diagnose::{self, Standing};
 use crate::model::finding::{Finding, Severity};
 use crate::model::object::ObjectRef;
@@ -8,7 +9,6 @@ use crate::model::path::Path;
 use crate::model::quantity::Quantity;
 use crate::model::snapshot::Snapshot;
 use crate::redact;
-use crate::source::lead;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -30,16 +30,6 @@ pub struct LiveField {
     pub wanted: Option<Value>,
     pub now: Option<Value>,
     pub holds: Holds,
-}
-
-/// Who applies the object from Git.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Controller {
-    /// `Kustomization flux-system/apps`.
-    pub name: String,
-    /// The commit that it has applied.
-    pub applied: Option<String>,
-    pub suspended: bool,
 }
 
 /// What was seen of the object and its failure.
@@ -90,7 +80,7 @@ pub fn facts(
             None => gaps.is_empty().then_some(false),
         },
         fields: live.map(|live| fields(&live.to_value(), subject, wanted)).unwrap_or_default(),
-        controller: controller(snapshot, &subject.target),
+        controller: Controller::of(snapshot, subject),
         written: diagnose::written(snapshot, &subject.target),
         standing: diagnose::standing(snapshot, &subject.object),
         still: same.first().map(|finding| finding.summary.clone()),
@@ -160,28 +150,4 @@ fn same(now: Option<&Value>, wanted: Option<&Value>) -> bool {
         }
         _ => false,
     }
-}
-
-fn controller(snapshot: &Snapshot, object: &ObjectRef) -> Option<Controller> {
-    let lead = lead::find(snapshot, object).ok()?.lead?;
-    let live = snapshot.resolve(&lead.controller);
-    // What was attempted, fetched or compared is not yet applied.
-    let finished = ["the finished sync", "the history of syncs", "the synced commit", "the hydrated commit"];
-    let synced = lead.revisions.iter().find(|(_, said)| finished.contains(&said.as_str()));
-    let of_flux = || {
-        let said = |field: &str| live?.at(&format!("/status/{field}"))?.as_str().and_then(commit);
-        said("lastAppliedOriginRevision").or_else(|| said("lastAppliedRevision"))
-    };
-    Some(Controller {
-        name: lead.controller.qualified(),
-        applied: synced.map(|(id, _)| id.clone()).or_else(of_flux),
-        suspended: live.and_then(|live| live.at("/spec/suspend")).and_then(Value::as_bool) == Some(true),
-    })
-}
-
-/// The commit of `main@sha1:<id>`; a chart's version is none.
-fn commit(revision: &str) -> Option<String> {
-    let id = revision.rsplit([':', '/', '@']).next()?;
-    let is_id = matches!(id.len(), 40 | 64) && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_id.then(|| id.to_owned())
 }

@@ -86,7 +86,10 @@ impl GitFacts {
     /// What became of the change; `merged` is the merge commit that the forge names.
     pub(super) fn fate(&self, merged: Option<&str>) -> Fate<'_> {
         let how = |moment: &Moment| {
-            if moment.contains {
+            // Whatever a commit says of itself: without the change it brought none.
+            if moment.reading == Reading::Before {
+                None
+            } else if moment.contains {
                 Some(How::Merge)
             } else if moment.named {
                 Some(How::Named)

@@ -62,6 +62,13 @@ pub fn judge(subject: &Subject, seen: &Seen, contains: impl Fn(&str, &str) -> Op
     judged.end()
 }
 
+/// How a fix stands of which nothing was pushed yet.
+pub fn waiting() -> State {
+    let text = "nothing of it is pushed: its run waits for an answer, or was ended before one".to_owned();
+    let line = Line { source: Source::Record, phase: Phase::Proposed, text };
+    State { phase: Phase::Proposed, end: End::Open, lines: vec![line], unasked: Vec::new(), reached: Vec::new() }
+}
+
 fn begin(subject: &Subject) -> State {
     let is_before = |phase: &Phase| matches!(phase, Phase::Pushed | Phase::PullRequest);
     let phase = subject.told.iter().rev().map(|(phase, _, _)| *phase).find(is_before).unwrap_or(Phase::Pushed);
@@ -223,10 +230,12 @@ impl Judged<'_> {
         }
         let applied = cluster.controller.as_ref().and_then(|controller| controller.applied.as_deref());
         let has = fate.and_then(|fate| contains(applied?, &fate.at.commit.id));
+        // What a controller has applied was there, whatever clocks say.
+        let early = if has == Some(true) { None } else { self.seen_before(cluster, fate) };
         let kept = fate.is_none_or(|fate| fate.superseded.is_none() && fate.reverted.is_none());
         let by = cluster.controller.as_ref().map(|controller| controller.name.clone());
         let was = self.subject.told_at(Phase::Synced).is_some();
-        if !apart.is_empty() && kept && (has == Some(true) || was) {
+        if !apart.is_empty() && kept && (has == Some(true) || was && early.is_none()) {
             self.synced(has, by.as_deref(), applied, is_live);
             for field in &apart {
                 let shown = |value: &Option<Value>| value.as_ref().map_or("absent".to_owned(), Value::to_string);
@@ -241,7 +250,7 @@ impl Judged<'_> {
             self.reach(Phase::Drifted, json!({"fields": fields}));
             return Arrival::Drifted;
         }
-        if has == Some(true) || is_live {
+        if has == Some(true) || is_live && early.is_none() {
             self.synced(has, by.as_deref(), applied, is_live);
             return Arrival::There;
         }
@@ -252,6 +261,7 @@ impl Judged<'_> {
             return Arrival::Unknown;
         }
         let text = match (&cluster.controller, applied) {
+            _ if is_live => early.unwrap_or_default(),
             (Some(controller), _) if controller.suspended => format!("{} is suspended", controller.name),
             (Some(controller), Some(applied)) => {
                 format!("{} has applied {}, which lacks it", controller.name, applied.get(..7).unwrap_or(applied))
@@ -261,6 +271,16 @@ impl Judged<'_> {
         };
         self.line(Source::Cluster, Phase::Synced, format!("not yet: {text}"));
         Arrival::NotYet
+    }
+
+    /// Whether the cluster was seen before the fix could be there: an old snapshot, or a clock that is behind.
+    fn seen_before(&self, cluster: &ClusterFacts, fate: Option<&Merged<'_>>) -> Option<String> {
+        let (since, what) = match fate {
+            Some(fate) => (fate.at.commit.at, "merge"),
+            None => (self.subject.pushed, "push"),
+        };
+        let (now, since) = (cluster.now?, since?);
+        (now < since).then(|| format!("the cluster was seen at {now}, before the {what} at {since}"))
     }
 
     fn synced(&mut self, has: Option<bool>, by: Option<&str>, applied: Option<&str>, is_live: bool) {
@@ -302,10 +322,11 @@ impl Judged<'_> {
         let age = age(since, cluster.now);
         let code = &self.subject.code;
         let text = match age {
+            Some(age) if age < 0 => format!("{code} is gone since a time that is still to come: a clock is wrong"),
             Some(age) => format!("{code} is gone for {}", text::duration(age)),
             None => format!("{code} is gone; for how long is not known"),
         };
-        let long = age.is_some_and(|age| age >= self.stable);
+        let long = age.is_some_and(|age| age >= self.stable.max(0));
         let wait = format!(", which counts after {}", text::duration(self.stable));
         let text = if long || !there { text } else { format!("{text}{wait}") };
         self.line(Source::Cluster, Phase::Healed, text);
@@ -344,9 +365,9 @@ impl Judged<'_> {
     }
 }
 
-/// Seconds by the cluster's clock.
+/// Seconds by the cluster's clock; negative when that is behind the clock of a node or of another writer.
 fn age(since: Option<Timestamp>, now: Option<Timestamp>) -> Option<i64> {
-    Some(now?.duration_since(since?).as_secs().max(0))
+    Some(now?.duration_since(since?).as_secs())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 
 pub mod cluster;
 pub mod content;
+pub mod controller;
 pub mod forge;
 pub mod git;
 mod judge;
@@ -13,7 +14,7 @@ mod subject;
 mod tests;
 mod told;
 
-pub use judge::{Seen, judge, wanted};
+pub use judge::{Seen, judge, waiting, wanted};
 pub use news::news;
 pub use subject::{FileEdit, LiveEdit, Subject};
 pub use told::{Words, of_commit};

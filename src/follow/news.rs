@@ -11,7 +11,7 @@ pub fn news(subject: &Subject, state: &State) -> Vec<(Phase, Value)> {
     let last = |wanted: &dyn Fn(Phase) -> bool| subject.told.iter().rposition(|(phase, _, _)| wanted(*phase));
     let at = |phase: Phase| last(&|told| told == phase);
     let setback = last(&is_setback);
-    let outcome = last(&is_outcome).and_then(|at| subject.told.get(at)).map(|(phase, _, _)| *phase);
+    let outcome = last(&Phase::is_outcome).and_then(|at| subject.told.get(at)).map(|(phase, _, _)| *phase);
     let is_new = |phase: Phase, body: &Value| {
         let Some(told) = at(phase) else { return true };
         match phase {
@@ -26,18 +26,4 @@ pub fn news(subject: &Subject, state: &State) -> Vec<(Phase, Value)> {
 
 fn is_setback(phase: Phase) -> bool {
     matches!(phase, Phase::Worse | Phase::Reverted | Phase::Drifted | Phase::Closed)
-}
-
-fn is_outcome(phase: Phase) -> bool {
-    matches!(
-        phase,
-        Phase::Merged
-            | Phase::Closed
-            | Phase::Synced
-            | Phase::RolledOut
-            | Phase::Healed
-            | Phase::Worse
-            | Phase::Reverted
-            | Phase::Drifted
-    )
 }

@@ -26,7 +26,7 @@ pub struct LiveEdit {
     pub new: Option<Value>,
 }
 
-/// A pushed fix.
+/// A fix that is followed; without a commit nothing of it was pushed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Subject {
     pub record: String,
@@ -60,13 +60,26 @@ pub struct Subject {
 impl Subject {
     /// Reads the entries of one record; `None` when nothing of it was pushed.
     pub fn of(entries: &[Entry]) -> Option<Self> {
-        let proposed = entries.iter().find(|entry| entry.phase == Phase::Proposed)?;
         let pushed = entries.iter().rev().find(|entry| entry.phase == Phase::Pushed)?;
+        Self::read(entries, Some(pushed))
+    }
+
+    /// Reads a record that tells of a fix and not yet of an end: its run waits for an answer, or was killed.
+    pub fn proposed(entries: &[Entry]) -> Option<Self> {
+        let open = |entry: &Entry| matches!(entry.phase, Phase::Proposed | Phase::Feedback | Phase::Erased);
+        entries.iter().all(open).then(|| Self::read(entries, None)).flatten()
+    }
+
+    fn read(entries: &[Entry], pushed: Option<&Entry>) -> Option<Self> {
+        let proposed = entries.iter().find(|entry| entry.phase == Phase::Proposed)?;
         let body = &proposed.body;
         let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         let object = object(body.pointer("/failure/object")?)?;
         let target = body.pointer("/proposedFix/intent/object").and_then(self::object);
-        let of_push = |name: &str| pushed.body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let of_push = |name: &str| {
+            let value = pushed.and_then(|pushed| pushed.body.get(name)).and_then(Value::as_str);
+            value.unwrap_or_default().to_owned()
+        };
         let request = entries.iter().rev().find(|entry| entry.phase == Phase::PullRequest);
         let at = |entry: &Entry| entry.at.parse().ok();
         Some(Self {
@@ -86,7 +99,7 @@ impl Subject {
             commit: of_push("commit"),
             remote: of_push("remote"),
             request: request.and_then(|entry| entry.body.get("number")?.as_u64()),
-            pushed: at(pushed),
+            pushed: pushed.and_then(at),
             told: entries.iter().map(|entry| (entry.phase, entry.body.clone(), at(entry))).collect(),
         })
     }

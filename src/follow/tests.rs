@@ -1,7 +1,8 @@
 //! One judgement per table row.
 
-use super::cluster::{ClusterFacts, Controller, Holds, LiveField};
+use super::cluster::{ClusterFacts, Holds, LiveField};
 use super::content::{Changed, Difference, Place, Reading, Whole, read};
+use super::controller::Controller;
 use super::forge::{ForgeFacts, Standing as Request};
 use super::git::{GitFacts, Moment};
 use super::*;
@@ -12,7 +13,7 @@ use crate::model::path::Path;
 use jiff::Timestamp;
 use serde_json::json;
 
-fn subject() -> Subject {
+pub(super) fn subject() -> Subject {
     let object = ObjectRef::new("apps/v1", "Deployment", "shop", "web");
     Subject {
         record: "00".into(),
@@ -116,6 +117,35 @@ fn a_failure_counts_when_the_change_was_there_for_long_enough() {
     let young = Standing { ready_since: at(1900), ..well().standing.unwrap() };
     let young = ClusterFacts { standing: Some(young), ..well() };
     check(merged(), not(), Asked::Seen(young), (Phase::RolledOut, End::Open));
+}
+
+#[test]
+fn what_was_seen_before_the_merge_or_lies_in_the_future_is_not_healed() {
+    let merged_at = |second| {
+        let mut merge = moment("m", Reading::Proposed);
+        merge.commit.at = at(second);
+        git(vec![merge])
+    };
+    check(merged_at(2001), not(), Asked::Seen(well()), (Phase::Merged, End::Open));
+    check(merged_at(2000), not(), Asked::Seen(well()), (Phase::Healed, End::Well));
+    // A controller that has applied the merge has seen it, whatever clocks say.
+    let controller =
+        Some(Controller { name: "Kustomization a/b".into(), applied: Some("new".into()), suspended: false });
+    check(merged_at(2001), not(), Asked::Seen(ClusterFacts { controller, ..well() }), (Phase::Healed, End::Well));
+    let ahead = Standing { ready_since: at(2001), ..well().standing.unwrap() };
+    let ahead = Asked::Seen(ClusterFacts { standing: Some(ahead), ..well() });
+    let seen = Seen { git: merged_at(1000), forge: not(), cluster: ahead };
+    assert_eq!(judge(&subject(), &seen, |_, _| None, 0).phase, Phase::RolledOut);
+}
+
+#[test]
+fn a_commit_without_the_change_merges_nothing_whatever_it_says() {
+    for (contains, named) in [(true, false), (false, true)] {
+        let empty = Moment { contains, named, ..moment("f", Reading::Before) };
+        check(git(vec![empty.clone()]), not(), Asked::Seen(well()), (Phase::Pushed, End::Open));
+        let later = git(vec![empty, moment("m", Reading::Proposed)]);
+        check(later, not(), not(), (Phase::Merged, End::Open));
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What records teach: lessons, examples, patterns, policies.
 //!
 //! Pure: records in, values out. A lesson orders candidates and gives a model examples; it changes no candidate,
-//! proof or verdict.
+//! proof or verdict. What was tried lately is no lesson but a bound.
 
 mod examples;
 mod lessons;

@@ -5,7 +5,7 @@ use super::patterns::{By, Changed, Incident, Pattern, field, incidents, patterns
 use super::{Record, lessons};
 use crate::model::record::Phase;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A change of the past that the policy would have stopped.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,6 +25,14 @@ pub struct Suggestion {
     pub policy: String,
     pub test: String,
     pub stops: Vec<Stop>,
+}
+
+impl Suggestion {
+    /// What a record says of it.
+    pub fn body(&self, branch: &str) -> Value {
+        json!({"name": self.name, "text": self.pattern.words(), "records": self.pattern.records, "stops": self.stops,
+            "policy": self.policy, "test": self.test, "branch": branch})
+    }
 }
 
 /// A pattern of a change that makes no policy, and why.
@@ -158,7 +166,9 @@ impl Rule {
         let safe = |text: &str| {
             !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
         };
-        if !keys.iter().all(plain) || !safe(namespace) {
+        // Names of fields are foreign where a kind is custom, and stand in comments and messages of the rule.
+        let words = |c: char| c.is_ascii_alphanumeric() || "-_.[*]".contains(c);
+        if !keys.iter().all(plain) || !change.path.chars().all(words) || !safe(namespace) {
             return None;
         }
         let what = field(&change.path);

@@ -80,6 +80,10 @@ fn what_became_of_a_fix_is_its_lesson_and_a_persons_word_is_stronger() {
     assert_eq!(with(&[]), None);
     assert_eq!(with(&[(Phase::Merged, none()), (Phase::Healed, none())]), Some((Outcome::Healed, None)));
     assert_eq!(with(&[(Phase::Closed, none())]), Some((Outcome::Closed, None)));
+    assert_eq!(with(&[(Phase::Merged, none())]), Some((Outcome::Merged, None)));
+    let phases = [(Phase::Merged, none()), (Phase::Synced, none()), (Phase::Worse, none())];
+    assert_eq!(with(&phases), Some((Outcome::Worse, None)));
+    assert_eq!(with(&[(Phase::Worse, none()), (Phase::Healed, none())]), Some((Outcome::Healed, None)));
     assert_eq!(with(&[(Phase::Merged, none()), (Phase::Reverted, none())]), Some((Outcome::Reverted, None)));
     let other = json!({"changes": [{"proposed": "64Mi", "merged": "1Gi"}]});
     let note = Some("proposed \"64Mi\", merged \"1Gi\"".to_owned());

@@ -1,4 +1,6 @@
 //! Which changes of an object were pushed lately.
+//!
+//! No lesson: it bounds how often the rules try the same, whatever came of it, and says so as a refusal.
 
 use super::lessons::edits;
 use super::{Record, text};

@@ -12,6 +12,7 @@ mod counsel;
 pub mod failure;
 pub mod fence;
 pub mod key;
+pub mod material;
 mod memory;
 mod openai;
 pub mod prompt;
@@ -163,6 +164,10 @@ impl Client {
             Ok(said) => {
                 let kept = Kept { text, model: reply.model, usage: reply.usage };
                 self.memory.keep_answer(&self.settings, body, &kept);
+                // A server that ignored the better way says nothing of it: that this one worked is all there is to know.
+                if way != self.settings.way {
+                    self.memory.keep_way(&self.settings, way);
+                }
                 Ok(Answer { said, model: kept.model, usage: kept.usage, way, remembered: false })
             }
             Err(failure) => {

@@ -40,6 +40,30 @@ pub struct CodeInfo {
     pub fix: &'static str,
 }
 
+/// Codes that are never more than a possible cause.
+const HYPOTHESES: [&str; 13] = [
+    "config-changed-broke",
+    "config-changed-not-reloaded",
+    "config-encoding",
+    "config-value-empty",
+    "cpu-throttled",
+    "endpoints-manual-stale",
+    "env-duplicate",
+    "image-tag-moved",
+    "job-hanging",
+    "networkpolicy-blocks",
+    "oom-child-killed",
+    "probe-missing",
+    "service-headless-misuse",
+];
+
+impl CodeInfo {
+    /// Whether a finding of it is never more than a possible cause.
+    pub fn is_hypothesis(&self) -> bool {
+        HYPOTHESES.contains(&self.name)
+    }
+}
+
 /// A code: a row of the catalogue, compared by name.
 #[derive(Clone, Copy)]
 pub struct Code(pub &'static CodeInfo);

@@ -184,6 +184,8 @@ pub struct ObjectChange {
     pub after: Value,
     /// The object that the fix is about; any other is a named companion.
     pub intended: bool,
+    /// Of a revert: as it was before the commit that is taken back. `Null`: it was not there, or it is no revert.
+    pub good: Value,
 }
 
 /// A proved change.

@@ -44,6 +44,21 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// Whether it tells what became of a change after it was pushed.
+    pub fn is_outcome(self) -> bool {
+        matches!(
+            self,
+            Self::Merged
+                | Self::Closed
+                | Self::Synced
+                | Self::RolledOut
+                | Self::Healed
+                | Self::Worse
+                | Self::Reverted
+                | Self::Drifted
+        )
+    }
+
     /// Every phase, in the order in which they come.
     pub const ALL: [Self; 17] = [
         Self::Proposed,

@@ -35,6 +35,18 @@ pub struct Gap {
     pub codes: Vec<String>,
 }
 
+/// How the reason of a gap begins when the cluster has no such kind, as a whole API group may be switched off.
+pub const NOT_SERVED: &str = "the cluster does not serve";
+
+impl Gap {
+    /// Whether it may hide an object of this namespace. A list of another does not, and of a kind that is not served
+    /// there is nothing to hide.
+    pub fn hides_objects_in(&self, namespace: &str) -> bool {
+        let is_here = self.what.split_once(" in namespace ").is_none_or(|(_, listed)| listed == namespace);
+        is_here && !self.why.starts_with(NOT_SERVED)
+    }
+}
+
 /// The end of one container's log, split in lines, timestamps taken off.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogTail {
@@ -128,7 +140,14 @@ impl Snapshot {
 
     /// Whether a list of this kind is missing: a rule that needs it answers "not known".
     pub fn lacks(&self, plural: &str) -> bool {
-        self.gaps.iter().any(|gap| gap.what == plural || gap.what.starts_with(&format!("{plural} ")))
+        self.gaps_of(plural).next().is_some()
+    }
+
+    /// What was not seen of a kind: `poddisruptionbudgets in namespace prod`.
+    pub fn gaps_of(&self, plural: &str) -> impl Iterator<Item = &Gap> {
+        let is_of =
+            move |what: &str| what.strip_prefix(plural).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+        self.gaps.iter().filter(move |gap| is_of(&gap.what))
     }
 }
 

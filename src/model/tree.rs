@@ -1,6 +1,6 @@
 //! The content of a Git tree at one revision.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -42,6 +42,12 @@ impl Entry {
             },
             Self::File(_) | Self::Link(_) | Self::Submodule => None,
         }
+    }
+
+    /// Whether it stands for a file that Git LFS keeps elsewhere
+    /// (<https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md>).
+    pub fn is_pointer(&self) -> bool {
+        self.bytes().is_some_and(|bytes| bytes.starts_with(b"version https://git-lfs.github.com/spec/"))
     }
 
     /// Whether it is a regular file, as far as is known without reading it.
@@ -127,6 +133,12 @@ impl Tree {
     /// The text of a regular file that is UTF-8.
     pub fn text(&self, path: &str) -> Option<&str> {
         std::str::from_utf8(self.file(path)?).ok()
+    }
+
+    /// All folders, without the root.
+    pub fn folders(&self) -> BTreeSet<&str> {
+        let above = |path: &str| path.match_indices('/').map(|(at, _)| at).collect::<Vec<_>>();
+        self.entries.keys().flat_map(|path| above(path).into_iter().map(|at| &path[..at])).collect()
     }
 
     /// Paths of all entries below `folder` (`""` is the root), in order.

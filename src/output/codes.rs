@@ -18,7 +18,8 @@ pub fn list(page: &mut Page, codes: &[&CodeInfo]) {
             family = code.family;
             page.put(Paint::Bold, family).end();
         }
-        page.line(format_args!("  {:width$}  {}", code.name, code.title));
+        let guess = if code.is_hypothesis() { " (hypothesis)" } else { "" };
+        page.line(format_args!("  {:width$}  {}{guess}", code.name, code.title));
     }
     page.end().line("One of them: aifix codes CODE");
 }
@@ -26,6 +27,9 @@ pub fn list(page: &mut Page, codes: &[&CodeInfo]) {
 /// Everything about one code.
 pub fn one(page: &mut Page, code: &CodeInfo, width: usize) {
     page.put(Paint::Bold, code.name).line(format_args!(": {}", code.title));
+    if code.is_hypothesis() {
+        page.wrapped(width, "", "", "A hypothesis: what it finds is a possible cause, never a proof.");
+    }
     for (label, words) in
         [("Meaning", code.meaning), ("Signals", code.signals), ("Causes", code.causes), ("Fix", code.fix)]
     {

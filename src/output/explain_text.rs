@@ -2,7 +2,7 @@
 
 use super::{codes, scan_text};
 use crate::diagnose::Check;
-use crate::model::finding::{Evidence, Finding};
+use crate::model::finding::{Evidence, Finding, Source};
 use crate::model::object::ObjectRef;
 use crate::model::proposal::{Signal, Trust};
 use crate::narrative::Narrative;
@@ -120,6 +120,14 @@ fn evidence(page: &mut Page, item: &Evidence, around: &Around<'_>) {
 
 fn changed(page: &mut Page, finding: &Finding, around: &Around<'_>) {
     heading(page, "What changed");
+    revision(page, finding, around);
+    for item in finding.evidence.iter().filter(|item| item.source == Source::History) {
+        let words = format!("{} [{}]", text::clip(&item.text, 600), item.id);
+        page.wrapped(around.width, "  - ", "    ", Sanitised::line(&words).as_str());
+    }
+}
+
+fn revision(page: &mut Page, finding: &Finding, around: &Around<'_>) {
     let Some(change) = &finding.change else {
         page.line("  no earlier revision is known");
         return;

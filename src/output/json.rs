@@ -1,5 +1,6 @@
 //! JSON: the contract that others build on.
 
+use super::deployment;
 use super::doctor_text::Checkup;
 use super::patch;
 use crate::diagnose::Check;
@@ -50,6 +51,7 @@ pub fn codes(codes: &[&CodeInfo]) -> Result<String, Error> {
         .map(|code| {
             let mut row = to_value(code)?;
             row["fix"] = json!({"class": code.class, "summary": code.fix});
+            row["hypothesis"] = json!(code.is_hypothesis());
             Ok(row)
         })
         .collect();
@@ -201,11 +203,14 @@ pub(super) fn aifix(entries: &[Entry]) -> Result<Value, Error> {
             "proposedFix": body("proposedFix"),
             "policyReport": policies,
             "refusal": body("refusal"),
+            "suggestion": body("suggestion"),
         },
         "status": {
             "phase": last.map(|entry| entry.phase.name()),
             "commit": pushed,
             "pullRequest": request,
+            "deployment": deployment::deployment(entries),
+            "conditions": deployment::conditions(entries),
             "entries": to_value(&entries)?,
         },
     }))

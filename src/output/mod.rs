@@ -2,6 +2,7 @@
 
 pub mod codes;
 pub mod crd;
+mod deployment;
 pub mod diff;
 pub mod doctor_text;
 pub mod eval;

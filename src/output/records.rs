@@ -14,19 +14,25 @@ use serde_json::Value;
 pub fn list(page: &mut Page, records: &[Vec<Entry>]) {
     for entries in records {
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else { continue };
-        let text = |pointer: &str| first.body.pointer(pointer).and_then(Value::as_str).unwrap_or("?");
         let words = format!(
-            "{}  {}  {:<12}  {} {}/{}  {}",
+            "{}  {}  {:<12}  {}",
             first.record.get(..8).unwrap_or(&first.record),
             first.at.get(..16).unwrap_or(&first.at).replace('T', " "),
             last.phase.name(),
-            text("/failure/object/kind"),
-            text("/failure/object/namespace"),
-            text("/failure/object/name"),
-            text("/failure/code"),
+            about(&first.body),
         );
         page.foreign(Paint::Plain, &words).end();
     }
+}
+
+/// `Deployment shop/web  oom-killed`, or `Policy memory_limit_lowered_in_shop`.
+fn about(body: &Value) -> String {
+    if body.get("suggestion").is_some() {
+        return object(body);
+    }
+    let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).unwrap_or("?");
+    let (kind, namespace) = (text("/failure/object/kind"), text("/failure/object/namespace"));
+    format!("{kind} {namespace}/{}  {}", text("/failure/object/name"), text("/failure/code"))
 }
 
 /// One record: what was decided about what, the finding, the diff, the proof, and its entries last.
@@ -55,7 +61,8 @@ impl Told<'_> {
             self.row(label, text(body, pointer));
         }
         let latest = |name: &str| entries.iter().rev().find_map(|entry| entry.body.get(name)?.as_str());
-        let branch = latest("branch").unwrap_or_else(|| text(body, "/proposedFix/branch"));
+        let planned = [text(body, "/proposedFix/branch"), text(body, "/suggestion/branch")].concat();
+        let branch = latest("branch").unwrap_or(&planned);
         for (label, words) in [
             ("branch", Some(branch)),
             ("commit", latest("commit")),
@@ -77,6 +84,7 @@ impl Told<'_> {
         }
         self.finding(body);
         self.refusal(body);
+        self.suggestion(body);
         self.fix(body);
         self.proof(body);
         self.page.end().put(Paint::Bold, "Entries").end();
@@ -105,7 +113,8 @@ impl Told<'_> {
         };
         self.page.put(paint, last.phase.name()).put(Paint::Plain, "  ").foreign(Paint::Bold, &object(body));
         self.page.put(Paint::Plain, "  ").foreign(Paint::Cyan, text(body, "/failure/code")).end();
-        let summary = Sanitised::line(text(body, "/failure/summary"));
+        let words = [text(body, "/failure/summary"), text(body, "/suggestion/text")].concat();
+        let summary = Sanitised::line(&words);
         self.page.wrapped(self.width, "  ", "  ", summary.as_str());
     }
 
@@ -141,6 +150,17 @@ impl Told<'_> {
         let hint = text(refusal, "/hint");
         if !hint.is_empty() {
             self.page.put(Paint::Cyan, "  hint: ").foreign(Paint::Plain, hint).end();
+        }
+    }
+
+    fn suggestion(&mut self, body: &Value) {
+        let Some(suggestion) = body.get("suggestion") else { return };
+        let (right, wrong): (Vec<&Value>, Vec<&Value>) =
+            items(suggestion, "/stops").iter().partition(|stop| stop["rightly"] == true);
+        self.row("stops", &format!("{} rightly and {} wrongly, of past changes", right.len(), wrong.len()));
+        self.page.end();
+        for line in text(suggestion, "/policy").lines() {
+            self.page.foreign(Paint::Added, line).end();
         }
     }
 
@@ -248,6 +268,10 @@ fn second(at: &str) -> String {
 
 /// `Deployment shop/web` of a record.
 fn object(body: &Value) -> String {
+    let policy = text(body, "/suggestion/name");
+    if !policy.is_empty() {
+        return format!("Policy {policy}");
+    }
     let (kind, name) = (text(body, "/failure/object/kind"), text(body, "/failure/object/name"));
     match text(body, "/failure/object/namespace") {
         "" => format!("{kind} {name}"),

@@ -66,6 +66,14 @@ pub fn yaml(grants: &[Grant], scope: &Scope) -> String {
     for line in bindings(scope) {
         let _ = writeln!(out, "#   {line}");
     }
+    if matches!(scope, Scope::Namespaces(_)) {
+        comment(
+            &mut out,
+            "`propose` reads by name the ConfigMaps whose values a Flux Kustomization fills in (substituteFrom). Where \
+             that is in none of these namespaces:",
+        );
+        out.push_str("#   kubectl create role aifix-values -n flux-system --verb=get --resource=configmaps\n");
+    }
     out
 }
 

@@ -70,8 +70,8 @@ pub fn json(made: &[Suggestion], unmade: &[Unmade]) -> Result<String, Error> {
         "notMade": refused}))
 }
 
-/// The commit's message; what is foreign stands in lists, tamed.
-pub fn message(suggestion: &Suggestion) -> String {
+/// The commit's message with the hash of its record; what is foreign stands in lists, tamed.
+pub fn message(suggestion: &Suggestion, record: &str) -> String {
     let subject = text::clip(&format!("Add policy {}", suggestion.name), 72);
     let mut out = format!("{subject}\n\nLearned from records: {}.\n", suggestion.pattern.words());
     for rightly in [true, false] {
@@ -82,5 +82,5 @@ pub fn message(suggestion: &Suggestion) -> String {
             out.push_str(&format!("- {}\n", Sanitised::line(&stop.what)));
         }
     }
-    format!("{}\nAifix-Policy: {}\n", tame(&out), suggestion.name)
+    format!("{}\nAifix-Policy: {}\nAifix-Record: {record}\n", tame(&out), suggestion.name)
 }

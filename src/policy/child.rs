@@ -8,6 +8,7 @@ use super::protocol::{Header, Line, Request, Step, Subject, SubjectVerdicts, Tas
 use super::syntax::Module;
 use super::world::World;
 use crate::error::Error;
+use crate::model::verdict::Decision;
 use rustix::process::{Resource, Rlimit, Signal, getpid, getrlimit, kill_process, setrlimit};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::sync::Arc;
@@ -159,7 +160,12 @@ fn parse<'r, W: Write>(request: &'r Request, answer: &mut Answer<'_, W>) -> std:
         match request.task {
             Task::Describe => {}
             Task::Parse | Task::Evaluate => {
-                let verdicts = vec![decide::denial(&world, at, "", fault)];
+                let mut verdict = decide::denial(&world, at, "", fault);
+                if file.is_template && request.task == Task::Evaluate {
+                    // Its constraints deny what they match; without one it stops nothing.
+                    verdict.decision = Decision::Warn;
+                }
+                let verdicts = vec![verdict];
                 answer.line(&Line::Verdicts(step, vec![SubjectVerdicts { subject: Subject::File(at), verdicts }]))?;
             }
             Task::Test => {

@@ -94,7 +94,15 @@ impl Set {
             let text = in_place(yaml, rego).unwrap_or_else(|| rego.clone());
             let sha256 = digest([rego.as_str()]);
             files.push(self.files.len());
-            self.files.push(File { source, name, path: path.to_owned(), text, sha256, is_template: true });
+            self.files.push(File {
+                source,
+                name,
+                path: path.to_owned(),
+                text,
+                sha256,
+                is_template: true,
+                of_repository: false,
+            });
         }
         let Template { kind, fault, schema, title, reason, .. } = template;
         self.templates.push(Placed { kind, files, fault, schema, title, reason });

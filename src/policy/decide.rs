@@ -1,5 +1,6 @@
 //! Evaluates the files of one package, and runs one test.
 
+use super::conftest;
 use super::coverage::Told;
 use super::dialect;
 use super::evaluator::Evaluator;
@@ -58,6 +59,9 @@ fn prepare(world: &World<'_>, files: &[usize], closure: &[usize]) -> Result<(Eva
         return Err(faults);
     }
     let one = |fault| vec![fault];
+    if let Some(fault) = conftest::fault(world, files, closure) {
+        return Err(one(fault));
+    }
     let dialect = dialect::of(world, files, closure).map_err(one)?;
     let evaluator = world.evaluator(closure, |_| None).map_err(one)?;
     Ok((evaluator, Asking::of(dialect, &world.request.input, &world.input)))

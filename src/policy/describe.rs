@@ -1,5 +1,6 @@
 //! What a file's rules are, without asking them.
 
+use super::conftest;
 use super::dialect::{self, Dialect};
 use super::protocol::{Described, DescribedRule};
 use super::syntax::{Module, Name};
@@ -12,8 +13,11 @@ const LINES: usize = 40;
 /// Describes one file that parsed.
 pub(super) fn file(world: &World<'_>, at: usize) -> Described {
     let files = [at];
-    let reads = match dialect::of(world, &files, &world.closure(&files)) {
+    let closure = world.closure(&files);
+    let reads = match dialect::of(world, &files, &closure) {
         _ if world.file(at).is_template => "review",
+        // What can't be asked reads nothing that is given.
+        _ if conftest::fault(world, &files, &closure).is_some() => "",
         Ok(Dialect::Changes) => "changes",
         Ok(Dialect::Manifests) => "manifest",
         Ok(Dialect::Either) => "both",

@@ -10,7 +10,7 @@ use super::syntax::Name;
 use super::world::World;
 
 /// The fields of our own document; a test holds them against [`super::Input`].
-pub(super) const FIELDS: [&str; 11] = [
+pub(super) const FIELDS: [&str; 12] = [
     "author",
     "changes",
     "companions",
@@ -21,6 +21,7 @@ pub(super) const FIELDS: [&str; 11] = [
     "intent",
     "mode",
     "origin",
+    "reverts",
     "time",
 ];
 /// The fields of Gatekeeper's.
@@ -60,7 +61,7 @@ pub(super) fn of(world: &World<'_>, files: &[usize], closure: &[usize]) -> Resul
         |known: &[&str]| read.iter().filter_map(|path| path.first()).find(|name| known.contains(&name.as_str()));
     if let Some(field) = first(&REVIEW) {
         let package = world.parsed(files).next().map(|(_, module)| &module.package);
-        if world.templates().any(|module| Some(&module.package) == package) {
+        if world.templates_for(files).any(|module| Some(&module.package) == package) {
             return Ok(Dialect::Template);
         }
         let text =

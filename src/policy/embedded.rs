@@ -123,6 +123,7 @@ mod tests {
             text: if path.trim_end_matches(".rego") == policy { text.to_owned() } else { (*original).to_owned() },
             is_test: path.ends_with("_test.rego"),
             is_template: false,
+            of_repository: false,
         };
         let request = Request {
             task: Task::Test,

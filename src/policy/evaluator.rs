@@ -1,7 +1,7 @@
 //! One evaluator: some files, their data, one input at a time.
 
-use super::legacy;
 use super::location::Fault;
+use super::own;
 use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, Value};
 use serde_json::Value as Json;
@@ -39,7 +39,7 @@ impl Evaluator {
         // A builtin that fails would make its rule silently not fire.
         engine.set_strict_builtin_errors(true);
         engine.set_gather_prints(true);
-        legacy::add(&mut engine, &is_strict).map_err(|error| Fault::new(error, None))?;
+        own::add(&mut engine, &is_strict).map_err(|error| Fault::new(error, None))?;
         Ok(Self { engine, is_strict })
     }
 

@@ -89,17 +89,24 @@ pub(super) fn of_tree(tree: &Tree, folder: &str, revision: &str) -> Result<Optio
         let text = std::str::from_utf8(bytes).map_err(|_| wrong(path, "is not UTF-8"))?;
         total += bytes.len();
         found.push(Found { below: below.to_owned(), path: shown(path), text: text.to_owned() });
-        if found.len() > FILES || total > TOTAL {
-            let what = format!("more than {FILES} files or {} MiB", TOTAL >> 20);
-            return Err(too_much(&shown(folder), &what));
-        }
+        let what = match (found.len() > FILES, total > TOTAL) {
+            (true, _) => format!("more than {FILES} files"),
+            (false, true) => format!("more than {} MiB", TOTAL >> 20),
+            (false, false) => continue,
+        };
+        return Err(holds(&shown(folder), &what)
+            .because("nothing is proposed by a part of the repository's policies")
+            .hint("keep only policies in that folder, as the base branch has it"));
     }
     Ok((!entries.is_empty()).then_some(found))
 }
 
 fn too_much(folder: &str, what: &str) -> Error {
+    holds(folder, what).hint("give a folder that holds policies only: --policy DIR")
+}
+
+fn holds(folder: &str, what: &str) -> Error {
     Error::usage(format!("the policy folder `{folder}` holds {what}"))
-        .hint("give a folder that holds policies only: --policy DIR")
 }
 
 /// Whether a file may say something: kustomize's own files are none of ours.

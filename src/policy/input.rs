@@ -2,6 +2,7 @@
 
 use super::surroundings::Surroundings;
 use crate::model::finding::Finding;
+use crate::model::history::Commit;
 use crate::model::intent::{Disposition, Intent};
 use crate::model::object::ObjectRef;
 use crate::model::path::Step;
@@ -26,16 +27,17 @@ pub enum Mode {
 /// ```json
 /// {"mode": "change",
 ///  "changes": [{"object": {"group": "apps", "version": "v1", "kind": "Deployment", "namespace": "shop", "name": "web"},
-///               "before": {}, "after": {}, "intended": true, "companion": false,
+///               "before": {}, "after": {}, "good": null, "intended": true, "companion": false,
 ///               "namespaceLabels": {"env": "prod"}, "replicas": 3, "disruptionBudgets": ["web"]}],
 ///  "delta": [{"object": {}, "path": "spec.replicas", "old": 1, "new": 2}], "companions": [],
 ///  "intent": {"object": {}, "edits": [{"path": [], "op": "set", "old": 1, "new": 2}], "why": "..."},
 ///  "finding": {"code": "OOMKilled"}, "origin": {"tool": "kustomize", "path": "apps/web"},
-///  "author": "rule", "disposition": "safe",
+///  "author": "rule", "disposition": "safe", "reverts": null,
 ///  "identity": {"git": "Ada <ada@example.com>", "cluster": "prod"}, "time": "2026-11-28T14:00:00Z"}
 /// ```
 ///
-/// `author` is `rule`, `model` or `person`; `disposition` is `safe` or `review`.
+/// `author` is `rule`, `model` or `person`; `disposition` is `safe` or `review`. Of a revert `reverts` is the commit
+/// that is taken back, and `good` of each change what the object was before it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Input {
@@ -47,6 +49,8 @@ pub struct Input {
     pub origin: Value,
     pub author: Value,
     pub disposition: Value,
+    /// The commit that is taken back; `null` when fields are changed.
+    pub reverts: Value,
     /// The fields of the rendered output that change as they were meant to, and those that come with them.
     pub delta: Value,
     pub companions: Value,
@@ -83,6 +87,8 @@ pub struct Change {
     pub before: Value,
     /// `null`: the object is gone.
     pub after: Value,
+    /// Of a revert: as it was before the commit that is taken back; `null` when it was not there, or nothing is reverted.
+    pub good: Value,
     /// The object that the fix is about.
     pub intended: bool,
     /// An object that has to change with it, and is named in the proof.
@@ -101,7 +107,15 @@ impl Change {
     pub fn new(object: ObjectRef, before: &Value, after: &Value, intended: bool, companion: bool) -> Self {
         let (before, after) = (redact::value(before), redact::value(after));
         let (namespace_labels, replicas, disruption_budgets) = (Value::Null, Value::Null, Value::Null);
-        Self { object, before, after, intended, companion, namespace_labels, replicas, disruption_budgets }
+        let good = Value::Null;
+        Self { object, before, after, good, intended, companion, namespace_labels, replicas, disruption_budgets }
+    }
+
+    /// The same with what it was before the commit that is taken back.
+    #[must_use]
+    pub fn back_to(mut self, good: &Value) -> Self {
+        self.good = redact::value(good);
+        self
     }
 
     /// The same with what is known around it.
@@ -127,6 +141,7 @@ impl Input {
             origin: Value::Null,
             author: Value::Null,
             disposition: Value::Null,
+            reverts: Value::Null,
             delta: Value::Null,
             companions: Value::Null,
             identity: Identity::default(),
@@ -159,6 +174,13 @@ impl Input {
         let rows = |deltas: &[Delta]| deltas.iter().map(without_secret).collect();
         self.delta = rows(&proof.delta);
         self.companions = rows(&proof.companions);
+        self
+    }
+
+    /// The same with the commit that is taken back.
+    #[must_use]
+    pub fn reverting(mut self, commit: Option<&Commit>) -> Self {
+        self.reverts = redact::value(&serde_json::to_value(commit).unwrap_or_default());
         self
     }
 

@@ -15,6 +15,7 @@
 //! Of the last two both sides of a change are asked: what held before is no new violation.
 
 pub mod child;
+mod conftest;
 mod constraints;
 mod coverage;
 mod data;
@@ -27,9 +28,9 @@ mod folder;
 mod gatekeeper;
 mod input;
 mod labels;
-mod legacy;
 mod location;
 mod metadata;
+mod own;
 mod protocol;
 mod rounds;
 mod run;

@@ -29,6 +29,8 @@ pub(super) struct RegoFile {
     pub(super) is_test: bool,
     /// The Rego of a Gatekeeper template: its constraints are asked, not it.
     pub(super) is_template: bool,
+    /// The repository's own: it lends nothing to the policies that were given.
+    pub(super) of_repository: bool,
 }
 
 impl RegoFile {

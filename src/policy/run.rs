@@ -60,6 +60,7 @@ pub(super) async fn ask(set: &Set, task: Task, input: &Value, limits: &Limits, p
         text: file.text.clone(),
         is_test: file.is_test(),
         is_template: file.is_template,
+        of_repository: file.of_repository,
     });
     let mut request = Request {
         task,

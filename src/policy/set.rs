@@ -27,6 +27,8 @@ pub struct File {
     pub sha256: String,
     /// The Rego of a Gatekeeper template: its constraints are asked, not it.
     pub is_template: bool,
+    /// The repository's own, as it stands at the base.
+    pub of_repository: bool,
 }
 
 impl File {
@@ -107,7 +109,9 @@ impl Set {
     pub fn add_tree(&mut self, tree: &Tree, folder: &str, revision: &str) -> Result<bool, Error> {
         let Some(found) = folder::of_tree(tree, folder, revision)? else { return Ok(false) };
         let mut pending = Vec::new();
+        let given = self.files.len();
         self.add_folder(&format!("{folder} of the repository"), found, &mut pending)?;
+        self.files.iter_mut().skip(given).for_each(|file| file.of_repository = true);
         self.resolve(pending)?;
         Ok(true)
     }
@@ -150,8 +154,8 @@ impl Set {
         let sha256 = digest([text]);
         // Editors on Windows write it; the evaluator calls it an invalid character.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text).to_owned();
-        let is_template = false;
-        self.files.push(File { source, name: name.to_owned(), path: path.to_owned(), text, sha256, is_template });
+        let (name, path) = (name.to_owned(), path.to_owned());
+        self.files.push(File { source, name, path, text, sha256, is_template: false, of_repository: false });
         Ok(self.files.len() - 1)
     }
 

@@ -2,15 +2,19 @@
 
 use super::labels::selects;
 use crate::model::kube::Object;
-use crate::model::snapshot::Snapshot;
+use crate::model::snapshot::{Gap, Scope, Snapshot};
 use serde_json::{Map, Value};
 
 /// Namespaces, disruption budgets and workloads that were seen.
 #[derive(Debug, Clone, Default)]
 pub struct Surroundings {
     namespaces: Vec<Value>,
-    /// `None`: they could not be listed.
+    /// `None`: nobody looked.
     budgets: Option<Vec<Value>>,
+    /// What was not seen of them.
+    unseen: Vec<Gap>,
+    /// Where it was looked, unless everywhere.
+    scope: Option<Vec<String>>,
     live: Vec<Value>,
 }
 
@@ -18,9 +22,17 @@ impl Surroundings {
     /// Those of a cluster.
     pub fn of(snapshot: &Snapshot) -> Self {
         let all = |kind: &str| snapshot.kind(kind).iter().map(Object::to_value).collect::<Vec<Value>>();
-        let budgets = (!snapshot.lacks("poddisruptionbudgets")).then(|| all("PodDisruptionBudget"));
         let live = ["Deployment", "StatefulSet", "ReplicaSet"].into_iter().flat_map(all).collect();
-        Self { namespaces: all("Namespace"), budgets, live }
+        Self {
+            namespaces: all("Namespace"),
+            budgets: Some(all("PodDisruptionBudget")),
+            unseen: snapshot.gaps_of("poddisruptionbudgets").cloned().collect(),
+            scope: match &snapshot.scope {
+                Scope::All => None,
+                Scope::Namespaces(names) => Some(names.clone()),
+            },
+            live,
+        }
     }
 
     /// The same with namespaces that were read one by one.
@@ -37,7 +49,8 @@ impl Surroundings {
             manifests.iter().filter(is_one).map(|manifest| (*manifest).clone()).collect()
         };
         let budgets = all("PodDisruptionBudget");
-        Self { namespaces: all("Namespace"), budgets: (!budgets.is_empty()).then_some(budgets), live: Vec::new() }
+        let budgets = (!budgets.is_empty()).then_some(budgets);
+        Self { namespaces: all("Namespace"), budgets, ..Self::default() }
     }
 
     /// Labels of a namespace, `Null` when they are not known.
@@ -50,7 +63,11 @@ impl Surroundings {
 
     /// Names of the disruption budgets that select pods of one of these objects, `Null` when that is not known.
     pub(super) fn budgets(&self, namespace: &str, sides: [&Value; 2]) -> Value {
-        let Some(budgets) = &self.budgets else { return Value::Null };
+        let was_looked_at = self.scope.as_ref().is_none_or(|names| names.iter().any(|name| name == namespace));
+        let is_hidden = !was_looked_at || self.unseen.iter().any(|gap| gap.hides_objects_in(namespace));
+        // What belongs to no namespace runs no pods that a budget could protect.
+        let budgets = self.budgets.as_ref().filter(|_| namespace.is_empty() || !is_hidden);
+        let Some(budgets) = budgets else { return Value::Null };
         let pods: Vec<&Value> = sides.into_iter().filter_map(pod_labels).collect();
         let is_one = |budget: &&Value| {
             let selector = budget.pointer("/spec/selector");
@@ -117,6 +134,35 @@ mod tests {
         let sides = workload(2);
         assert_eq!(known.budgets("shop", [&Value::Null, &sides]), json!(["web", "all"]));
         assert_eq!(Surroundings::default().budgets("shop", [&Value::Null, &sides]), Value::Null);
+    }
+
+    #[test]
+    fn budgets_that_could_not_be_listed_are_not_known_and_those_of_a_kind_that_is_not_served_are_none() {
+        let known = |scope: &[&str], gaps: &[(&str, &str)]| {
+            let scope = if scope.is_empty() {
+                Scope::All
+            } else {
+                Scope::Namespaces(scope.iter().map(|name| (*name).to_owned()).collect())
+            };
+            let mut snapshot = Snapshot::new("lab", scope);
+            snapshot.gaps.extend(gaps.iter().map(|(what, why)| Gap {
+                what: (*what).to_owned(),
+                why: (*why).to_owned(),
+                essential: false,
+                codes: Vec::new(),
+            }));
+            Surroundings::of(&snapshot).budgets("shop", [&workload(1), &workload(2)])
+        };
+        let (none, unknown) = (json!([]), Value::Null);
+        assert_eq!(known(&[], &[]), none);
+        assert_eq!(known(&[], &[("pods in all namespaces", "forbidden")]), none);
+        assert_eq!(known(&[], &[("poddisruptionbudgets in all namespaces", "forbidden")]), unknown);
+        assert_eq!(known(&["shop"], &[("poddisruptionbudgets in namespace shop", "timed out")]), unknown);
+        assert_eq!(known(&["shop", "bank"], &[("poddisruptionbudgets in namespace bank", "forbidden")]), none);
+        let not_served = "the cluster does not serve poddisruptionbudgets of policy/v1";
+        assert_eq!(known(&["shop"], &[("poddisruptionbudgets in namespace shop", not_served)]), none);
+        // A change may reach a namespace where nobody looked.
+        assert_eq!(known(&["bank"], &[]), unknown);
     }
 
     #[test]

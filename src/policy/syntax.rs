@@ -3,9 +3,9 @@
 //! Only this file and `walk` read regorus' syntax tree, which its authors call unstable: the
 //! version is pinned in `Cargo.toml`.
 
-use super::legacy;
 use super::location::Fault;
-use super::walk::{Seen, chain};
+use super::own::is_legacy;
+use super::walk::{Seen, Steps, chain};
 use crate::model::verdict::{Decision, Location};
 use regorus::unstable as ast;
 use std::collections::BTreeMap;
@@ -38,6 +38,8 @@ pub(super) struct Rule {
     pub(super) calls: Vec<(Name, At)>,
     /// What it reads, as written: `input.changes`, `change.after`.
     pub(super) reads: Vec<Name>,
+    /// The same with what lies behind a computed component: `input[i].contents`.
+    pub(super) steps: Vec<Steps>,
 }
 
 /// One file that parsed.
@@ -141,7 +143,8 @@ impl Module {
         for (path, _) in &seen.calls {
             self.refer(path);
         }
-        Rule { name: chain(refr), is_function, at: At::of(rule.span()), calls: seen.calls, reads: seen.references }
+        let Seen { calls, references: reads, steps } = seen;
+        Rule { name: chain(refr), is_function, at: At::of(rule.span()), calls, reads, steps }
     }
 
     fn refer(&mut self, path: &[String]) {
@@ -152,6 +155,11 @@ impl Module {
             None if root == "input" => self.inputs.push(rest.to_vec()),
             None => {}
         }
+    }
+
+    /// Whether a name is the document `input` whole, by its own name or another.
+    pub(super) fn is_input(&self, name: &str) -> bool {
+        self.input_aliases.get(name).map_or(name == "input", Vec::is_empty)
     }
 
     /// The full name of a function that a rule of this file calls, unless it is a builtin.
@@ -166,7 +174,7 @@ impl Module {
         let own = self.absolute(call);
         let is_own = self.rules.iter().any(|rule| rule.name == call);
         let call = call.join(".");
-        (is_own || !(is_builtin(&call) || legacy::is_one(&call))).then_some(own)
+        (is_own || !(is_builtin(&call) || is_legacy(&call))).then_some(own)
     }
 
     /// A name of this package in full.

@@ -17,6 +17,7 @@ pub(crate) fn verdicts(input: &Value) -> Vec<Verdict> {
         text: file.text.clone(),
         is_test: false,
         is_template: false,
+        of_repository: false,
     });
     let request = Request {
         task: Task::Evaluate,

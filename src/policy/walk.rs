@@ -5,6 +5,14 @@ use regorus::unstable::{self as ast, Expr};
 
 /// The constant components of a reference, up to the first computed one.
 pub(super) fn chain(expr: &Expr) -> Name {
+    steps(expr).into_iter().map_while(|part| part).collect()
+}
+
+/// Every component of a reference; `None` is one that is computed, or no text.
+pub(super) type Steps = Vec<Option<String>>;
+
+/// The components of a reference, the root first. Empty when the root is no name.
+fn steps(expr: &Expr) -> Steps {
     let (mut parts, mut here) = (Vec::new(), expr);
     loop {
         match here {
@@ -29,7 +37,7 @@ pub(super) fn chain(expr: &Expr) -> Name {
         }
     }
     parts.reverse();
-    parts.into_iter().map_while(|part| part).collect()
+    parts
 }
 
 /// What a walk over a rule collects.
@@ -37,6 +45,8 @@ pub(super) fn chain(expr: &Expr) -> Name {
 pub(super) struct Seen {
     pub(super) calls: Vec<(Name, At)>,
     pub(super) references: Vec<Name>,
+    /// The same with what lies behind a computed component.
+    pub(super) steps: Vec<Steps>,
 }
 
 impl Seen {
@@ -105,6 +115,7 @@ impl Seen {
             | Expr::Null { .. } => {}
             Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => {
                 self.references.push(chain(expr));
+                self.steps.push(steps(expr));
                 self.indexes(expr);
             }
             Expr::Array { items, .. } | Expr::Set { items, .. } => items.iter().for_each(|item| self.expr(item)),

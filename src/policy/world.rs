@@ -1,5 +1,6 @@
 //! All parsed files: who needs whom, and what can't work.
 
+use super::conftest;
 use super::evaluator::Evaluator;
 use super::location::Fault;
 use super::protocol::{RegoFile, Request};
@@ -28,10 +29,18 @@ impl<'r> World<'r> {
         Ok(Self { request, modules, input: value(&request.input)?, data: data? })
     }
 
-    /// The modules of Gatekeeper templates.
-    pub(super) fn templates(&self) -> impl Iterator<Item = &Module> {
-        let templates = self.request.files.iter().zip(&self.modules).filter(|(file, _)| file.is_template);
+    /// The modules of Gatekeeper templates that may stand for files: one of the repository stands for its own only.
+    pub(super) fn templates_for(&self, files: &[usize]) -> impl Iterator<Item = &Module> {
+        let is_own = files.iter().all(|at| self.file(*at).of_repository);
+        let may = move |file: &RegoFile| file.is_template && (is_own || !file.of_repository);
+        let templates = self.request.files.iter().zip(&self.modules).filter(move |(file, _)| may(file));
         templates.filter_map(|(_, module)| module.as_ref())
+    }
+
+    /// Whether the data of their source has this key.
+    pub(super) fn has_data(&self, files: &[usize], key: &str) -> bool {
+        let source = files.first().map_or(0, |at| self.file(*at).source);
+        self.request.data.get(source).is_some_and(|data| data.get(key).is_some())
     }
 
     pub(super) fn file(&self, at: usize) -> &'r RegoFile {
@@ -120,7 +129,7 @@ impl<'r> World<'r> {
                 for (call, place) in &rule.calls {
                     let Some(target) = module.resolve(call) else { continue };
                     if !known.contains(&target) {
-                        out.push(self.fault(at, *place, format!("could not find function {}", call.join("."))));
+                        out.push(self.fault(at, *place, conftest::unknown(&call.join("."))));
                     } else if rule.is_function {
                         calls.entry(module.absolute(&rule.name)).or_default().push((target, at, *place));
                     }

@@ -1,6 +1,7 @@
 //! What a model adds: a fix where no rule decides, an opinion.
 
-use super::{Advisor, Ground, POLICY_DENIED, first_of, prove};
+use super::candidates::first_of;
+use super::{Advisor, Ground, POLICY_DENIED, prove};
 use crate::error::Error;
 use crate::fix::model::{Case, Consultation, NoFix, label};
 use crate::llm::Budget;

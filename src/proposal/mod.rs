@@ -2,6 +2,7 @@
 
 mod advice;
 pub mod branch;
+mod candidates;
 pub mod message;
 pub mod record;
 mod revert;
@@ -12,7 +13,7 @@ use crate::fix::model::Use;
 use crate::llm::{Client, Counsel};
 use crate::model::finding::Finding;
 use crate::model::intent::{Author, Disposition, Intent};
-use crate::model::lesson::{Lessons, Tried, tried_before};
+use crate::model::lesson::{Lessons, Tried};
 use crate::model::object::ObjectRef;
 use crate::model::proposal::{ObjectChange, Outcome, Proposal, Signal, Trust};
 use crate::model::refusal::Refusal;
@@ -23,6 +24,7 @@ use crate::policy::{self, Change, Input, Limits, Surroundings};
 use crate::schema::Describe;
 use crate::source::{self, Candidate, Located, Question, Stop};
 use crate::text;
+use candidates::{first_of, out_of_range, overtaken, ranked, taught};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,6 +67,8 @@ pub struct Ground<'g> {
     pub model: Option<Advisor<'g>>,
     /// Who says which fields a kind has.
     pub fields: &'g dyn Describe,
+    /// Who reads the ConfigMaps whose values a controller fills in.
+    pub maps: &'g dyn source::Maps,
     /// Earlier revisions of the base branch.
     pub history: &'g dyn source::History,
     /// Take back the commit that broke it, instead of changing a field.
@@ -155,85 +159,6 @@ pub async fn find(finding: &Finding, ground: &Ground<'_>) -> Result<Outcome, Err
     }))
 }
 
-/// The rules' candidates, or their choices, those that earlier fixes speak for first.
-fn ranked(finding: &Finding, ground: &Ground<'_>) -> Result<Vec<Intent>, Refusal> {
-    let code = finding.code.name();
-    match fix::candidates(ground.snapshot, finding) {
-        Ok(intents) => Ok(ground.lessons.order(code, untried(code, intents, ground.tried)?)),
-        Err(mut refusal) => {
-            refusal.choices = ground.lessons.order(code, refusal.choices);
-            let known = refusal.choices.iter().filter_map(|choice| {
-                let reason = ground.lessons.reason(code, choice)?;
-                Some(format!("{}: {reason}", choice.subject))
-            });
-            refusal.details.extend(known.collect::<Vec<_>>());
-            Err(refusal)
-        }
-    }
-}
-
-/// How often a rule may change the same field of an object within the days of [`Ground::tried`].
-const TRIES: usize = 2;
-
-/// The candidates without those that were made twice already and did not last.
-fn untried(code: &str, intents: Vec<Intent>, tried: &[Tried]) -> Result<Vec<Intent>, Refusal> {
-    let (worn, left): (Vec<Intent>, Vec<Intent>) =
-        intents.into_iter().partition(|intent| tried_before(tried, code, intent).len() >= TRIES);
-    match worn.first() {
-        Some(first) if left.is_empty() => {
-            let records = tried_before(tried, code, first);
-            let message = format!("the same was changed {} times within 7 days, and it failed again", records.len());
-            let hint = "look for what lies beneath, or give the change yourself: --intent FILE";
-            let details = records.iter().map(|record| format!("aifix audit show {record}")).collect();
-            Err(Refusal::new(fix::refusal::NEEDS_JUDGEMENT, message, hint).with_details(details))
-        }
-        _ => Ok(left),
-    }
-}
-
-/// Candidates that stood first by rule and were put behind.
-fn overtaken(finding: &Finding, prepared: &[Intent], ground: &Ground<'_>) -> Vec<Intent> {
-    let by_rule = fix::candidates(ground.snapshot, finding).unwrap_or_default();
-    let first = prepared.first();
-    by_rule.into_iter().take_while(|intent| Some(intent) != first).collect()
-}
-
-/// What the past says of the proposed change, and of those that it was put before.
-fn taught(finding: &Finding, intent: &Intent, behind: &[Intent], lessons: &Lessons) -> Vec<String> {
-    let code = finding.code.name();
-    let own = lessons.reason(code, intent);
-    let others = behind.iter().filter(|other| *other != intent).filter_map(|other| {
-        let reason = lessons.reason(code, other)?;
-        Some(format!("put before \"{}\"; {reason}", other.subject))
-    });
-    own.into_iter().chain(others).collect()
-}
-
-fn out_of_range(finding: &Finding, number: usize, refusal: &Refusal) -> Error {
-    let count = text::count(refusal.choices.len(), "change");
-    Error::usage(format!("--choose {number}: there are {count} to choose from for {}", finding.object))
-        .hint("run it without --choose to see them")
-}
-
-/// The first refusal, with those of later candidates as details.
-fn first_of(refusals: Vec<Refusal>) -> Refusal {
-    let mut refusals = refusals.into_iter();
-    let Some(mut first) = refusals.next() else {
-        return Refusal::new(
-            "needs-judgement",
-            "no rule decides a fix from the facts",
-            "read the evidence: aifix scan --all",
-        );
-    };
-    for other in refusals {
-        first.hear(&other);
-        if !first.details.iter().any(|detail| detail.contains(&other.message)) && other != first {
-            first.details.push(format!("another candidate: {} ({})", other.message, other.code));
-        }
-    }
-    first
-}
-
 async fn prove(
     finding: &Finding,
     intent: Intent,
@@ -266,6 +191,7 @@ async fn prove(
         live: &live,
         intent: &intent,
         fields: ground.fields,
+        maps: ground.maps,
         choose,
         allow_shared: ground.allow_shared,
         repo: ground.repo,
@@ -322,11 +248,13 @@ async fn evaluate(proposal: &Proposal, ground: &Ground<'_>) -> Evaluation {
     let known = Surroundings::of(ground.snapshot).with_namespaces(ground.namespaces);
     let change = |change: &ObjectChange| {
         let companion = !change.intended;
-        Change::new(change.object.clone(), &change.before, &change.after, change.intended, companion).within(&known)
+        Change::new(change.object.clone(), &change.before, &change.after, change.intended, companion)
+            .back_to(&change.good)
+            .within(&known)
     };
-    let Proposal { intent, finding, origin, disposition, .. } = proposal;
+    let Proposal { intent, finding, origin, disposition, reverts, .. } = proposal;
     let input = Input::of(proposal.objects.iter().map(change).collect(), intent, finding, origin, *disposition);
-    let input = input.proved(&proposal.proof).asked(ground.circumstances);
+    let input = input.proved(&proposal.proof).reverting(reverts.as_ref()).asked(ground.circumstances);
     policy::evaluate(ground.policies, &input.to_value(), &Limits::default(), ground.program).await
 }
 
@@ -401,7 +329,8 @@ fn live(object: &ObjectRef, snapshot: &Snapshot) -> Result<Value, Refusal> {
         ));
     };
     let observed = live.int("/status/observedGeneration");
-    if observed.is_some_and(|observed| observed < live.metadata.generation) {
+    // Flux writes -1 as long as an object has never been ready; its conditions are of this generation all the same.
+    if observed.is_some_and(|observed| (0..live.metadata.generation).contains(&observed)) {
         return Err(Refusal::new(
             "rollout-in-progress",
             format!("{} was changed and its controller has not acted on it yet", object.qualified()),
@@ -421,4 +350,26 @@ fn still_open(object: &ObjectRef, branches: &BTreeMap<String, BranchState>, own:
         format!("branch {name} is open for {}", object.qualified()),
         "merge it or delete it, then run this again",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::snapshot::Scope;
+
+    #[test]
+    fn what_was_not_seen_or_is_not_acted_on_yet_is_not_changed() {
+        let mut snapshot = Snapshot::new("test", Scope::All);
+        let web = |generation: i64| {
+            serde_json::from_value(serde_json::json!({"apiVersion": "apps/v1", "kind": "Deployment",
+                "metadata": {"name": "web", "namespace": "prod", "generation": generation}, "status": {"observedGeneration": 2}}))
+        };
+        let object = ObjectRef::new("apps/v1", "Deployment", "prod", "web");
+        let code = |snapshot: &Snapshot| live(&object, snapshot).map_or_else(|refusal| refusal.code, |_| "");
+        assert_eq!(code(&snapshot), "not-seen");
+        snapshot.objects.insert("Deployment".to_owned(), vec![web(3).unwrap()]);
+        assert_eq!(code(&snapshot), "rollout-in-progress");
+        snapshot.objects.insert("Deployment".to_owned(), vec![web(2).unwrap()]);
+        assert_eq!(code(&snapshot), "");
+    }
 }

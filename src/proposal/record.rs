@@ -146,6 +146,7 @@ mod tests {
     #[test]
     fn a_changed_object_is_kept_whole_and_a_secret_by_its_name() {
         let change = |kind: &str, before: Value, after: Value| ObjectChange {
+            good: Value::Null,
             object: ObjectRef::new("v1", kind, "shop", "web"),
             before,
             after,

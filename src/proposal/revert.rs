@@ -46,6 +46,7 @@ pub(super) async fn find(finding: &Finding, ground: &Ground<'_>) -> Result<Resul
         live: &live,
         intent: &intent,
         fields: ground.fields,
+        maps: ground.maps,
         choose: ground.choose.first().copied(),
         allow_shared: true,
         repo: ground.repo,
@@ -161,8 +162,10 @@ impl Broken {
 
 /// Whether words of Helm are of a chart that does not render, or of values that it does not take.
 fn of_render(said: &str) -> bool {
-    const SAID: [&str; 5] = [
+    const SAID: [&str; 6] = [
         "template:",
+        // Of helm-controller: its post renderers read the rendered manifests.
+        "error while running post render",
         "parse error",
         "execution error at",
         "error converting YAML",

@@ -117,6 +117,10 @@ static COMPILED: LazyLock<Vec<(Kind, Regex)>> = LazyLock::new(|| {
     all.filter_map(|(kind, shape)| Some((kind, Regex::new(shape).ok()?))).collect()
 });
 
+pub(super) fn prepare() {
+    LazyLock::force(&COMPILED);
+}
+
 /// `text` with every known shape masked.
 pub(super) fn without(text: &str) -> String {
     let mut out = text.to_owned();

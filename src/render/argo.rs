@@ -54,6 +54,15 @@ pub(super) fn overrides(root: &Root, control: &Control) -> [String; 3] {
     [of(""), of(&format!("-{name}")), of(&format!("-{namespace}_{name}"))]
 }
 
+/// The file beside a chart that changes how an Application releases it.
+pub fn released_by(tree: &Tree, root: &Root, control: &Control) -> Option<String> {
+    let says = |file: &String| {
+        // What can't be read may say it.
+        tree.text(file).is_some_and(|text| parse::document(text).map_or(true, |more| more.get("helm").is_some()))
+    };
+    overrides(root, control).into_iter().filter(|_| control.object.kind == "Application").find(says)
+}
+
 /// A JSON merge patch (RFC 7396).
 fn merge(into: &mut Value, more: &Value) {
     let Some(more) = more.as_object() else {
@@ -78,7 +87,17 @@ fn write(into: &mut Value, spec: &Value) {
             into[field] = json!(text);
         }
     }
-    for field in ["commonLabels", "commonAnnotations"] {
+    let mut fields = vec!["commonAnnotations"];
+    match (&spec["commonLabels"], spec["labelWithoutSelector"] == true) {
+        (Value::Object(pairs), true) => {
+            let mut all = into["labels"].as_array().cloned().unwrap_or_default();
+            let in_templates = spec["labelIncludeTemplates"] == true;
+            all.push(json!({"pairs": pairs, "includeSelectors": false, "includeTemplates": in_templates}));
+            into["labels"] = Value::Array(all);
+        }
+        _ => fields.push("commonLabels"),
+    }
+    for field in fields {
         if let Some(pairs) = spec[field].as_object() {
             let known = into[field].as_object().cloned().unwrap_or_default();
             into[field] = Value::Object(known.into_iter().chain(pairs.clone()).collect());
@@ -147,6 +166,14 @@ mod tests {
         );
         assert_eq!(known["replicas"], json!([{"name": "web", "count": 4}]));
         assert_eq!((&known["namePrefix"], &known["commonLabels"]["a"]), (&json!("p-"), &json!("b")));
+    }
+
+    #[test]
+    fn labels_may_leave_selectors_alone() {
+        let mut known = json!({});
+        write(&mut known, &json!({"commonLabels": {"a": "b"}, "labelWithoutSelector": true}));
+        let wanted = json!([{"pairs": {"a": "b"}, "includeSelectors": false, "includeTemplates": false}]);
+        assert_eq!(known, json!({ "labels": wanted }));
     }
 
     #[test]

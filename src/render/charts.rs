@@ -2,11 +2,13 @@
 //!
 //! <https://helm.sh/docs/topics/charts/>
 
-use super::inputs::{Inputs, Layer, Walk, unsafe_yaml};
-use super::release::Values;
+use super::chart_text::{check_file, lossy};
+use super::inputs::{Inputs, Layer, unsafe_yaml};
+use super::packed;
+use super::release::{Post, Values};
 use super::resolve::{Target, resolve};
 use super::roots::{Root, folder_of, join};
-use super::template::{Action, actions};
+use super::walk::Walk;
 use crate::model::refusal::Refusal;
 use crate::model::tree::{Entry, Tree};
 use crate::yaml::parse;
@@ -93,6 +95,13 @@ fn about(tree: &Tree, folder: &str) -> Result<Value, Refusal> {
     Ok(about)
 }
 
+/// The name of the chart that a dependency is, which may be called otherwise there (`alias`).
+pub(super) fn called(tree: &Tree, folder: &str, name: &str) -> String {
+    let about = about(tree, folder).unwrap_or_default();
+    let own = items(&about["dependencies"]).find(|one| text(one, "alias") == name).map(|one| text(one, "name"));
+    own.unwrap_or(name).to_owned()
+}
+
 /// The name that a chart gives itself, else its folder's.
 pub fn about_name(tree: &Tree, folder: &str) -> String {
     let own = about(tree, folder).ok().and_then(|about| about["name"].as_str().map(str::to_owned));
@@ -162,6 +171,10 @@ pub(super) fn vendored(tree: &Tree, chart: &str) -> Result<Vec<(String, String)>
 impl Walk<'_> {
     /// The chart with all that is inside it, and its values.
     pub(super) fn chart(&mut self, folder: &str, root: &Root) -> Result<(), Refusal> {
+        if let Some(file) = root.release.iter().find_map(|release| release.overridden.as_ref()) {
+            let text = format!("`{file}` changes the release of the chart (`helm`), which is not followed");
+            return Err(Refusal::new("unsupported-renderer", text, "write it into the Application: spec.source.helm"));
+        }
         let values = root.release.iter().flat_map(|release| &release.values);
         let count = values.clone().count();
         for (number, values) in values.enumerate() {
@@ -177,6 +190,10 @@ impl Walk<'_> {
                 }
                 Values::Fixed(_) => {}
             }
+        }
+        if let Some(Post::Field(field)) = root.release.iter().find_map(|release| release.post.as_ref()) {
+            let inner = Inputs::of(self.tree, &field.root)?;
+            self.take(inner, count);
         }
         let files: Vec<String> = root.values_files().into_iter().map(str::to_owned).collect();
         self.chart_files(folder, count, &files, false)
@@ -198,7 +215,7 @@ impl Walk<'_> {
         for chart in charts {
             let layer = base + chart.prefix.len() * 2;
             let known = |path: &str| reads_files || is_read(path, &chart.folder);
-            self.folder_of_chart(&chart.folder, layer, &known, &mut Vec::new())?;
+            self.folder_of_chart(&chart.folder, layer, &known, (&mut Vec::new(), ""))?;
             if chart.folder != folder {
                 self.inputs.folders.insert(chart.folder);
             }
@@ -215,13 +232,14 @@ impl Walk<'_> {
         Err(Refusal::new("render-failed", text, "name a values file from the repository's root: --values FILE"))
     }
 
-    /// Every file below that makes the render, as Helm reads them; `above`: folders that links led through.
+    /// Every file below that makes the render, as Helm reads them; `above`: folders that links led through;
+    /// `seen`: the folder as Helm sees it, from the chart.
     fn folder_of_chart(
         &mut self,
         folder: &str,
         layer: Layer,
         known: &dyn Fn(&str) -> bool,
-        above: &mut Vec<String>,
+        (above, seen): (&mut Vec<String>, &str),
     ) -> Result<(), Refusal> {
         if above.iter().any(|known| known == folder || folder.is_empty() || known.starts_with(&join(folder, ""))) {
             let text = format!("links of the chart lead in a circle (`{folder}`)");
@@ -229,6 +247,7 @@ impl Walk<'_> {
         }
         above.push(folder.to_owned());
         for (path, entry) in self.tree.below(folder).filter(|(path, _)| known(path)) {
+            let seen = join(seen, path[folder.len()..].trim_start_matches('/'));
             match entry {
                 Entry::Link(_) => {
                     let by = folder_of(path);
@@ -236,55 +255,54 @@ impl Walk<'_> {
                     let (target, kind) = resolve(self.tree, by, name, path, &mut self.inputs.links)?;
                     match kind {
                         // Whatever is there stands in the chart under the link's own name.
-                        Target::Folder => self.folder_of_chart(&target, layer, &|_| true, above)?,
-                        Target::File => self.chart_file(target, layer)?,
+                        Target::Folder => self.folder_of_chart(&target, layer, &|_| true, (above, &seen))?,
+                        Target::File => self.chart_file(target, &seen, layer)?,
                         Target::Missing => {
                             let text = format!("the link `{path}` leads nowhere");
                             return Err(Refusal::new("render-failed", text, "take the link out of the chart"));
                         }
                     }
                 }
-                _ => self.chart_file(path.to_owned(), layer)?,
+                _ => self.chart_file(path.to_owned(), &seen, layer)?,
             }
         }
         above.pop();
         Ok(())
     }
 
-    fn chart_file(&mut self, path: String, layer: Layer) -> Result<(), Refusal> {
-        let name = path.rsplit('/').next().unwrap_or_default();
-        let text = self.tree.text(&path).unwrap_or_default();
-        if name == "values.schema.json" {
-            check_schema(&path, text)?;
+    /// `seen` is the path in the chart, as Helm sees it.
+    fn chart_file(&mut self, path: String, seen: &str, layer: Layer) -> Result<(), Refusal> {
+        let name = seen.rsplit('/').next().unwrap_or_default();
+        let bytes = self.tree.file(&path).unwrap_or_default();
+        if packed::is_packed(seen) && !bytes.is_empty() {
+            self.packed(&path, bytes)?;
+        } else if !self.tree.entries.get(&path).is_some_and(Entry::is_pointer) {
+            let note = check_file(&path, name, &lossy(bytes))?;
+            note.into_iter().for_each(|note| self.inputs.note(note));
         }
-        for word in actions(text).flat_map(Action::words) {
-            match word {
-                "getHostByName" => {
-                    let text = format!("`{path}` asks the network for an address (`getHostByName`)");
-                    return Err(Refusal::new("nondeterministic", text, "make it a value of the chart"));
-                }
-                "lookup" => {
-                    let note = format!("what `{path}` looks up in the cluster: it renders empty here (`lookup`)");
-                    if !self.inputs.notes.contains(&note) {
-                        self.inputs.notes.push(note);
-                    }
-                }
-                _ => {}
-            }
-        }
-        let further = usize::from(name != "values.yaml");
+        let further = usize::from(path.rsplit('/').next() != Some("values.yaml"));
         self.add(path, layer + further)
     }
 
-    fn take(&mut self, inner: Inputs, layer: Layer) {
-        for (file, own) in inner.files {
-            let known = self.inputs.files.entry(file).or_insert(layer + own);
-            *known = (layer + own).min(*known);
+    /// A chart in an archive is looked into as if it lay there unpacked.
+    fn packed(&mut self, path: &str, bytes: &[u8]) -> Result<(), Refusal> {
+        if self.inputs.packed.contains_key(path) {
+            return Ok(());
         }
-        self.inputs.links.extend(inner.links);
-        self.inputs.kustomizations.extend(inner.kustomizations);
-        self.inputs.folders.extend(inner.folders);
-        self.inputs.notes.extend(inner.notes);
+        let mut notes = Vec::new();
+        let packed = packed::open(path, bytes, &mut |inner, bytes| {
+            let name = inner.rsplit('/').next().unwrap_or_default();
+            notes.extend(check_file(inner, name, &lossy(bytes))?);
+            Ok(())
+        })?;
+        self.inputs.packed.insert(path.to_owned(), packed);
+        notes.into_iter().for_each(|note| self.inputs.note(note));
+        Ok(())
+    }
+
+    fn take(&mut self, inner: Inputs, layer: Layer) {
+        let files = inner.files.into_iter().map(|(file, own)| (file, layer + own)).collect();
+        self.inputs.add(Inputs { files, ..inner });
     }
 }
 
@@ -315,20 +333,6 @@ const READ: [&str; 11] = [
     "values.yaml",
     "values.yml",
 ];
-
-/// A schema may name others by address, and Helm would fetch them.
-fn check_schema(path: &str, text: &str) -> Result<(), Refusal> {
-    let schema: Value = serde_json::from_str(text).unwrap_or_default();
-    for (at, leaf) in crate::yaml::scalars::leaves(&schema) {
-        let is_reference = matches!(at.0.last(), Some(crate::model::path::Step::Field(name)) if name.ends_with("Ref") || name == "$ref");
-        if let (true, Some(address)) = (is_reference, leaf.as_str().filter(|address| !address.starts_with('#'))) {
-            let shown = crate::redact::text(address);
-            let text = format!("`{path}` reads `{shown}`, which is outside this chart");
-            return Err(Refusal::new("remote-source", text, "put the definition into the schema itself"));
-        }
-    }
-    Ok(())
-}
 
 fn items(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()

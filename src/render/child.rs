@@ -1,6 +1,7 @@
 //! A renderer as a child process that sees only a scratch copy.
 
 use super::roots::Root;
+use super::tools::Limits;
 use super::{Rendered, Stop, flatten};
 use crate::doors::files::{self, Scratch};
 use crate::doors::process::{self, Finished, Run, RunError};
@@ -57,7 +58,7 @@ fn unwritten(error: &std::io::Error) -> Error {
 }
 
 /// Nothing of the user's environment, no program on `PATH`, no way out of the machine.
-pub(super) async fn run(program: &Path, args: &[&str], scratch: &Scratch) -> Result<Finished, Stop> {
+pub(super) async fn run(program: &Path, args: &[&str], scratch: &Scratch, limits: Limits) -> Result<Finished, Stop> {
     let home = scratch.path().join("home");
     let mut run = Run::new(program).args(args.iter().copied()).env("PATH", "").env("KUBECONFIG", "/dev/null");
     for name in HOMES {
@@ -69,7 +70,9 @@ pub(super) async fn run(program: &Path, args: &[&str], scratch: &Scratch) -> Res
     files::make_private_folder(&home)
         .map_err(|error| Error::bug("the scratch folder is not writable").caused_by(&error))?;
     run.folder = Some(home);
-    process::run(run).await.map_err(|error| match error {
+    run.deadline = limits.time;
+    run.memory_limit = Some(limits.memory);
+    let finished = process::run(run).await.map_err(|error| match error {
         RunError::NotFound(_) | RunError::Start { .. } => Stop::Failed(
             Error::usage("the renderer could not be started")
                 .caused_by(&error)
@@ -78,8 +81,16 @@ pub(super) async fn run(program: &Path, args: &[&str], scratch: &Scratch) -> Res
         RunError::Deadline { .. } | RunError::TooMuchOutput { .. } => {
             Stop::Refused(Refusal::new("render-limit", error.to_string(), "name a smaller folder: --path DIR"))
         }
-    })
+    })?;
+    if finished.code != 0 && OUT_OF_MEMORY.iter().any(|words| finished.stderr.contains(words)) {
+        let text = format!("`{}` needs more than {} MiB of memory", program.display(), limits.memory >> 20);
+        return Err(Refusal::new("render-limit", text, "name a smaller folder: --path DIR").into());
+    }
+    Ok(finished)
 }
+
+/// How programs in Go end that get no more memory.
+const OUT_OF_MEMORY: [&str; 2] = ["runtime: out of memory", "runtime: cannot allocate memory"];
 
 /// The objects that a tool printed, or its own words. `command` renders the same by hand.
 pub(super) fn objects(root: &Root, finished: &Finished, scratch: &Scratch, command: &str) -> Result<Rendered, Refusal> {
@@ -94,9 +105,13 @@ pub(super) fn objects(root: &Root, finished: &Finished, scratch: &Scratch, comma
 }
 
 fn failed(root: &Root, stderr: &str, scratch: &Scratch, command: &str) -> Refusal {
+    Refusal::new("render-failed", format!("`{}` does not render", root.shown()), format!("try it: {command}"))
+        .with_details(words(stderr, scratch))
+}
+
+/// The first lines of a tool's own words, with paths as the repository has them.
+pub(super) fn words(stderr: &str, scratch: &Scratch) -> Vec<String> {
     let prefix = format!("{}/", scratch.path().join("tree").display());
     let clean = stderr.replace(&prefix, "").replace(prefix.trim_end_matches('/'), ".");
-    let lines: Vec<String> = crate::redact::text(&clean).as_str().lines().take(LINES).map(str::to_owned).collect();
-    Refusal::new("render-failed", format!("`{}` does not render", root.shown()), format!("try it: {command}"))
-        .with_details(lines)
+    crate::redact::text(&clean).as_str().lines().take(LINES).map(str::to_owned).collect()
 }

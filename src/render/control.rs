@@ -1,5 +1,6 @@
 //! What a controller lays over the folder that it renders.
 
+use super::filled::{Filled, MapName};
 use super::roots::Root;
 use super::substitute::Substitution;
 use super::{argo, flux};
@@ -8,6 +9,7 @@ use crate::model::refusal::Refusal;
 use crate::model::tree::Tree;
 use crate::render::compare::reference;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// The controller's object that names a folder: a Flux Kustomization or an Argo CD Application.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +24,8 @@ pub struct Control {
     /// The root of this repository that makes the object itself. What the object lays over the folder is
     /// then read from that root's render, so that an edit of its files is seen.
     pub above: Option<Root>,
+    /// ConfigMaps of its namespace that no root of this repository makes, as far as they were read in the cluster.
+    pub filled: BTreeMap<String, Filled>,
 }
 
 /// A folder with the controller's part laid over it.
@@ -96,11 +100,19 @@ impl Control {
 
     /// Values that the controller reads and that are not known: `Secret cluster-secrets`.
     pub fn unread(&self, above: &[Value]) -> Vec<String> {
-        if self.object.kind == "Kustomization" {
-            flux::substitution(&self.said(above), above).map(|known| known.unread).unwrap_or_default()
-        } else {
-            Vec::new()
-        }
+        self.substitution(above).map(|known| known.unread).unwrap_or_default()
+    }
+
+    /// ConfigMaps among them that were not looked for in the cluster.
+    pub(super) fn lacks(&self, above: &[Value]) -> Vec<MapName> {
+        let maps = self.substitution(above).map(|known| known.maps).unwrap_or_default();
+        let unknown = maps.into_iter().filter(|name| !self.filled.contains_key(name));
+        unknown.map(|name| (self.object.namespace().to_owned(), name)).collect()
+    }
+
+    fn substitution(&self, above: &[Value]) -> Option<Substitution> {
+        let is_flux = self.object.kind == "Kustomization";
+        is_flux.then(|| flux::substitution(&self.said(above), above, &self.filled)).flatten()
     }
 
     /// Lays it over the folder of `root` in `tree`; `above` is what the root above renders.

@@ -3,6 +3,7 @@
 //! Fields: <https://fluxcd.io/flux/components/kustomize/kustomizations/>.
 
 use super::control::{Control, Laid, items};
+use super::filled::Filled;
 use super::inputs::unsafe_yaml;
 use super::roots::{KUSTOMIZATIONS, Root, folder_of, join, kustomization_file, within};
 use super::substitute::Substitution;
@@ -12,7 +13,7 @@ use crate::model::tree::{Entry, Tree};
 use crate::repo::Ignore;
 use crate::yaml::parse;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What source-controller leaves out unless `spec.ignore` says otherwise
@@ -30,9 +31,9 @@ pub(super) fn lay(
     above: &[Value],
 ) -> Result<Laid, Refusal> {
     let spec = &said["spec"];
-    let known = kustomization_file(tree, &root.path);
+    let known = kustomization_file(tree, &root.path).filter(|file| !root.without.contains(file));
     let mut laid = Laid::new(root);
-    laid.substitution = substitution(said, above);
+    laid.substitution = substitution(said, above, &control.filled);
     for (field, into) in [("labels", &mut laid.labels), ("annotations", &mut laid.annotations)] {
         into.extend(spec["commonMetadata"][field].as_object().cloned().unwrap_or_default());
     }
@@ -45,7 +46,7 @@ pub(super) fn lay(
     if known.is_none() {
         let (files, folders) = generated(tree, root, control.ignore.as_deref());
         if folders.is_empty() && after == before && laid.substitution.is_none() {
-            laid.root.recurse = true;
+            (laid.root.tool, laid.root.recurse) = (Tool::Plain, true);
             let inside: BTreeSet<String> = tree.below(&root.path).map(|(path, _)| path.to_owned()).collect();
             laid.root.without = inside.into_iter().filter(|path| !files.contains(path)).collect();
             return Ok(laid);
@@ -115,14 +116,15 @@ fn generated(tree: &Tree, root: &Root, own: Option<&str>) -> (BTreeSet<String>, 
     for path in lists {
         ignore.add(folder_of(path), tree.text(path).unwrap_or_default());
     }
+    let hides = |path: &str| ignore.hides(path) || root.without.contains(path);
     let (mut files, mut folders) = (BTreeSet::new(), BTreeSet::<String>::new());
     for (path, entry) in tree.below(&root.path) {
-        if !entry.is_file() || ignore.hides(path) {
+        if !entry.is_file() || hides(path) {
             continue;
         }
         let inner = folders.iter().any(|folder| path.starts_with(&join(folder, "")));
         let outer = ancestors(folder_of(path), &root.path)
-            .find(|folder| kustomization_file(tree, folder).is_some_and(|file| !ignore.hides(&file)));
+            .find(|folder| kustomization_file(tree, folder).is_some_and(|file| !hides(&file)));
         if let Some(folder) = outer {
             folders.insert(folder.to_owned());
         } else if !inner && (path.ends_with(".yaml") || path.ends_with(".yml")) {
@@ -140,8 +142,8 @@ fn ancestors<'f>(folder: &'f str, top: &str) -> impl Iterator<Item = &'f str> {
     cuts.chain(whole).map(|end| &folder[..end])
 }
 
-/// The values of `postBuild`; `None` when nothing is filled in.
-pub(super) fn substitution(said: &Value, above: &[Value]) -> Option<Substitution> {
+/// The values of `postBuild`, of maps in Git before those in the cluster; `None` when nothing is filled in.
+pub(super) fn substitution(said: &Value, above: &[Value], filled: &BTreeMap<String, Filled>) -> Option<Substitution> {
     let post = said["spec"].get("postBuild").filter(|post| post.is_object())?;
     let namespace = &said["metadata"]["namespace"];
     let mut known = Substitution::default();
@@ -151,9 +153,18 @@ pub(super) fn substitution(said: &Value, above: &[Value]) -> Option<Substitution
             let own = &value["metadata"]["namespace"];
             value["kind"] == kind && value["metadata"]["name"] == name && (own.is_null() || own == namespace)
         };
-        match above.iter().find(is_it).filter(|_| kind == "ConfigMap") {
-            Some(map) => known.values.extend(texts(&map["data"])),
-            None => known.unread.push(format!("{kind} {name}")),
+        let is_map = kind == "ConfigMap";
+        match (above.iter().find(is_it).filter(|_| is_map), filled.get(name).filter(|_| is_map)) {
+            (Some(map), _) => known.values.extend(texts(&map["data"])),
+            (None, Some(Filled::Missing)) if from["optional"] == true => {}
+            (None, Some(Filled::Read { values, whole: true })) => known.values.extend(values.clone()),
+            (None, found) => {
+                if let Some(Filled::Read { values, .. }) = found {
+                    known.values.extend(values.clone());
+                }
+                known.maps.extend(is_map.then(|| name.to_owned()));
+                known.unread.push(format!("{kind} {name}"));
+            }
         }
     }
     known.values.extend(texts(&post["substitute"]));
@@ -213,9 +224,30 @@ mod tests {
         let said = json!({"metadata": {"namespace": "flux-system"}, "spec": {"postBuild": {"substitute": {"A": "1"},
             "substituteFrom": [{"kind": "ConfigMap", "name": "m"}, {"kind": "Secret", "name": "s"}]}}});
         let map = json!({"kind": "ConfigMap", "metadata": {"name": "m", "namespace": "flux-system"}, "data": {"A": "2", "B": "3"}});
-        let known = substitution(&said, &[map]).unwrap_or_default();
+        let known = substitution(&said, &[map], &BTreeMap::new()).unwrap_or_default();
         assert_eq!((known.values["A"].as_str(), known.values["B"].as_str()), ("1", "3"));
         assert_eq!(known.unread, ["Secret s"]);
-        assert_eq!(substitution(&json!({"spec": {"postBuild": {}}}), &[]), None);
+        assert_eq!(substitution(&json!({"spec": {"postBuild": {}}}), &[], &BTreeMap::new()), None);
+    }
+
+    #[test]
+    fn a_map_of_the_cluster_is_read_where_git_makes_none() {
+        let said = |optional: bool| {
+            json!({"metadata": {"namespace": "flux-system"},
+                "spec": {"postBuild": {"substituteFrom": [{"kind": "ConfigMap", "name": "m", "optional": optional}]}}})
+        };
+        let of = |optional: bool, above: &[Value], filled: Filled| {
+            let known = substitution(&said(optional), above, &BTreeMap::from([("m".to_owned(), filled)]));
+            let known = known.unwrap_or_default();
+            (known.values.get("A").cloned().unwrap_or_default(), known.unread.join(","))
+        };
+        let read = |whole: bool| Filled::Read { values: BTreeMap::from([("A".to_owned(), "1".to_owned())]), whole };
+        let unread = || "ConfigMap m".to_owned();
+        assert_eq!(of(false, &[], read(true)), ("1".to_owned(), String::new()));
+        assert_eq!(of(false, &[], read(false)), ("1".to_owned(), unread()), "what was left out may be anything");
+        assert_eq!(of(false, &[], Filled::Missing), (String::new(), unread()));
+        assert_eq!(of(true, &[], Filled::Missing), (String::new(), String::new()));
+        let map = json!({"kind": "ConfigMap", "metadata": {"name": "m"}, "data": {"A": "2"}});
+        assert_eq!(of(false, &[map], read(true)), ("2".to_owned(), String::new()));
     }
 }

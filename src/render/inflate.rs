@@ -2,9 +2,10 @@
 //!
 //! Fields: <https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/helmcharts/>.
 
-use super::inputs::{At, Walk};
+use super::chart_text::{check_value, check_values, lossy};
 use super::resolve::{Target, resolve};
 use super::roots::{folder_of, join, within};
+use super::walk::{At, Walk};
 use crate::model::refusal::Refusal;
 use crate::yaml::scalars::leaves;
 use serde_json::Value;
@@ -84,7 +85,12 @@ impl Walk<'_> {
         for file in &values {
             self.file(at, file)?;
         }
+        check_value(&format!("`{}`", at.file), &entry["valuesInline"])?;
         let values: Vec<String> = values.iter().map(|file| within(at.folder, file)).collect();
+        for file in &values {
+            let (target, _) = resolve(self.tree, "", file, at.file, &mut self.inputs.links)?;
+            check_values(&format!("`{file}`"), &lossy(self.tree.file(&target).unwrap_or_default()))?;
+        }
         let inline = leaves(&entry["valuesInline"]).iter().any(|(_, leaf)| leaf.as_str().is_some_and(reads_files));
         self.chart_files(&folder, at.layer + 2, &values, inline)?;
         self.inputs.folders.insert(folder);

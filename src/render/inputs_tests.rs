@@ -1,6 +1,7 @@
 //! What is walked, and what is refused before anything runs.
 
 use super::*;
+use crate::model::proposal::Tool;
 use crate::render::resolve_tests::{link, tree};
 use crate::render::roots::Root;
 

@@ -4,18 +4,23 @@
 //! inside the repository; it sees a copy of those files and nothing else.
 
 mod argo;
+mod chart_text;
 pub mod charts;
 mod child;
 pub mod compare;
 mod control;
+mod filled;
 mod flux;
 mod helm;
 mod inflate;
 pub mod inputs;
 mod keys;
 mod kustomize;
+mod made;
 pub mod names;
+mod packed;
 mod plain;
+mod post;
 mod release;
 mod resolve;
 #[cfg(test)]
@@ -25,13 +30,17 @@ mod substitute;
 pub mod template;
 mod tools;
 mod variants;
+mod walk;
 
+pub use argo::released_by;
 pub use control::{Control, fills_in};
+pub use filled::{Filled, MapName};
 pub use inflate::{Inflation, inflations};
 pub use inputs::{Inputs, inputs};
-pub use release::{Field, Release, Values};
+pub use made::Made;
+pub use release::{Field, Post, Release, Values};
 pub use roots::{Root, roots, within};
-pub use tools::Tools;
+pub use tools::{Limits, Tools};
 
 use crate::error::Error;
 use crate::model::proposal::Tool;
@@ -103,6 +112,9 @@ impl<'t> Workbench<'t> {
                 own.entries.insert(path.clone(), entry.clone());
             }
         }
+        for (path, packed) in &inputs.packed {
+            own.entries.insert(path.clone(), Entry::File(Arc::clone(&packed.bytes)));
+        }
         Ok(Self { root: root.clone(), tools, inputs, tree: own })
     }
 
@@ -146,6 +158,10 @@ impl<'t> Workbench<'t> {
                 Ok(format!("{kustomize} with {helm}"))
             }
             Tool::Kustomize => self.tools.kustomize_version().await,
+            Tool::Helm if !post::said(&mut helm::Feeds::new(&self.tree, self.tools), &self.root).await?.is_empty() => {
+                let (helm, kustomize) = (self.tools.helm_version().await?, self.tools.kustomize_version().await?);
+                Ok(format!("{helm} with {kustomize}"))
+            }
             Tool::Helm => self.tools.helm_version().await,
             Tool::Plain => Ok(String::new()),
         }

@@ -17,10 +17,34 @@ pub struct Release {
     pub skip_crds: bool,
     /// Its test hooks are left out (Argo CD `skipTests`).
     pub skip_tests: bool,
-    /// `.Capabilities.KubeVersion`; `None`: what Helm is built with.
+    /// `.Capabilities.KubeVersion`; `None`: what the cluster says, else what Helm is built with.
     pub kube_version: Option<String>,
-    /// Further `.Capabilities.APIVersions`.
+    /// Further `.Capabilities.APIVersions`; empty: what the cluster serves, as far as it is known.
     pub api_versions: Vec<String>,
+    /// A file beside the chart that changes the release, and is not followed (`.argocd-source.yaml`).
+    pub overridden: Option<String>,
+    /// What Flux puts the chart's output through.
+    pub post: Option<Post>,
+}
+
+impl Release {
+    /// Everything that is read from the renders of other roots.
+    pub fn fields(&self) -> impl Iterator<Item = &Field> {
+        let values = self.values.iter().filter_map(|values| match values {
+            Values::Field(field) | Values::Set { value: field, .. } => Some(field),
+            Values::File(_) | Values::Fixed(_) => None,
+        });
+        values.chain(self.post.as_ref().and_then(|post| if let Post::Field(field) = post { Some(field) } else { None }))
+    }
+}
+
+/// `spec.postRenderers` of a HelmRelease.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Post {
+    /// The object may be without it.
+    Field(Field),
+    /// As JSON, of an object that no file of this repository makes.
+    Fixed(ObjectRef, String),
 }
 
 /// One source of values.

@@ -61,12 +61,9 @@ impl Root {
         std::iter::successors(Some(self), |root| root.above().or_else(|| root.values_root()))
     }
 
-    /// The root that makes the object whose fields are the chart's values.
+    /// The root that makes the object whose fields say how the chart is released.
     fn values_root(&self) -> Option<&Self> {
-        self.release.iter().flat_map(|release| &release.values).find_map(|values| match values {
-            Values::Field(field) | Values::Set { value: field, .. } => Some(&*field.root),
-            Values::File(_) | Values::Fixed(_) => None,
-        })
+        self.feeds().next()
     }
 
     /// As it is shown: `.` for the repository's root, `charts/web with values-prod.yaml` for a release.
@@ -90,12 +87,9 @@ impl Root {
         values.filter_map(|values| if let Values::File(file) = values { Some(file.as_str()) } else { None }).collect()
     }
 
-    /// Roots that make the objects with the values of its release.
+    /// Roots that make the objects with what its release says.
     pub fn feeds(&self) -> impl Iterator<Item = &Self> {
-        self.release.iter().flat_map(|release| &release.values).filter_map(|values| match values {
-            Values::Field(field) | Values::Set { value: field, .. } => Some(&*field.root),
-            Values::File(_) | Values::Fixed(_) => None,
-        })
+        self.release.iter().flat_map(|release| release.fields()).map(|field| &*field.root)
     }
 
     /// Whether it is what `other` is built on: the same chart, with values files that are all among the other's.

@@ -8,6 +8,8 @@ pub(super) struct Substitution {
     pub(super) values: BTreeMap<String, String>,
     /// `Secret cluster-secrets`.
     pub(super) unread: Vec<String>,
+    /// The names of ConfigMaps among them.
+    pub(super) maps: Vec<String>,
 }
 
 /// Objects with this label or annotation set to `disabled` are left as they are.
@@ -90,7 +92,7 @@ mod tests {
     fn values_and_defaults_are_filled_in() {
         let known = Substitution {
             values: [("MEM", "128Mi"), ("EMPTY", "")].map(|(a, b)| (a.to_owned(), b.to_owned())).into(),
-            unread: Vec::new(),
+            ..Substitution::default()
         };
         for (text, want) in [
             ("m: ${MEM}", "m: 128Mi"),
@@ -112,8 +114,8 @@ mod tests {
 
     #[test]
     fn what_an_unread_source_may_set_stays_open() {
-        let known =
-            Substitution { values: [("A".to_owned(), "1".to_owned())].into(), unread: vec!["Secret s".to_owned()] };
+        let values = [("A".to_owned(), "1".to_owned())].into();
+        let known = Substitution { values, unread: vec!["Secret s".to_owned()], ..Substitution::default() };
         assert_eq!(known.document("${A} ${B} ${C:=2}"), "1 ${B} ${C:=2}");
     }
 }

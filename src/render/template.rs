@@ -20,6 +20,11 @@ pub fn actions(text: &str) -> impl Iterator<Item = Action<'_>> {
 }
 
 impl<'t> Action<'t> {
+    /// All of it, with the texts in quotes.
+    pub fn text(self) -> &'t str {
+        self.0
+    }
+
     /// Names of functions, keywords and fields: runs of letters, digits, `_` and `.`; texts in quotes are left out.
     pub fn words(self) -> impl Iterator<Item = &'t str> {
         let quoted = |c: char| matches!(c, '"' | '`');

@@ -6,7 +6,22 @@ use crate::doors::process;
 use crate::model::refusal::Refusal;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::sync::OnceCell;
+
+/// What a renderer may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    pub time: Duration,
+    /// Bytes of memory, where the system can bound them (Linux).
+    pub memory: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { time: Duration::from_secs(30), memory: 4 << 30 }
+    }
+}
 
 /// Renderers on this machine. Their versions are asked once.
 #[derive(Debug, Default)]
@@ -18,6 +33,12 @@ pub struct Tools {
     pub helm: Option<PathBuf>,
     /// Kustomize may have it render charts.
     inflates: bool,
+    /// What each run of a renderer may take.
+    pub(super) limits: Limits,
+    /// `.Capabilities.KubeVersion` of charts of which nothing else is said.
+    pub(super) kube_version: Option<String>,
+    /// Further `.Capabilities.APIVersions`.
+    pub(super) api_versions: Vec<String>,
     kustomize_version: OnceCell<String>,
     helm_version: OnceCell<String>,
 }
@@ -31,6 +52,16 @@ impl Tools {
     /// The same, where kustomize may have Helm render charts of the repository.
     pub fn inflating(self, inflates: bool) -> Self {
         Self { inflates, ..self }
+    }
+
+    /// Charts see what the cluster says of itself.
+    pub fn see_cluster(&mut self, kube_version: Option<String>, api_versions: Vec<String>) {
+        (self.kube_version, self.api_versions) = (kube_version, api_versions);
+    }
+
+    /// The same with other limits.
+    pub fn within(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// Those on `PATH`.
@@ -105,7 +136,7 @@ impl Tools {
 
 async fn ask(program: &Path, args: &[&str]) -> Result<String, Stop> {
     let scratch = child::scratch()?;
-    let finished = child::run(program, args, &scratch).await?;
+    let finished = child::run(program, args, &scratch, Limits::default()).await?;
     Ok(String::from_utf8_lossy(&finished.stdout).into_owned())
 }
 

@@ -64,7 +64,9 @@ fn read(text: &str, merged: bool) -> Option<Published> {
         branch: branch.strip_prefix("refs/").map_or(branch, |name| name.trim_start_matches("remotes/")).to_owned(),
         merged,
         code: trailer("Aifix-Finding").unwrap_or_default(),
-        object: trailer("Aifix-Object").unwrap_or_default(),
+        object: trailer("Aifix-Object")
+            .or_else(|| Some(format!("Policy {}", trailer("Aifix-Policy")?)))
+            .unwrap_or_default(),
         model: trailer("Aifix-Model"),
         author: author.to_owned(),
         at: at.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok()),

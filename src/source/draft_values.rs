@@ -5,6 +5,7 @@ use super::draft::{Draft, unsafe_edit};
 use super::guards::{refuse_file, refuse_line};
 use super::locate::candidate::{Candidate, Shown, Spot, Way, field, text_of};
 use super::locate::candidates::{Target, same};
+use super::locate::post;
 use super::locate::probe::{Bench, shortlist};
 use super::locate::templates::{is_foreign, literals};
 use super::locate::values::{Key, Layers};
@@ -13,7 +14,9 @@ use crate::model::path::{Path, Step};
 use crate::model::proposal::Edit;
 use crate::model::refusal::Refusal;
 use crate::render::charts::{Chart, charts};
+use crate::render::{Made, Post};
 use crate::yaml::edit::{Change, apply};
+use crate::yaml::scalars::Place;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,8 +38,8 @@ impl Draft<'_, '_> {
         Ok((charts, layers))
     }
 
-    /// Another value: first keys that have it or a part of it, then empty ones behind which the chart has
-    /// a default, then the templates.
+    /// Another value: first what lies over the chart, then keys that have it or a part of it, then empty ones
+    /// behind which the chart has a default, then the templates.
     pub(super) async fn set_value(&mut self, edit: &FieldEdit, current: &Value, new: &Value) -> Result<(), Stop> {
         let reference = self.traced.reference.clone();
         let target = Target { object: &reference, path: &edit.path, value: current };
@@ -45,7 +48,9 @@ impl Draft<'_, '_> {
         let written: Found =
             literals(&self.sources(&texts), &charts, &target).into_iter().map(|candidate| (candidate, None)).collect();
         drop(texts);
-        for found in [with_value(&layers, &target), without_value(&layers, &target), written] {
+        let over = self.posts(&target).into_iter().filter(|candidate| candidate.concerns(current, new));
+        let over: Found = over.map(|candidate| (candidate, None)).collect();
+        for found in [over, with_value(&layers, &target), without_value(&layers, &target), written] {
             let Some((winner, key)) = self.decide(edit, &target, new, found).await? else { continue };
             if let Spot::Word { line, .. } = winner.spot {
                 let at = format!("`{}:{}`", winner.file, line + 1);
@@ -58,7 +63,29 @@ impl Draft<'_, '_> {
             let Some(wanted) = winner.wanted(current, new) else { continue };
             return self.take(edit, &layers, &winner, key.as_ref(), wanted).await;
         }
-        Err(self.no_value(&edit.path, layers.unread).into())
+        let elsewhere = self.said_after(&target, new).or_else(|| self.said_in_the_cluster(&target));
+        match elsewhere {
+            Some(refusal) => Err(refusal.into()),
+            None => Err(self.no_value(&edit.path, layers.unread).await.into()),
+        }
+    }
+
+    /// Places that lie over what the chart renders.
+    fn posts(&self, target: &Target<'_>) -> Vec<Candidate> {
+        let texts = self.texts();
+        let release = self.traced.root.release.as_deref();
+        let post = release.and_then(|release| release.post.as_ref());
+        post.map(|post| post::places(&self.sources(&texts), post, target)).unwrap_or_default()
+    }
+
+    /// The post renderers of an object that is not in this repository make the field.
+    fn said_after(&self, target: &Target<'_>, new: &Value) -> Option<Refusal> {
+        let Some(Post::Fixed(object, _)) = &self.traced.root.release.as_deref()?.post else { return None };
+        let found = self.posts(target).into_iter().find(|one| one.concerns(target.value, new))?;
+        let (place, name) = (found.shown(), object.qualified());
+        let place = place.trim_start_matches(": ");
+        let text = format!("{} is made by {place} of {name}, which is not in this repository", target.path);
+        Some(Refusal::new("remote-source", text, format!("change {name} where it is kept")))
     }
 
     /// A value where the object has none.
@@ -82,12 +109,24 @@ impl Draft<'_, '_> {
                 return self.take(edit, &layers, &winner, key.as_ref(), new.clone()).await;
             }
         }
-        Err(self.no_value(&edit.path, layers.unread).into())
+        Err(self.no_value(&edit.path, layers.unread).await.into())
     }
 
     /// The value goes: out of the last file that has it, or by `null` where a file below has it too.
     pub(super) async fn remove_value(&mut self, edit: &FieldEdit) -> Result<(), Stop> {
         let current = edit.old.clone().unwrap_or_default();
+        let reference = self.traced.reference.clone();
+        let target = Target { object: &reference, path: &edit.path, value: &current };
+        let over = self.posts(&target).into_iter().filter_map(|one| match one.spot {
+            Spot::Yaml(place) => Some((one.file, place)),
+            _ => None,
+        });
+        let over: Vec<(String, Place)> = over.collect();
+        for (file, place) in over {
+            if self.remove_at(edit, file, &place, &Change::Remove).await? {
+                return Ok(());
+            }
+        }
         let (_, layers) = self.values()?;
         let keys = layers.keys().into_iter().chain(layers.collections());
         let mut keys: Vec<Key> = keys.filter(|key| same(&key.value, &current)).collect();
@@ -95,27 +134,41 @@ impl Draft<'_, '_> {
         keys.dedup_by(|a, b| a.path == b.path);
         for key in keys.into_iter().take(REMOVALS) {
             let Some((file, spot, _)) = layers.spot(&key.path, false) else { continue };
-            let Some(text) = self.text(&file) else { continue };
             let (place, change) = match &spot {
                 Spot::Yaml(place) if layers.holders(&key.path) == 1 => (place, Change::Remove),
                 Spot::Yaml(place) => (place, Change::Set(Value::Null)),
                 Spot::New(place) => (place, Change::Add(Value::Null)),
                 _ => continue,
             };
-            let Ok(changed) = apply(&text, place, &change) else { continue };
-            let after = self.field(BTreeMap::from([(file.clone(), changed.clone())])).await?;
-            if after == Some(Value::Null) {
-                refuse_file(&file, &text)?;
-                if self.is_shared(&file, &changed).await? {
-                    return self.overlay(edit, None).await;
-                }
-                let edit =
-                    Edit { file, document: place.document, path: place.path.clone(), old: Some(current), new: None };
-                self.keep(edit, changed);
+            if self.remove_at(edit, file, place, &change).await? {
                 return Ok(());
             }
         }
-        Err(self.no_value(&edit.path, layers.unread).into())
+        Err(self.no_value(&edit.path, layers.unread).await.into())
+    }
+
+    /// Whether this change of one place takes the field away; then it is kept.
+    async fn remove_at(
+        &mut self,
+        edit: &FieldEdit,
+        file: String,
+        place: &Place,
+        change: &Change,
+    ) -> Result<bool, Stop> {
+        let Some(text) = self.text(&file) else { return Ok(false) };
+        let Ok(changed) = apply(&text, place, change) else { return Ok(false) };
+        let after = self.field(BTreeMap::from([(file.clone(), changed.clone())])).await?;
+        if after != Some(Value::Null) {
+            return Ok(false);
+        }
+        refuse_file(&file, &text)?;
+        if self.is_shared(&file, &changed).await? {
+            self.overlay(edit, None).await?;
+            return Ok(true);
+        }
+        let (document, path) = (place.document, place.path.clone());
+        self.keep(Edit { file, document, path, old: edit.old.clone(), new: None }, changed);
+        Ok(true)
     }
 
     /// The best place of these that makes the field become `new`.
@@ -210,15 +263,24 @@ impl Draft<'_, '_> {
         Ok(changed)
     }
 
-    fn no_value(&self, path: &Path, unread: Vec<String>) -> Refusal {
+    /// No value makes the field; the template of the object is named where Helm tells it.
+    async fn no_value(&self, path: &Path, unread: Vec<String>) -> Refusal {
         if !unread.is_empty() {
             return super::draft::no_candidate(path, "", unread);
         }
-        Refusal::new(
-            "no-effect",
-            format!("no value of `{}` makes {path}", self.traced.root.shown()),
-            "the chart computes it or does not read a value for it: change its templates",
-        )
+        let root = self.traced.root.shown();
+        let made = self.traced.bench.made(&self.traced.reference).await;
+        let text = format!("no value of `{root}` makes {path}");
+        if let Some(Made::Packed(archive)) = &made {
+            let text = format!("{text}, and its template is packed in `{archive}`");
+            return Refusal::new("generated", text, "change the chart where it comes from, and pack it again");
+        }
+        let templates = match made {
+            Some(Made::Template(file)) => format!("`{file}`"),
+            _ => "its templates".to_owned(),
+        };
+        let hint = format!("the chart computes it or does not read a value for it: change {templates}");
+        Refusal::new("no-effect", text, hint)
     }
 }
 

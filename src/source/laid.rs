@@ -8,7 +8,10 @@ use serde_json::Value;
 impl Draft<'_, '_> {
     /// Why no file that may be edited makes the field.
     pub(super) fn no_place(&self, target: &Target<'_>, new: &Value, unread: Vec<String>) -> Refusal {
-        let refusal = self.default_of_a_variable(target).or_else(|| self.said_live(target, new));
+        let refusal = self
+            .said_in_the_cluster(target)
+            .or_else(|| self.default_of_a_variable(target))
+            .or_else(|| self.said_live(target, new));
         refusal.unwrap_or_else(|| no_candidate(target.path, &self.traced.root.shown(), unread))
     }
 

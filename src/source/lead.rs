@@ -9,6 +9,8 @@ pub(super) mod config_sync;
 mod flux;
 mod helm;
 
+pub use artifact::Copies;
+pub use flux::commit;
 pub use helm::{Chart, Given};
 
 use super::claims::{self, Marks};
@@ -18,7 +20,7 @@ use crate::model::proposal::{Signal, Tool, Trust};
 use crate::model::refusal::Refusal;
 use crate::model::snapshot::Snapshot;
 use crate::model::tree::Tree;
-use crate::render::{Control, Root};
+use crate::render::{Control, Root, Values, released_by};
 use crate::repo::RepoUrl;
 
 /// Controllers above each other that are followed at most.
@@ -33,9 +35,52 @@ pub struct Lead {
     pub repository: Option<String>,
     pub base: Base,
     /// Commits that may be what runs, the likeliest first, each with the field that names it.
-    pub revisions: Vec<(String, String)>,
+    pub revisions: Vec<(String, NamedBy)>,
     /// Folders that may hold it, the first that makes it counts.
     pub folders: Vec<Folder>,
+}
+
+/// By what a controller names a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamedBy {
+    /// Of Argo CD, a sync that succeeded.
+    Finished,
+    /// Of Argo CD, the last one of those that succeeded before.
+    History,
+    /// Of Argo CD, the comparison that was made last: nothing of it need be applied.
+    Compared,
+    /// Of Argo CD, what was hydrated; whether the outcome is the one that was synced.
+    Hydrated { synced: bool },
+    /// Of Config Sync.
+    Synced,
+    /// Of Flux, what was fetched.
+    Artifact,
+    /// Of Flux, what the artifact says that it was made from.
+    ArtifactRevision,
+    /// Of Flux, a field of the status: attempted or applied.
+    Status(&'static str),
+}
+
+impl NamedBy {
+    /// As people read it.
+    pub fn words(self) -> String {
+        match self {
+            Self::Finished => "the finished sync".to_owned(),
+            Self::History => "the history of syncs".to_owned(),
+            Self::Compared => "what was compared last".to_owned(),
+            Self::Hydrated { .. } => "the hydrated commit".to_owned(),
+            Self::Synced => "the synced commit".to_owned(),
+            Self::Artifact => "the artifact of the source".to_owned(),
+            Self::ArtifactRevision => "the revision of the artifact".to_owned(),
+            Self::Status(field) => format!("status.{field}"),
+        }
+    }
+
+    /// Whether a sync put the commit on the cluster; what was attempted, fetched or compared is not yet there. Fields
+    /// of Flux are read where the commit of the fix's own files is known.
+    pub fn is_synced(self) -> bool {
+        matches!(self, Self::Finished | Self::History | Self::Synced | Self::Hydrated { synced: true })
+    }
 }
 
 /// One folder that a controller renders.
@@ -53,6 +98,8 @@ pub struct Folder {
     pub directory: Option<Directory>,
     /// The only file of the folder that counts, from the repository's root.
     pub file: Option<String>,
+    /// The files that are copied to where the controller finds the folder; `None`: it is the folder itself.
+    pub copies: Option<Copies>,
 }
 
 /// How Argo CD reads a folder of plain manifests.
@@ -278,14 +325,28 @@ impl Folder {
         if let Some(directory) = &self.directory {
             directory.narrow(&mut root, tree);
         }
+        if let Some(copies) = &self.copies {
+            root.without = tree.below(&root.path).map(|(path, _)| path.to_owned()).collect();
+            root.without.retain(|path| !copies.hold(path));
+        }
         let above = self.above.as_ref().map(|above| above.root(tree));
         if let Some(chart) = self.chart.as_ref().filter(|_| root.tool == Tool::Helm) {
-            root.release = Some(Box::new(chart.release(&self.control, above.as_ref())));
+            let mut release = chart.release(&self.control, above.as_ref());
+            if chart.spares_missing {
+                release.values.retain(|one| !matches!(one, Values::File(file) if !is_there(tree, file)));
+            }
+            release.overridden = released_by(tree, &root, &self.control);
+            root.release = Some(Box::new(release));
             return root;
         }
         root.control = Some(Box::new(Control { above, ..self.control.clone() }));
         root
     }
+}
+
+/// Whether something is at this path, a link too.
+fn is_there(tree: &Tree, file: &str) -> bool {
+    tree.entries.contains_key(file)
 }
 
 impl Directory {

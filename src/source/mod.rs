@@ -11,6 +11,7 @@ mod blast;
 mod claims;
 mod draft;
 mod draft_values;
+mod filled;
 mod guards;
 mod history;
 mod laid;
@@ -33,6 +34,7 @@ mod writers;
 pub use crate::render::{Stop, Tools};
 pub use blame::blame;
 pub use claims::claims;
+pub use filled::{Maps, Reading};
 pub use history::History;
 pub use lines::Lines;
 pub use next::{next, next_by};
@@ -75,6 +77,8 @@ pub struct Question<'a> {
     pub intent: &'a Intent,
     /// Who says which fields a kind has.
     pub fields: &'a dyn Describe,
+    /// Who reads the ConfigMaps whose values a controller fills in.
+    pub maps: &'a dyn Maps,
     /// `--choose N`, from 1: the answer to an earlier `ambiguous`.
     pub choose: Option<usize>,
     /// `--allow-shared`: files that other roots use may be edited.
@@ -105,6 +109,7 @@ pub struct Located {
 /// A [`Refusal`] with its code when no edit could be proved; an error when the machine failed.
 pub async fn locate(question: &Question<'_>) -> Result<Located, Stop> {
     guards::refuse_object(&question.intent.object, question.live)?;
+    guards::refuse_updated(question.found, question.intent)?;
     let budget = Budget::new();
     let traced = search::trace(question, &budget).await?;
     let mut draft = draft::Draft::new(question, &traced, &budget).await?;

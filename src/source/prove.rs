@@ -95,22 +95,25 @@ pub(super) fn changed_objects(
     before: &[Value],
     after: &[Value],
 ) -> Vec<ObjectChange> {
-    let side = |objects: &[Value], wanted: &ObjectRef| {
-        let is_it = |value: &&Value| reference(value).is_some_and(|found| found.same_object(wanted));
-        objects.iter().find(is_it).cloned().unwrap_or_default()
-    };
     let mut out: Vec<ObjectChange> = Vec::new();
     for Delta { object, .. } in proof.delta.iter().chain(&proof.companions) {
         if !out.iter().any(|change| change.object.same_object(object)) {
             out.push(ObjectChange {
                 object: object.clone(),
-                before: side(before, object),
-                after: side(after, object),
+                before: rendered(before, object),
+                after: rendered(after, object),
                 intended: object.same_object(intended),
+                good: Value::Null,
             });
         }
     }
     out
+}
+
+/// One object of a render, `Null` when it is not there.
+pub(super) fn rendered(objects: &[Value], wanted: &ObjectRef) -> Value {
+    let is_it = |value: &&Value| reference(value).is_some_and(|found| found.same_object(wanted));
+    objects.iter().find(is_it).cloned().unwrap_or_default()
 }
 
 pub(super) fn line(delta: &Delta) -> String {

@@ -2,6 +2,7 @@
 
 use super::lead::Folder;
 use super::locate::candidates::{Source, Target, candidates};
+use super::locate::post;
 use super::{Question, Stop};
 use crate::model::path::Path;
 use crate::model::refusal::Refusal;
@@ -10,8 +11,8 @@ use crate::render::{Rendered, Workbench};
 use crate::yaml::scalars::leaves;
 use serde_json::Value;
 
-/// The chart can't be rendered here, so nothing about it can be proved: the refusal names the values
-/// of the release that could make the asked fields.
+/// The chart can't be rendered here, so nothing about it can be proved: the refusal names the post renderers
+/// and the values of the release that could make the asked fields.
 pub(super) async fn refuse(question: &Question<'_>, folder: &Folder, chart: &str) -> Stop {
     let name = folder.control.object.qualified();
     let mut details = Vec::new();
@@ -25,8 +26,8 @@ pub(super) async fn refuse(question: &Question<'_>, folder: &Folder, chart: &str
         Err(failed) => return failed,
     }
     let hint = match details.first() {
-        Some(first) => format!("change its values by hand: {first}"),
-        None => format!("change its values by hand, in {name}"),
+        Some(first) => format!("change the release by hand: {first}"),
+        None => format!("change the release by hand: {name}"),
     };
     Refusal::new("remote-source", format!("the template lives in {chart}, outside of this repository"), hint)
         .with_details(details)
@@ -56,6 +57,14 @@ async fn in_git(question: &Question<'_>, folder: &Folder) -> Result<Option<Vec<S
         })
         .collect();
     let mut found = Vec::new();
+    let post = folder.chart.as_ref().and_then(|chart| chart.release(&folder.control, Some(&above)).post);
+    for (path, value) in
+        question.intent.edits.iter().filter_map(|edit| Some((&edit.path, edit.path.get(question.live)?)))
+    {
+        let target = Target { object: &question.intent.object, path, value };
+        let over = post.as_ref().map(|post| post::places(&sources, post, &target)).unwrap_or_default();
+        found.extend(over.iter().map(|one| format!("{} is {}", one.shown(), one.old)));
+    }
     for (path, value) in values(question, release) {
         let target = Target { object: &folder.control.object, path: &path, value: &value };
         found.extend(candidates(&sources, &target, false).0.first().map(|one| format!("{} is {value}", one.shown())));

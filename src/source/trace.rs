@@ -98,9 +98,11 @@ pub(super) async fn judge<'q>(
     budget: &Budget,
     explains: Explains,
 ) -> Result<Verdict<'q>, Stop> {
-    let (bench, base, Some(object)) = rendered(question, question.base, root, budget).await? else {
-        return Ok(Verdict::Absent);
-    };
+    let first = rendered(question, question.base, root, budget).await?;
+    let (filled, read) = super::filled::fill(question, root, &first.1).await;
+    let root = filled.as_ref().unwrap_or(root);
+    let first = if filled.is_some() { rendered(question, question.base, root, budget).await? } else { first };
+    let (bench, base, Some(object)) = first else { return Ok(Verdict::Absent) };
     let unread = root.control.as_ref().map(|control| control.unread(&base)).unwrap_or_default();
     let (open, differs, excused) = compare(question, &object, &unread);
     let mut proved =
@@ -141,11 +143,12 @@ pub(super) async fn judge<'q>(
     let what = if wholly || open.is_empty() { "the running object" } else { "the running object but for what follows" };
     let named = root.control.as_ref().and_then(|_| {
         let found = question.found.lead.as_ref()?.revisions.iter().find(|(id, _)| *id == revision)?;
-        Some(format!(" ({})", found.1))
+        Some(format!(" ({})", found.1.words()))
     });
     let text = format!("`{}` at {}{} renders {what}", root.shown(), short(&revision), named.unwrap_or_default());
     let mut trail = vec![Signal { signal: "render".to_owned(), value: text, trust: Trust::Proved }];
     trail.extend(super::releases::signal(root));
+    trail.extend(read);
     trail.extend(excused);
     let root = root.clone();
     Ok(Verdict::Proved(Box::new(Traced {

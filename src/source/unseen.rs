@@ -5,8 +5,6 @@ use crate::text;
 
 /// Lines that are listed at most.
 const LISTED: usize = 8;
-/// How a file begins that Git LFS keeps elsewhere.
-const LFS: &[u8] = b"version https://git-lfs.github.com/spec/";
 
 /// One line for each place that may hold the object and could not be read: an answer "not here" says nothing of it.
 pub(super) fn unseen(tree: &Tree) -> Vec<String> {
@@ -33,8 +31,7 @@ fn not_read(path: &str, entry: &Entry) -> Option<String> {
     if let Some(size) = entry.large() {
         return Some(format!("`{path}` has {} MiB: not looked at", size.div_ceil(1 << 20)));
     }
-    let is_pointer = entry.bytes().is_some_and(|bytes| bytes.starts_with(LFS));
-    is_pointer.then(|| format!("`{path}` is a Git LFS pointer: its content is elsewhere and was not looked at"))
+    entry.is_pointer().then(|| format!("`{path}` is a Git LFS pointer: its content is elsewhere and was not looked at"))
 }
 
 #[cfg(test)]

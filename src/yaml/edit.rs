@@ -7,7 +7,7 @@ use super::scalars::Place;
 use super::splice::{item, splice, wrap};
 use super::tree::Tree;
 use super::write::Style;
-use super::{YamlError, parse, split};
+use super::{YamlError, disputed, parse, split};
 use crate::model::path::{Path, Step};
 use serde::Deserialize as _;
 use serde::de::IgnoredAny;
@@ -24,23 +24,13 @@ pub enum Change {
     Remove,
 }
 
-/// Line breaks of YAML 1.1 that YAML 1.2 took back (<https://yaml.org/spec/1.2.2/#54-line-break-characters>).
-const OLD_BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
-
 /// Applies `change` at `place` of `text`.
 ///
 /// # Errors
 /// When the text is not read the same way by everyone, when the place is shared by an anchor,
 /// and when the result would differ in anything but the asked place.
 pub fn apply(text: &str, place: &Place, change: &Change) -> Result<String, YamlError> {
-    if let Some(breaks) = text.chars().find(|c| OLD_BREAKS.contains(c)) {
-        let what = format!("U+{:04X} is a line break to some readers and none to others", u32::from(breaks));
-        return Err(YamlError::Unsupported(what));
-    }
-    if text.split('\r').skip(1).any(|rest| !rest.starts_with('\n')) {
-        let what = "a carriage return without a line feed is a line break to some readers and none to others";
-        return Err(YamlError::Unsupported(what.to_owned()));
-    }
+    disputed::agreed(text)?;
     let ranges = split::documents(text)?;
     let range = ranges.get(place.document).cloned().ok_or(YamlError::NoDocument(place.document))?;
     let document = &text[range.clone()];
@@ -50,8 +40,15 @@ pub fn apply(text: &str, place: &Place, change: &Change) -> Result<String, YamlE
         Some(inner) => (&place.path, outer_change(&before, &place.path, inner, change)?),
     };
     let expected = expected(&before, path, &change)?;
-    let (splice, new) = splice(document, path, &change)?;
+    let (mut splice, new) = splice(document, path, &change)?;
     let at_end = splice.end == document.len() && !document.ends_with('\n');
+    if at_end && change == Change::Remove {
+        // The break before the last line is in the text of a block that the file then ends with.
+        let left = &document[..splice.start];
+        let eol = ["\r\n", "\n"].into_iter().find(|eol| document[splice.start..].starts_with(eol));
+        let ends_in_block = || Tree::of(left).is_ok_and(|tree| tree.ends_in_block());
+        splice.start += eol.filter(|_| ends_in_block()).map_or(0, str::len);
+    }
     let breaks = match &change {
         Change::Add(_) => true,
         Change::Set(new) => new.as_str().is_some_and(|text| text.ends_with('\n')),

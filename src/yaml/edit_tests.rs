@@ -58,6 +58,28 @@ fn a_block_at_the_end_of_a_file_gets_no_line_break_from_an_edit_after_it() {
     assert!(matches!(add(text, "b", json!(1)), Err(YamlError::Unsupported(_))));
     assert!(matches!(set(text, "a", json!("two\n")), Err(YamlError::Unsupported(_))));
     assert_eq!(add("a: |\n  one\n", "b", json!(1)).as_deref(), Ok("a: |\n  one\nb: 1\n"));
+    // Nor does it lose its own when what stands behind it goes.
+    let remove = |text: &str| {
+        let place = Place { document: 0, path: Path::of("b"), inner: None };
+        apply(text, &place, &Change::Remove)
+    };
+    assert_eq!(remove("a: |\r\n  one\r\nb: 1").as_deref(), Ok("a: |\r\n  one\r\n"));
+    assert_eq!(remove("a: |\n  one\nb: 1").as_deref(), Ok("a: |\n  one\n"));
+    assert_eq!(remove("a: one\nb: 1").as_deref(), Ok("a: one"));
+}
+
+#[test]
+fn an_anchor_whose_name_readers_end_at_different_places_is_not_touched() {
+    for text in ["a: &an:chor one\n", "a: &b one\nc: [*b:d]\n", "a: one\n---\n&b?c d: 1 # *b?c\n"] {
+        assert!(matches!(set(text, "a", json!("two")), Err(YamlError::Unsupported(_))), "{text}");
+    }
+    let script = "a: one\nrun: |\n  cmd 2>&1; other &\n  ls *.yaml *foo.txt\ncron: '*/5 * * * *'\n";
+    assert!(set(script, "a", json!("two")).is_ok());
+    // In a value or a comment it is no name.
+    for text in ["# see *note:*here\n", "b: \"[*A?\"\n", "b: 'x &a:b'\n", "b: |\n  *a?b\n", "b: see *a:b\n"] {
+        assert!(set(&format!("a: one\n{text}"), "a", json!("two")).is_ok(), "{text}");
+        assert!(set(&format!("é: &ö {{}}\na: one\n{text}"), "a", json!("two")).is_ok(), "{text}");
+    }
 }
 
 #[test]

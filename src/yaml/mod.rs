@@ -4,6 +4,7 @@
 //! parser below it, `granit-parser`, says at which bytes each node stands. An edit is a splice
 //! of those bytes, and [`edit`] reads the result again before it lets it out.
 
+mod disputed;
 pub mod edit;
 pub mod lines;
 pub mod parse;

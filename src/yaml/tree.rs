@@ -218,6 +218,7 @@ impl<'t> Reader<'t> {
     }
 }
 
-fn bytes(span: &Span) -> Result<Range<usize>, YamlError> {
+/// The bytes that an event covers.
+pub(super) fn bytes(span: &Span) -> Result<Range<usize>, YamlError> {
     span.byte_range().ok_or_else(|| YamlError::Syntax("no byte offsets".to_owned()))
 }

@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 
 /// What it does instead of answering.
 #[derive(Debug, Clone)]
@@ -23,6 +23,10 @@ pub(crate) enum Act {
     Endless,
     /// Answers with exactly this body.
     Body(String),
+    /// The same, of bytes that need not be text.
+    Bytes(Vec<u8>),
+    /// Answers as ever, once all others that share the barrier were asked too.
+    Meet(Arc<Barrier>),
 }
 
 /// One request as it came.
@@ -58,7 +62,7 @@ struct Shared {
 pub(crate) const DATE: &str = "Sun, 22 Nov 2026 16:46:58 GMT";
 
 /// Kinds that it serves: everything else is 404.
-const KINDS: [(&str, &str, &str); 45] = [
+const KINDS: [(&str, &str, &str); 46] = [
     ("v1", "pods", "Pod"),
     ("v1", "events", "Event"),
     ("v1", "services", "Service"),
@@ -103,6 +107,7 @@ const KINDS: [(&str, &str, &str); 45] = [
     ("apiextensions.k8s.io/v1", "customresourcedefinitions", "CustomResourceDefinition"),
     ("coordination.k8s.io/v1", "leases", "Lease"),
     ("kustomize.toolkit.fluxcd.io/v1beta2", "kustomizations", "Kustomization"),
+    ("argoproj.io/v1alpha1", "rollouts", "Rollout"),
     ("example.org/v1", "widgets", "Widget"),
 ];
 
@@ -227,16 +232,16 @@ impl Drop for ApiServer {
 struct Answer {
     code: u16,
     headers: String,
-    body: String,
+    body: Vec<u8>,
 }
 
 fn status(code: u16, headers: &str, message: &str) -> Answer {
     let body = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code});
-    Answer { code, headers: headers.to_owned(), body: body.to_string() }
+    Answer { code, headers: headers.to_owned(), body: body.to_string().into_bytes() }
 }
 
 fn ok(body: &(impl ToString + ?Sized)) -> Answer {
-    Answer { code: 200, headers: String::new(), body: body.to_string() }
+    Answer { code: 200, headers: String::new(), body: body.to_string().into_bytes() }
 }
 
 impl Shared {
@@ -256,6 +261,11 @@ impl Shared {
                 Some(Act::Endless) => self.answer(&seen, true),
                 Some(Act::Fail(code, headers, message)) => status(code, headers, message),
                 Some(Act::Body(body)) => ok(&body),
+                Some(Act::Bytes(body)) => Answer { code: 200, headers: String::new(), body },
+                Some(Act::Meet(all)) => {
+                    all.wait();
+                    self.answer(&seen, false)
+                }
                 Some(Act::Close) => return,
                 Some(Act::Silence) => {
                     let _ = reader.read_to_end(&mut Vec::new());
@@ -270,7 +280,7 @@ impl Shared {
                 answer.headers
             );
             // One write: two would wait for each other's acknowledgement.
-            if writer.write_all(format!("{head}{}", answer.body).as_bytes()).is_err() {
+            if writer.write_all(&[head.as_bytes(), &answer.body].concat()).is_err() {
                 return;
             }
         }

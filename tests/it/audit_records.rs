@@ -2,12 +2,17 @@
 
 use crate::harness::{Ran, Sandbox, manifest, oom_manifest, recorded};
 use crate::model_server::{Act, ModelServer};
+use aifix::audit::Store;
+use aifix::model::record::Phase;
 use rexpect::session::spawn_command;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;
+
+/// Who owns nothing.
+const NOBODY: u32 = 65534;
 
 /// A clone whose fix was pushed, and then refused as it is open already.
 pub(crate) fn pushed_and_refused() -> Sandbox {
@@ -42,6 +47,9 @@ fn a_record_says_what_was_seen_where_with_which_versions_and_who_allowed_it() {
     assert_eq!(context["snapshot"], record(&sandbox, "refused")["spec"]["context"]["snapshot"], "the same was seen");
     assert!(context["repository"].as_str().unwrap().ends_with("remote.git"), "{context}");
     assert_eq!((&context["baseBranch"], &context["version"]), (&"main".into(), &env!("CARGO_PKG_VERSION").into()));
+    let command = context["command"].as_str().unwrap();
+    assert!(command.starts_with("aifix propose deployment/web --from "), "{command}");
+    assert!(command.ends_with("/oom-killed --push --yes=review"), "{command}");
     let git = sandbox.git("work", &["version"]);
     assert_eq!(format!("git version {}", context["git"].as_str().unwrap()), git);
     let approval = &pushed["spec"]["policyReport"]["approvals"][0];
@@ -266,6 +274,102 @@ fn a_home_that_can_only_be_read_is_read_and_a_push_says_so() {
         mode(&state.join(name), 0o600);
     }
     sandbox.aifix(&["audit", "verify"]).exits(0);
+}
+
+#[test]
+fn a_home_that_can_only_be_read_gets_no_push() {
+    let sandbox = Sandbox::new();
+    sandbox.repository(&[("k8s/web.yaml", &oom_manifest())]);
+    fs::create_dir(sandbox.path("state")).unwrap();
+    let is_superuser = fs::metadata(sandbox.path("state")).unwrap().uid() == 0;
+    // The superuser may write everywhere: all of it belongs to somebody else, who runs the binary.
+    if is_superuser {
+        let owner = format!("{NOBODY}:{NOBODY}");
+        let given = sandbox.command("chown").args(["-R", &owner]).arg(sandbox.path("")).status().unwrap();
+        assert!(given.success());
+    }
+    let binary = sandbox.path("aifix");
+    fs::hard_link(env!("CARGO_BIN_EXE_aifix"), &binary)
+        .or_else(|_| fs::copy(env!("CARGO_BIN_EXE_aifix"), &binary).map(drop))
+        .unwrap();
+    fs::set_permissions(sandbox.path("state"), fs::Permissions::from_mode(0o555)).unwrap();
+    // The recording where it can be read.
+    let from = recorded("oom-killed");
+    for file in ["objects.json", "logs.txt", "taken-at"] {
+        fs::copy(format!("{from}/{file}"), sandbox.path("home").join(file)).unwrap();
+    }
+    let run = |place: &str| {
+        let mut command = sandbox.command(binary.to_str().unwrap());
+        if is_superuser {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        let from = sandbox.path("home");
+        let args = ["propose", "deployment/web", "--push", "--yes=review", "--from", from.to_str().unwrap()];
+        command.env("AIFIX_STATE_DIR", place).args(args).current_dir(sandbox.path("work"));
+        Ran::of(&command.output().unwrap())
+    };
+    let inside = sandbox.path("state/records");
+    let ran = run(inside.to_str().unwrap()).exits(2);
+    assert!(ran.err.contains("can't be made") && ran.err.contains("hint: choose another place"), "{}", ran.err);
+    let branches =
+        || sandbox.git("remote.git", &["-c", "safe.directory=*", "for-each-ref", "--format=%(refname:short)"]);
+    assert_eq!(branches(), "main", "no record, no push");
+    // It was the place of the records alone that stood in the way.
+    run(sandbox.path("elsewhere").to_str().unwrap()).exits(0);
+    assert_eq!(branches().lines().count(), 2);
+    fs::set_permissions(sandbox.path("state"), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn records_of_a_newer_aifix_are_left_as_they_are_and_nothing_is_pushed() {
+    let sandbox = pushed_and_refused();
+    let heads = || sandbox.git("remote.git", &["for-each-ref", "--format=%(refname:short)", "refs/heads"]);
+    sandbox.git("remote.git", &["branch", "-D", heads().lines().next().unwrap()]);
+    let file = sandbox.path("state/records.db");
+    let mut bytes = fs::read(&file).unwrap();
+    // The number of the version: https://www.sqlite.org/fileformat.html#user_version_number
+    bytes[60..64].copy_from_slice(&3u32.to_be_bytes());
+    fs::write(&file, &bytes).unwrap();
+    let names = || {
+        let entries = fs::read_dir(sandbox.path("state")).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    let newer = |ran: Ran| {
+        let ran = ran.exits(2);
+        assert!(ran.err.contains("were written by a newer aifix"), "{}", ran.err);
+        assert!(ran.err.contains("hint: update aifix, or choose another place: set AIFIX_STATE_DIR"), "{}", ran.err);
+    };
+    for args in [&["audit", "list"][..], &["audit", "verify"], &["audit", "rotate-key"], &["status"]] {
+        newer(sandbox.aifix_in("work", args));
+    }
+    newer(propose(&sandbox, &["--push", "--yes=review"]));
+    assert_eq!(heads(), "main", "no record, no push");
+    assert_eq!((fs::read(&file).unwrap() == bytes, names()), (true, before), "nothing was written");
+}
+
+#[test]
+fn a_clock_that_jumped_is_told_by_verify_and_the_records_hold() {
+    let sandbox = Sandbox::new();
+    let mut store = Store::open(&sandbox.path("state"), None).unwrap();
+    let refusal = json!({"refusal": {"code": "x", "message": "m", "hint": ""}});
+    let mut told = |at: &str| {
+        store.append(None, Phase::Refused, at, refusal.clone()).unwrap();
+        sandbox.aifix(&["audit", "verify"]).exits(0).out
+    };
+    let row = "dated before the one before it: a clock was set back, or another machine's runs behind\n";
+    assert!(!told("2026-01-02T03:04:05Z").contains("clock"));
+    // Forward it is nothing that can be seen, until the clock is right again.
+    assert!(!told("2099-01-01T00:00:00Z").contains("clock"));
+    let out = told("2026-01-02T03:04:06Z");
+    assert!(out.starts_with("holds: 3 entries") && out.contains(&format!("clock     entry 3 is {row}")), "{out}");
+    let out = told("1970-01-01T00:00:00Z");
+    assert!(out.starts_with("holds: 4 entries") && out.contains(&format!("clock     entry 3, 4 is {row}")), "{out}");
+    let list = sandbox.aifix(&["audit", "list", "-o", "json"]).exits(0).json();
+    let first = &list["items"][0]["status"]["entries"][0];
+    assert_eq!(first["at"], "1970-01-01T00:00:00Z", "the order is that of writing: {first}");
 }
 
 /// Text with `ID` for every id and name of a key.

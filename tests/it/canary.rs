@@ -1,5 +1,6 @@
 //! A thousand planted secrets: none is sent, stored, printed or pushed.
 
+mod rendered;
 mod shapes;
 
 use crate::forge_server::{ForgeServer, Plays};
@@ -40,6 +41,18 @@ enum Place {
     Answer,
     ServerError,
     ForgeError,
+    Guidance,
+    InitScript,
+    InitVariable,
+    InitTerminated,
+    InitLog,
+    Remote,
+    Kubeconfig,
+    Plugin,
+    Rendered,
+    Values,
+    Generated,
+    Example,
 }
 
 /// Some of the shapes in every place.
@@ -87,6 +100,15 @@ impl Planting {
         })
     }
 
+    /// A container that ran before it, as it is live and in Git.
+    fn init_container(&mut self) -> Value {
+        let texts = self.texts(Place::InitVariable).into_iter().enumerate();
+        let env: Vec<Value> = texts.map(|(n, text)| json!({"name": format!("I{n}"), "value": text})).collect();
+        let script = format!("echo ready; : {}", self.line(Place::InitScript));
+        json!({"name": "setup", "image": "busybox:1.36", "imagePullPolicy": "IfNotPresent",
+            "command": ["sh", "-c", script], "env": env})
+    }
+
     fn annotations(&mut self, place: Place) -> Value {
         let texts = self.texts(place).into_iter().enumerate();
         Value::Object(texts.map(|(n, text)| (format!("example.com/a{n}"), Value::String(text))).collect())
@@ -97,7 +119,7 @@ impl Planting {
         let from = recorded("oom-killed");
         let read = |name: &str| std::fs::read_to_string(Path::new(&from).join(name)).unwrap();
         let mut objects: Value = serde_json::from_str(&read("objects.json")).unwrap();
-        let container = self.container();
+        let (container, init) = (self.container(), self.init_container());
         for object in objects["items"].as_array_mut().unwrap() {
             match object["kind"].as_str().unwrap() {
                 "Deployment" => {
@@ -110,10 +132,19 @@ impl Planting {
                     let template = &mut object["spec"]["template"];
                     template["metadata"]["annotations"] = self.annotations(Place::TemplateAnnotation);
                     merge(&mut template["spec"]["containers"][0], container.clone());
+                    template["spec"]["initContainers"] = json!([init]);
                 }
-                "ReplicaSet" => merge(&mut object["spec"]["template"]["spec"]["containers"][0], container.clone()),
+                "ReplicaSet" => {
+                    merge(&mut object["spec"]["template"]["spec"]["containers"][0], container.clone());
+                    object["spec"]["template"]["spec"]["initContainers"] = json!([init]);
+                }
                 "Pod" => {
                     merge(&mut object["spec"]["containers"][0], container.clone());
+                    object["spec"]["initContainers"] = json!([init]);
+                    let ended = json!({"exitCode": 0, "reason": "Completed", "message": self.line(Place::InitTerminated),
+                        "startedAt": "2026-11-22T16:35:49Z", "finishedAt": "2026-11-22T16:35:50Z"});
+                    object["status"]["initContainerStatuses"] =
+                        json!([{"name": "setup", "ready": true, "restartCount": 0, "state": {"terminated": ended}}]);
                     object["metadata"]["annotations"] = self.annotations(Place::PodAnnotation);
                     object["status"]["message"] = json!(self.line(Place::PodMessage));
                     let status = &mut object["status"]["containerStatuses"][0];
@@ -141,7 +172,9 @@ impl Planting {
         };
         let pod = "== pod/web-6b46dcddd9-lt8jr container=app";
         let (now, before) = (log(self.texts(Place::LogNow)), log(self.texts(Place::LogBefore)));
-        sandbox.write("recorded/logs.txt", &format!("{pod} current\n{now}{pod} --previous\n{before}"));
+        let init = log(self.texts(Place::InitLog));
+        let init = format!("{} current\n{init}", pod.replace("=app", "=setup"));
+        sandbox.write("recorded/logs.txt", &format!("{pod} current\n{now}{pod} --previous\n{before}{init}"));
         sandbox.path("recorded").to_str().unwrap().to_owned()
     }
 
@@ -161,7 +194,7 @@ impl Planting {
         for (n, text) in self.texts(Place::OtherDocument).into_iter().enumerate() {
             let _ = writeln!(out, "  k{n}: {}", json!(text));
         }
-        let container = self.container();
+        let (container, init) = (self.container(), self.init_container());
         let (annotations, template) =
             (self.annotations(Place::Annotation), self.annotations(Place::TemplateAnnotation));
         let _ = write!(
@@ -169,7 +202,7 @@ impl Planting {
             "---\napiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  namespace: cat-oom-killed\n  annotations: \
              {annotations}\nspec:\n  replicas: 1\n  selector:\n    matchLabels: {{app: web}}\n  template:\n    metadata:\n      \
              labels: {{app: web}}\n      annotations: {template}\n    spec:\n      terminationGracePeriodSeconds: 2\n      \
-             containers:\n      - name: app\n"
+             initContainers:\n      - {init}\n      containers:\n      - name: app\n"
         );
         for (key, value) in container
             .as_object()
@@ -270,7 +303,9 @@ fn check(shapes: Vec<usize>) -> BTreeSet<String> {
     let mut planting = Planting { shapes, secrets: BTreeSet::new() };
     let (manifest, mut left) = (planting.manifest(), Left::default());
     let forge = ForgeServer::start(Plays::GitHub);
-    let sandbox = crate::forge::sandbox_of(&forge, &[("k8s/web.yaml", &manifest)]);
+    let guidance = planting.texts(Place::Guidance).join("\n");
+    let files = [("k8s/web.yaml", manifest.as_str()), (".aifix/guidance.md", guidance.as_str())];
+    let sandbox = crate::forge::sandbox_of(&forge, &files);
     let message = planting.texts(Place::CommitMessage).join("\n");
     sandbox.git("work", &["commit", "-q", "--allow-empty", "-m", &format!("Tune it\n\n{message}")]);
     sandbox.git("work", &["push", "-q", sandbox.path("remote.git").to_str().unwrap(), "main"]);
@@ -322,13 +357,92 @@ fn check(shapes: Vec<usize>) -> BTreeSet<String> {
     sandbox.git("work", &["push", "-q", sandbox.path("remote.git").to_str().unwrap(), "main"]);
     left.ran("a broken file", &run(&sandbox, &["propose", "deployment/web", "--from", &from]));
 
+    credentials(&mut planting, &sandbox, &from, &mut left);
+    left.files(&sandbox.path("state"));
+
     let seen = left.seen(&planting.secrets);
     assert!(seen.is_empty(), "{} seen, of shapes {:?}:\n{}", seen.len(), planting.shapes, seen.join("\n"));
     // The surroundings did leave: it was the secrets that were taken out.
     assert!(left.masks() > 100, "{}", left.masks());
     let sent = fixer.seen().iter().map(crate::model_server::Seen::text).collect::<String>();
     assert!(sent.matches("marker ").count() >= planting.shapes.len(), "{sent}");
+    assert!(sent.contains("The repository's guidance"), "{sent}");
     planting.secrets
+}
+
+/// Credentials of the clone's remote and of the kubeconfig, where nothing answers: each failure is printed.
+fn credentials(planting: &mut Planting, sandbox: &Sandbox, from: &str, left: &mut Left) {
+    // Of no known shape: only where they stand tells what they are.
+    let secret =
+        |n: usize, place: Place| planted(4, &mut Letters::of(planting.shapes[0] + n * COUNT, place as usize)).1;
+    let remote = secret(0, Place::Remote);
+    let [token, password, broken] = [0, 1, 2].map(|n| secret(n, Place::Kubeconfig));
+    let url = format!("https://ada:{remote}@127.0.0.1:1/acme/shop.git");
+    sandbox.git("work", &["remote", "set-url", "origin", &url]);
+    let report = ["propose", "deployment/web", "--from", from, "-o", "json"];
+    let ran = run(sandbox, &report);
+    assert_ne!(ran.code, 0, "nothing listens there");
+    left.ran("a remote with a password", &ran);
+    left.ran("a scan of it", &run(sandbox, &["scan", "--source", "--from", from]));
+    // A plugin that prints what it should not.
+    let says = sandbox.write("says", &planting.texts(Place::Plugin).join("\n"));
+    let plugin = json!({"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "interactiveMode": "Never",
+        "args": ["-c", format!("cat {} >&2; exit 1", says.display())]});
+    for (name, user) in [
+        ("a token", json!({"token": token})),
+        ("a password", json!({"username": "ada", "password": password})),
+        ("a broken key", json!({"client-certificate-data": "x", "client-key-data": broken})),
+        ("a plugin", json!({"exec": plugin})),
+    ] {
+        let cluster = json!({"server": "https://127.0.0.1:1", "insecure-skip-tls-verify": true});
+        let config = json!({"apiVersion": "v1", "kind": "Config", "current-context": "lab",
+            "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "me"}}],
+            "clusters": [{"name": "lab", "cluster": cluster}], "users": [{"name": "me", "user": user}]});
+        for (how, text) in [("", config.to_string()), (" in a broken file", format!("{config}]"))] {
+            let file = sandbox.write("kubeconfig", &text);
+            for words in [&["scan"][..], &["doctor"][..]] {
+                let mut command = sandbox.command(env!("CARGO_BIN_EXE_aifix"));
+                command.env("KUBECONFIG", &file).args(words).current_dir(sandbox.path("work"));
+                let ran = Ran::of(&command.output().unwrap());
+                assert_ne!(ran.code, 0, "no cluster is there: {}", ran.out);
+                left.ran(&format!("{words:?} with {name}{how}"), &ran);
+            }
+        }
+    }
+    planting.secrets.extend([remote, token, password, broken]);
+}
+
+#[test]
+fn an_example_of_an_accepted_fix_tells_no_secret() {
+    let sandbox = Sandbox::new();
+    let from = recorded("oom-killed");
+    sandbox.repository(&[("k8s/web.yaml", &crate::harness::oom_manifest())]);
+    let mut planting = Planting { shapes: (0..COUNT).step_by(4).collect(), secrets: BTreeSet::new() };
+    let line = planting.line(Place::Example);
+    let field = |name: &str| json!({"field": name});
+    let path = json!([field("spec"), field("template"), field("spec"), field("containers"),
+        {"item": {"key": "name", "value": "app"}}, field("args")]);
+    let intent = json!({
+        "object": {"group": "apps", "version": "v1", "kind": "Deployment", "namespace": "cat-oom-killed", "name": "web"},
+        "edits": [{"path": path, "op": "add", "new": [line]}],
+        "subject": "Tell it more", "why": "because", "evidence": [1], "author": "person", "disposition": "review"});
+    let file = sandbox.write("intent.json", &intent.to_string());
+    let propose = ["propose", "deployment/web", "--from", &from];
+    let given = ["--intent", file.to_str().unwrap(), "--push", "--yes=review"];
+    sandbox.aifix_in("work", &[&propose[..], &given].concat()).exits(0);
+    let server = ModelServer::start(&[Act::Say(crate::model_server::edit("none", "", ""))]);
+    let url = server.url();
+    let asked = ["--llm", "always", "--llm-url", &url];
+    sandbox.aifix_in("work", &[&propose[..], &asked].concat());
+    let mut left = Left::default();
+    for seen in server.seen() {
+        assert!(seen.user().contains("Fixes that were accepted here before"), "{}", seen.user());
+        assert!(seen.user().contains("oom-killed of Deployment: "), "{}", seen.user());
+        left.note("request", seen.text());
+    }
+    left.files(&sandbox.path("state"));
+    let seen = left.seen(&planting.secrets);
+    assert!(!server.seen().is_empty() && seen.is_empty(), "{}", seen.join("\n"));
 }
 
 #[test]

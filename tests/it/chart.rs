@@ -1,13 +1,14 @@
 //! Charts are rendered as their releases say.
 
 use super::harness::{Sandbox, oom_manifest, recorded};
-use super::source::{in_memory, tools};
+use super::source::{helms, in_memory, tools};
 use aifix::doors::files;
 use aifix::model::object::ObjectRef;
 use aifix::model::path::Path;
 use aifix::model::proposal::Tool;
-use aifix::render::{Field, Overlay, Release, Root, Stop, Tools, Values, Workbench};
+use aifix::render::{Field, Limits, Overlay, Release, Root, Stop, Tools, Values, Workbench};
 use serde_json::Value;
+use std::time::Duration;
 
 const CONFIG: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\n  \
                       namespace: {{ .Release.Namespace }}\ndata:\n  LEVEL: {{ .Values.level | quote }}\n  \
@@ -172,6 +173,33 @@ async fn a_helm_that_prints_without_end_is_ended() {
     assert_eq!((refusal.code, refusal.hint.contains("helm.sh")), ("tool-missing", true));
 }
 
+/// What became of a chart with this template under these limits.
+async fn endless(template: &str, limits: Limits) -> (&'static str, String) {
+    let tree = in_memory(&[CHART.as_slice(), &[("c/templates/b.yaml", template)]].concat());
+    let tools = tools().within(limits);
+    let bench = Workbench::new(&tree, &Root::chart("c", Release::default()), &tools).unwrap();
+    let Err(Stop::Refused(refusal)) = bench.render(&Overlay::new()).await else { panic!("{template}") };
+    (refusal.code, refusal.message)
+}
+
+#[tokio::test]
+async fn a_chart_that_never_ends_is_ended() {
+    // 40 loops inside each other, each of ten rounds.
+    let loops = |body: &str| format!("{}{body}{}", "{{ range until 10 }}".repeat(40), "{{ end }}".repeat(40));
+    let limits = |seconds: u64| Limits { time: Duration::from_secs(seconds), ..Limits::default() };
+    let (code, message) = endless(&loops(""), limits(3)).await;
+    assert!(code == "render-limit" && message.contains("did not finish within 3 s"), "{code}: {message}");
+    // Where it grows without end, memory is what ends it.
+    let limits = Limits { memory: 512 << 20, ..limits(120) };
+    let (code, message) = endless(&loops("0123456789012345678901234567890123456789"), limits).await;
+    if cfg!(target_os = "linux") {
+        assert!(code == "render-limit" && message.contains("more than 512 MiB of memory"), "{code}: {message}");
+    }
+    // What fits into memory may still be too much to read.
+    let (code, message) = endless("a: {{ repeat 70000000 \"x\" }}\n", Limits::default()).await;
+    assert!(code == "render-limit" && message.contains("more than 64 MiB"), "{code}: {message}");
+}
+
 #[tokio::test]
 async fn what_is_looked_up_in_the_cluster_is_said() {
     let lookup = ("c/templates/b.yaml", "{{ if lookup \"v1\" \"Secret\" \"a\" \"b\" }}x{{ end }}");
@@ -192,24 +220,55 @@ fn a_chart_is_found_from_the_command_line_or_named_with_its_values() {
         ("envs/dev.yaml", "memory: 16Mi\n"),
         ("envs/prod.yaml", "# Production.\nmemory: 32Mi   # small nodes\n"),
     ]);
-    let helm = tools().helm.unwrap();
-    let path = format!("{}:{}", helm.parent().unwrap().display(), std::env::var("PATH").unwrap());
-    let propose = |more: &[&str]| {
+    let propose = |helm: &std::path::Path, more: &[&str]| {
+        let path = format!("{}:{}", helm.parent().unwrap().display(), std::env::var("PATH").unwrap());
         let mut command = sandbox.command(env!("CARGO_BIN_EXE_aifix"));
         command.env("PATH", &path).args(["propose", "deployment/web", "--from", &recorded("oom-killed")]).args(more);
         let output = command.current_dir(sandbox.path("work")).output().unwrap();
         let text = [output.stdout, output.stderr].concat();
         (output.status.code(), String::from_utf8(text).unwrap())
     };
-    for more in [&[][..], &["--path", "c"], &["--path", "c", "--values", "envs/prod.yaml"]] {
-        let (code, text) = propose(more);
-        assert_eq!(code, Some(0), "{text}");
-        for part in ["+memory: 64Mi   # small nodes", "-memory: 32Mi   # small nodes", "envs/prod.yaml", "helm 3."] {
-            assert!(text.contains(part), "{part:?} is not in:\n{text}");
+    let helms = helms();
+    for (name, helm) in &helms {
+        for more in [&[][..], &["--path", "c"], &["--path", "c", "--values", "envs/prod.yaml"]] {
+            let (code, text) = propose(helm, more);
+            assert_eq!(code, Some(0), "{text}");
+            for part in ["+memory: 64Mi   # small nodes", "-memory: 32Mi   # small nodes", "envs/prod.yaml", name] {
+                assert!(text.contains(part), "{part:?} is not in:\n{text}");
+            }
         }
     }
+    let propose = |more: &[&str]| propose(&helms[0].1, more);
     let (code, text) = propose(&["--path", "c", "--values", "envs/dev.yaml"]);
     assert!(code == Some(4) && text.contains("drifted-field"), "{text}");
     let (code, text) = propose(&["--values", "envs/prod.yaml"]);
     assert!(code == Some(2) && text.contains("--path"), "{text}");
+}
+
+#[test]
+fn charts_of_a_kustomization_are_rendered_only_where_a_person_allows_it() {
+    let sandbox = Sandbox::new();
+    let kustomization = "helmGlobals: {chartHome: ../charts}\nhelmCharts:\n- name: web\n  releaseName: web\n  \
+                         namespace: cat-oom-killed\n  valuesInline:\n    memory: 32Mi # small nodes\n";
+    let elsewhere = kustomization.replace("name: web\n  release", "name: db\n  repo: https://127.0.0.1:1\n  release");
+    sandbox.repository(&[
+        ("charts/web/Chart.yaml", CHART[0].1),
+        ("charts/web/values.yaml", "memory: 16Mi\n"),
+        ("charts/web/templates/web.yaml", &oom_manifest().replace("32Mi", "{{ .Values.memory }}")),
+        ("prod/kustomization.yaml", kustomization),
+        ("away/kustomization.yaml", &elsewhere),
+    ]);
+    let from = recorded("oom-killed");
+    let propose = |path: &str, more: &[&str]| {
+        sandbox.aifix_in("work", &[&["propose", "deployment/web", "--from", &from, "--path", path], more].concat())
+    };
+    let refused = propose("prod", &[]).exits(4);
+    assert!(refused.out.contains("unsupported-renderer") && refused.out.contains("--enable-helm"), "{}", refused.out);
+    let allowed = propose("prod", &["--enable-helm"]).exits(0);
+    for part in ["-    memory: 32Mi # small nodes", "+    memory: 64Mi # small nodes", "kustomize 5.", "helm 3."] {
+        assert!(allowed.out.contains(part), "{part:?}: {}", allowed.out);
+    }
+    // Nothing is fetched, allowed or not.
+    let away = propose("away", &["--enable-helm"]).exits(4);
+    assert!(away.out.contains("remote-source") && away.out.contains("which is not in its"), "{}", away.out);
 }

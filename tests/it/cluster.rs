@@ -361,6 +361,27 @@ async fn logs_of_both_runs_are_read_and_an_absent_one_is_no_gap() {
 }
 
 #[tokio::test]
+async fn a_log_that_is_no_text_still_tells_its_last_error_and_prints_nothing_odd() {
+    let server = ApiServer::recorded("crash-app-error.exit-2");
+    let mut log = b"2026-11-22T16:46:00Z \x7fELF\x02\x01\x01\0\0\xff\xfe\x1b[2J\n".to_vec();
+    log.extend_from_slice(b"2026-11-22T16:46:01Z \xff\0Error: could not open the ledger \x9b31m\xc3\x28\x07\n");
+    log.extend_from_slice(&[0xff; 300]);
+    log.extend_from_slice(b"\n\0\0\0\n");
+    server.always("/log?", Act::Bytes(log));
+    let sandbox = crate::live::sandbox(&server);
+    for words in [
+        &["scan", "-A", "--all"][..],
+        &["scan", "-A", "-o", "json"],
+        &["explain", "deployment/web", "-n", "cat-crash-exit-2"],
+    ] {
+        let ran = sandbox.aifix(words);
+        assert!(ran.out.contains("could not open the ledger"), "{words:?}: {}", ran.out);
+        let odd = |c: &char| c.is_control() && *c != '\n';
+        assert_eq!(ran.out.chars().chain(ran.err.chars()).find(odd), None, "{words:?}: {}", ran.out);
+    }
+}
+
+#[tokio::test]
 async fn a_log_that_may_not_be_read_is_a_contextual_gap_and_the_rest_beyond_twenty_another() {
     let server = ApiServer::recorded("oom-killed");
     server.always("/log?", Act::Fail(403, "", "no"));

@@ -5,6 +5,7 @@
 use aifix::cluster::files::load;
 use aifix::diagnose::{codes, diagnose};
 use aifix::model::code::{CodeInfo, FixClass};
+use aifix::model::finding::Confidence;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
@@ -101,7 +102,8 @@ fn reference(codes: &[&CodeInfo], shown: &Shown) -> String {
          --test it codes::`.\n\n\
          fix: `rule` facts decide the edit, `ask` a person chooses, `model` it needs judgement, `none` nothing in Git \
          fixes it. Shown by: `lab` {} are made on a real cluster by `tests/run --lab`, `recorded` {} are found in what was recorded on one, \
-         `made` {} are shown by objects that a test makes alone.\n",
+         `made` {} are shown by objects that a test makes alone. What is marked as a hypothesis is a possible cause, never \
+         a proof.\n",
         codes.len(),
         count("lab"),
         count("recorded"),
@@ -112,7 +114,8 @@ fn reference(codes: &[&CodeInfo], shown: &Shown) -> String {
         let _ = write!(out, "\n## {family}\n\n| code | what | fix | shown by |\n|---|---|---|---|\n");
         for code in codes.iter().filter(|code| code.family == family) {
             let ways = shown.of(code.name).join(", ");
-            let _ = writeln!(out, "| {} | {} | {} | {ways} |", code.name, code.title, class(code.class));
+            let guess = if code.is_hypothesis() { " (hypothesis)" } else { "" };
+            let _ = writeln!(out, "| {} | {}{guess} | {} | {ways} |", code.name, code.title, class(code.class));
         }
     }
     out
@@ -127,6 +130,22 @@ fn the_reference_says_what_is_there() {
     let kept = fs::read_to_string(&path).unwrap_or_default();
     let line = kept.lines().zip(text.lines()).find(|(kept, now)| kept != now);
     assert!(kept == text, "tests/CODES.md is out of date, write it with AIFIX_BLESS=1: {line:?}");
+}
+
+#[test]
+fn what_is_marked_as_a_hypothesis_is_found_as_one_and_nothing_else_is() {
+    let mut guesses = BTreeSet::new();
+    for entry in fs::read_dir(root("tests/recorded")).unwrap() {
+        let snapshot = load(&entry.unwrap().path(), None).unwrap();
+        for finding in diagnose(&snapshot).findings {
+            let code = finding.code.0;
+            assert_eq!(finding.confidence == Confidence::Hypothesis, code.is_hypothesis(), "{}", code.name);
+            guesses.extend(code.is_hypothesis().then_some(code.name));
+        }
+    }
+    assert!(guesses.len() >= 3, "{guesses:?}");
+    let marked = codes().iter().filter(|code| code.is_hypothesis()).count();
+    assert_eq!(marked, 13, "a code of the list is no row of the catalogue");
 }
 
 #[test]

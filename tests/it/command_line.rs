@@ -1,5 +1,6 @@
 //! Help, wrong words, broken kubeconfigs, pipes: exactly what a user sees.
 
+use crate::api_server::{Act, ApiServer};
 use crate::harness::{Sandbox, recorded};
 use std::io::Read;
 use std::process::Stdio;
@@ -179,4 +180,62 @@ fn audit_without_records_says_so_and_makes_nothing() {
     assert!(!sandbox.path("state").exists());
     let ran = sandbox.aifix(&["audit", "show", "abc"]).exits(2);
     assert!(ran.err.contains("abc"), "{}", ran.err);
+}
+
+#[test]
+fn a_gap_beside_the_point_counts_only_when_it_is_asked_to() {
+    let list =
+        |file: &str| std::fs::read_to_string(std::path::Path::new(&recorded(file)).join("objects.json")).unwrap();
+    let list: serde_json::Value = serde_json::from_str(&list("oom-killed")).unwrap();
+    let quiet = list["items"].as_array().unwrap().iter().filter(|one| one["kind"] == "Namespace").cloned().collect();
+    let server = ApiServer::start(quiet, "", 500);
+    server.always("/services?", Act::Fail(403, "", "no"));
+    let sandbox = crate::live::sandbox(&server);
+    let report = sandbox.aifix(&["scan", "-A", "-o", "json"]).exits(0).json();
+    let gaps = report["contexts"][0]["gaps"].as_array().unwrap();
+    assert!(gaps.len() == 1 && gaps[0]["essential"] == false, "{gaps:?}");
+    let ran = sandbox.aifix(&["scan", "-A", "--strict"]).exits(6);
+    assert!(ran.out.contains("Not looked at\n  services in all namespaces"), "{}", ran.out);
+    // Where all was looked at it asks for nothing more.
+    let whole = ApiServer::start(server.objects_without("Pod"), "", 500);
+    crate::live::sandbox(&whole).aifix(&["scan", "-A", "--strict"]).exits(0);
+    // What fails goes first.
+    let failing = ApiServer::recorded("oom-killed");
+    failing.always("/services?", Act::Fail(403, "", "no"));
+    crate::live::sandbox(&failing).aifix(&["scan", "-A", "--strict"]).exits(1);
+}
+
+/// The lines of effects of the one root of a text.
+fn effects(out: &str) -> (Vec<&str>, Option<&str>) {
+    let lines: Vec<&str> = out.lines().collect();
+    let first = lines.iter().position(|line| line.starts_with("  effects   ")).unwrap_or_else(|| panic!("{out}"));
+    let all: Vec<&str> =
+        lines[first..].iter().take_while(|line| !line.starts_with("  fix ")).map(|l| l.trim()).collect();
+    let more = all.iter().position(|line| line.starts_with("and "));
+    (all[..more.unwrap_or(all.len())].to_vec(), more.map(|at| all[at]))
+}
+
+#[test]
+fn ten_effects_are_folded_under_their_root_and_all_unfolds_them() {
+    let sandbox = Sandbox::new();
+    let from = std::path::PathBuf::from(recorded("quota-exceeded"));
+    crate::grown::grow(&from, &sandbox.path("grown"), 9);
+    // Ten Deployments, each of which tells nothing but the refusal.
+    let objects = sandbox.path("grown/objects.json");
+    let mut list: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&objects).unwrap()).unwrap();
+    for object in list["items"].as_array_mut().unwrap().iter_mut().filter(|object| object["kind"] == "Deployment") {
+        object["status"]["conditions"].as_array_mut().unwrap().retain(|one| one["type"] == "ReplicaFailure");
+    }
+    std::fs::write(&objects, list.to_string()).unwrap();
+    let scan = |words: &[&str]| sandbox.aifix(&[&["scan", "-A", "--from", "grown"], words].concat()).exits(1);
+    let report = scan(&["-o", "json"]).json();
+    let roots = report["findings"].as_array().unwrap();
+    assert_eq!((roots.len(), roots[0]["effects"].as_array().unwrap().len()), (1, 10), "{report:#}");
+    let few = scan(&[]).out;
+    let (shown, more) = effects(&few);
+    assert_eq!((shown.len(), more), (4, Some("and 6 more effects: aifix scan --all")), "{few}");
+    let all = scan(&["--all"]).out;
+    let (shown, more) = effects(&all);
+    assert_eq!((shown.len(), more), (10, None), "{all}");
+    assert!((0..9).all(|n| shown.iter().any(|line| line.contains(&format!("Deployment/shop-{n}: ")))), "{all}");
 }

@@ -1,9 +1,10 @@
 //! A scan of several contexts: at once, one report, each with its own gaps.
 
-use crate::api_server::ApiServer;
+use crate::api_server::{Act, ApiServer};
 use crate::harness::Sandbox;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::{Arc, Barrier};
 
 /// A kubeconfig of these contexts: name, port, user.
 pub(crate) fn kubeconfig(contexts: &[(&str, u16, Value)]) -> String {
@@ -45,6 +46,20 @@ fn one_report_in_the_order_in_which_they_were_typed() {
     assert_eq!(names("contexts", "name"), ["west", "east"]);
     assert_eq!(names("findings", "context"), ["west", "east"]);
     assert_eq!(report["contexts"][1]["summary"]["failing"], 1);
+}
+
+#[test]
+fn all_are_looked_at_at_once() {
+    let (sandbox, east, west) = two();
+    // Neither answers before the other was asked: who asks them one after another never gets an answer.
+    let both = Arc::new(Barrier::new(2));
+    for server in [&east, &west] {
+        server.once("/pods?", Act::Meet(Arc::clone(&both)));
+    }
+    let ran = sandbox.aifix(&[&BOTH[..], &["-o", "json", "--request-timeout", "20s"]].concat()).exits(1);
+    let report = ran.json();
+    assert_eq!(report["findings"].as_array().unwrap().len(), 2, "{report:#}");
+    assert!(report["contexts"].as_array().unwrap().iter().all(|one| one["gaps"] == json!([])), "{report:#}");
 }
 
 #[test]

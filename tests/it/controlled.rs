@@ -1,8 +1,11 @@
 //! Proposals of objects that a controller applies.
 
 use crate::harness::{Ran, Sandbox, oom_manifest, recorded};
+use crate::road::exit_code;
+use rexpect::session::spawn_command;
 use serde_json::{Value, json};
 use std::fs;
+use std::process::Command;
 
 const NAMESPACE: &str = "cat-oom-killed";
 
@@ -92,19 +95,56 @@ fn a_clone_of_another_repository_is_refused_before_anything_is_fetched() {
     assert!(!ran.out.contains("repo-mismatch") && ran.err.contains("git.invalid"), "{}{}", ran.out, ran.err);
 }
 
+const ADDRESS: &str = "https://git.example.com/acme/shop.git";
+
+/// Proposes outside of any repository; what Git asks that host for comes from the sandbox's remote.
+fn elsewhere(sandbox: &Sandbox) -> Command {
+    let mut command = sandbox.command(env!("CARGO_BIN_EXE_aifix"));
+    let key = format!("url.file://{}.insteadOf", sandbox.path("remote.git").display());
+    command.env("GIT_CONFIG_COUNT", "1").env("GIT_CONFIG_KEY_0", key).env("GIT_CONFIG_VALUE_0", ADDRESS);
+    command.args(["propose", "deployment/web", "--from"]).arg(sandbox.path("seen.json"));
+    command.current_dir(sandbox.path("home"));
+    command
+}
+
+/// What a person at a terminal types when a clone is offered, and whether it is a yes.
+const ANSWERS: [(&str, bool); 6] =
+    [("y\r", true), ("n\r", false), ("\r", false), ("\u{3}", false), ("\u{4}", false), ("\u{1b}", false)];
+
+/// Asks at a terminal whether to clone, and answers.
+fn answer(question: &str, declined: i32, more: &[&str]) {
+    for (typed, is_yes) in ANSWERS {
+        let sandbox = sandbox(URL, &json!({"branch": "prod"}));
+        let mut command = elsewhere(&sandbox);
+        command.args(more).env("TERM", "xterm").env("COLUMNS", "400").stdin(std::process::Stdio::inherit());
+        let mut session = spawn_command(command, Some(30_000)).unwrap();
+        let before = session.exp_string("[y/N]").unwrap();
+        assert!(before.contains(question) && !before.contains("hunter2"), "{before}");
+        assert!(!sandbox.path("home/.cache/aifix/repos").exists(), "nothing is cloned before the answer");
+        session.send(typed).unwrap();
+        session.flush().unwrap();
+        let rest = session.exp_eof().unwrap();
+        assert_eq!(exit_code(&session), if is_yes { 0 } else { declined }, "{typed:?}: {rest}");
+        let clones = fs::read_dir(sandbox.path("home/.cache/aifix/repos")).map_or(0, Iterator::count);
+        assert_eq!(clones, usize::from(is_yes), "{typed:?}: {rest}");
+    }
+}
+
+#[test]
+fn the_clone_of_a_named_address_is_asked_for_and_only_a_yes_clones() {
+    answer(&format!("Clone {ADDRESS} into "), 7, &["--repo", ADDRESS]);
+}
+
+#[test]
+fn the_clone_of_what_the_controller_reads_is_asked_for_and_only_a_yes_clones() {
+    answer(&format!("This is no clone of {ADDRESS}, which Kustomization flux-system/apps reads."), 2, &[]);
+}
+
 #[test]
 fn outside_of_a_repository_the_one_of_the_controller_is_named_and_its_clone_used() {
     let sandbox = sandbox(URL, &json!({"branch": "prod"}));
-    let address = "https://git.example.com/acme/shop.git";
-    let from = sandbox.path("seen.json");
-    let run = |more: &[&str]| {
-        let mut command = sandbox.command(env!("CARGO_BIN_EXE_aifix"));
-        let args = ["propose", "deployment/web", "--from", from.to_str().unwrap()];
-        // What Git asks that host for comes from the folder.
-        let key = format!("url.file://{}.insteadOf", sandbox.path("remote.git").display());
-        command.env("GIT_CONFIG_COUNT", "1").env("GIT_CONFIG_KEY_0", key).env("GIT_CONFIG_VALUE_0", address);
-        Ran::of(&command.current_dir(sandbox.path("home")).args(args).args(more).output().unwrap())
-    };
+    let address = ADDRESS;
+    let run = |more: &[&str]| Ran::of(&elsewhere(&sandbox).args(more).output().unwrap());
     let ran = run(&[]).exits(2);
     assert!(ran.err.contains(&format!("Kustomization flux-system/apps reads {address}")), "{}", ran.err);
     assert!(ran.err.contains(&format!("aifix propose --repo {address}")), "{}", ran.err);

@@ -1,6 +1,8 @@
 //! `explain` and `doctor`: what a person reads at three in the morning.
 
 use crate::harness::{Sandbox, recorded};
+use serde_json::Value;
+use std::path::Path;
 
 const POD: &str = "web-6b46dcddd9-lt8jr";
 
@@ -45,6 +47,27 @@ fn what_changed_names_the_field_and_both_values() {
 }
 
 #[test]
+fn what_changed_names_who_wrote_which_keys_of_a_config_map() {
+    let read = |case: &str| -> Value {
+        let text = std::fs::read_to_string(Path::new(&recorded(case)).join("objects.json")).unwrap();
+        serde_json::from_str(&text).unwrap()
+    };
+    let find = |list: &Value, kind: &str| list["items"].as_array().unwrap().iter().position(|one| one["kind"] == kind);
+    let (mut list, crash) = (read("config-changed-not-reloaded"), read("crash-app-error.exit-2"));
+    let pod = find(&list, "Pod").unwrap();
+    list["items"][pod]["status"] = crash["items"][find(&crash, "Pod").unwrap()]["status"].clone();
+    let sandbox = Sandbox::new();
+    let file = sandbox.write("crash.json", &list.to_string());
+    let words = ["explain", "deploy/web", "--from", file.to_str().unwrap(), "--at", "2026-11-22T16:53:00Z"];
+    let out = sandbox.aifix(&words).exits(0).out;
+    let (_, below) = out.split_once("What changed\n").unwrap_or_else(|| panic!("{out}"));
+    let (section, _) = below.split_once("\n\n").unwrap_or((below, ""));
+    assert!(section.starts_with("  no earlier revision is known\n"), "{section}");
+    let wrote = "  - key MODE of ConfigMap app-config was written by kubectl-patch; its old value is only in Git [";
+    assert!(section.contains(wrote), "{section}");
+}
+
+#[test]
 fn a_healthy_object_says_so_and_shows_what_was_looked_at() {
     let from = recorded("trap-old-restart");
     let out = Sandbox::new().aifix(&["explain", "deploy/web", "--from", &from]).exits(0).out;
@@ -71,8 +94,7 @@ fn an_explanation_is_a_document_too() {
 #[test]
 fn a_hostile_name_and_log_can_not_move_the_cursor() {
     let sandbox = Sandbox::new();
-    let text = std::fs::read_to_string(std::path::Path::new(&recorded("crash-app-error.exit-2")).join("objects.json"))
-        .unwrap();
+    let text = std::fs::read_to_string(Path::new(&recorded("crash-app-error.exit-2")).join("objects.json")).unwrap();
     let hostile = text.replace("web-", "w\\u001b[2J\\u202eb-");
     sandbox.write("hostile/objects.json", &hostile);
     sandbox.write("hostile/taken-at", "2026-11-22T16:50:00Z\n");

@@ -257,6 +257,19 @@ fn only_and_severity_set_the_rest_aside() {
 }
 
 #[test]
+fn only_takes_a_label_and_shows_its_reason() {
+    let sandbox = Sandbox::new();
+    let from = three(&sandbox);
+    let (counting, aside) = split(&scan(&sandbox, &from, &["--only", "app=web#ours", "-o", "json"]).exits(1));
+    assert_eq!(counting, ["configmap-missing", "oom-killed"], "the template has it, the Service has not");
+    assert_eq!(aside, ["service-selector-mismatch: unasked (--only app=web (ours))"]);
+    let (counting, aside) = split(&scan(&sandbox, &from, &["--only", "app=api", "-o", "json"]).exits(0));
+    assert_eq!((counting.len(), aside.len()), (0, 3));
+    let ran = scan(&sandbox, &from, &["--only", "app=web#ours"]).exits(1);
+    assert!(ran.out.contains("1 set aside: 1 not asked for (--only app=web (ours))"), "{}", ran.out);
+}
+
+#[test]
 fn a_pattern_that_can_name_nothing_is_told_the_nearest() {
     let sandbox = Sandbox::new();
     let from = three(&sandbox);

@@ -27,7 +27,13 @@ fn sandbox_with(server: &ForgeServer, more: &[(&str, &str)]) -> Sandbox {
 pub(crate) fn sandbox_of(server: &ForgeServer, files: &[(&str, &str)]) -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.repository(files);
-    sandbox.git("work", &["remote", "set-url", "origin", "ssh://git@git.example.com/acme/shop.git"]);
+    reached(&sandbox, "work", server);
+    sandbox
+}
+
+/// Makes the clone `folder` one of `git.example.com`, reached by an ssh of our own, whose forge is `server`.
+pub(crate) fn reached(sandbox: &Sandbox, folder: &str, server: &ForgeServer) {
+    sandbox.git(folder, &["remote", "set-url", "origin", "ssh://git@git.example.com/acme/shop.git"]);
     let remote = sandbox.path("remote.git");
     let ssh = sandbox.write(
         "bin/ssh",
@@ -40,8 +46,7 @@ pub(crate) fn sandbox_of(server: &ForgeServer, files: &[(&str, &str)]) -> Sandbo
         ),
     );
     fs::set_permissions(ssh, fs::Permissions::from_mode(0o755)).unwrap();
-    config(&sandbox, &format!("[forge.\"git.example.com\"]\nurl = '{}'\n", server.url()));
-    sandbox
+    config(sandbox, &format!("[forge.\"git.example.com\"]\nurl = '{}'\n", server.url()));
 }
 
 fn config(sandbox: &Sandbox, text: &str) {
@@ -118,6 +123,18 @@ fn a_pull_request_is_opened_at_every_forge_and_recorded() {
         let told = sandbox.aifix(&["audit", "show", record["metadata"]["name"].as_str().unwrap()]).exits(0).out;
         assert!(told.contains(&format!("request   {url}")) && !told.contains(TOKEN), "{told}");
     }
+}
+
+#[test]
+fn a_container_without_certificate_authorities_reaches_what_needs_none() {
+    let server = ForgeServer::start(Plays::Gitea);
+    let sandbox = sandbox(&server);
+    let none = sandbox.path("none");
+    fs::create_dir(&none).unwrap();
+    let none = none.to_str().unwrap();
+    let variables = [("AIFIX_FORGE_TOKEN", TOKEN), ("SSL_CERT_DIR", none), ("SSL_CERT_FILE", "/dev/null")];
+    let ran = propose_with(&sandbox, &variables, &[]).exits(0);
+    assert!(ran.out.contains("(opened as a draft)") && server.kept().len() == 1, "{}{}", ran.out, ran.err);
 }
 
 #[test]

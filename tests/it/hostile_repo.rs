@@ -115,6 +115,111 @@ fn a_file_of_100_mib_is_no_manifest_and_is_told() {
     propose(&sandbox, &[]).exits(0);
 }
 
+/// Repositories that name `big.yaml` in each of the ways in which a renderer reads a file.
+fn naming(big: impl Fn(&Sandbox, &str)) -> Vec<(Sandbox, Vec<&'static str>)> {
+    let chart = "apiVersion: v2\nname: web\nversion: 0.1.0\n";
+    let mut all = Vec::new();
+    for field in ["resources: [web.yaml, big.yaml]", "resources: [web.yaml]\npatches: [{path: big.yaml}]"] {
+        let sandbox = repository(|sandbox| {
+            sandbox.write("work/p/kustomization.yaml", &format!("namespace: cat-oom-killed\n{field}\n"));
+            sandbox.write("work/p/web.yaml", &oom_manifest());
+            big(sandbox, "work/p/big.yaml");
+        });
+        all.push((sandbox, vec!["--path", "p"]));
+    }
+    for (file, more) in [("work/p/templates/big.yaml", &[][..]), ("work/big.yaml", &["--values", "big.yaml"])] {
+        let sandbox = repository(|sandbox| {
+            sandbox.write("work/p/Chart.yaml", chart);
+            sandbox.write("work/p/templates/web.yaml", &oom_manifest());
+            big(sandbox, file);
+        });
+        all.push((sandbox, [&["--path", "p"], more].concat()));
+    }
+    all
+}
+
+#[test]
+fn a_pointer_of_git_lfs_that_is_named_is_refused_by_its_name() {
+    let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 900\n", "0".repeat(64));
+    for (sandbox, args) in naming(|sandbox, path| drop(sandbox.write(path, &pointer))) {
+        let ran = propose(&sandbox, &args).exits(4);
+        let words = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            words.contains("remote-source") && words.contains("big.yaml` is a Git LFS pointer"),
+            "{args:?}: {words}"
+        );
+    }
+}
+
+#[test]
+fn a_file_of_100_mib_that_is_named_is_refused_by_its_name() {
+    for (sandbox, args) in naming(|sandbox, path| {
+        sandbox.write(path, "");
+        fs::File::options().write(true).open(sandbox.path(path)).unwrap().set_len(100 << 20).unwrap();
+    }) {
+        let ran = propose(&sandbox, &args).exits(4);
+        let words = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains("render-limit") && words.contains("big.yaml` is too large"), "{args:?}: {words}");
+    }
+}
+
+/// A repository where somebody does this while the renderer runs for the first time, and what came of it.
+fn meanwhile(does: &str, more: &[&str]) -> (Sandbox, Ran) {
+    let sandbox = repository(|sandbox| {
+        sandbox.write("work/prod/kustomization.yaml", &format!("{KUSTOMIZATION}- web.yaml\n"));
+        sandbox.write("work/prod/web.yaml", &oom_manifest());
+    });
+    let script = format!(
+        "marker='{}'\nif [ ! -e \"$marker\" ]; then\ncd '{}' || exit 7\n\
+         export PATH=/usr/local/bin:/usr/bin:/bin GIT_CONFIG_GLOBAL=/dev/null\n{does}\n\
+         git for-each-ref > \"$marker\"\nfi\nexec '{}' \"$@\"",
+        sandbox.path("meanwhile").display(),
+        sandbox.path("work").display(),
+        crate::source::tools().kustomize.unwrap().display(),
+    );
+    let path = renderer(&sandbox, &script);
+    let mut command = command(&sandbox, env!("CARGO_BIN_EXE_aifix"));
+    command.env("PATH", path).args(["propose", "deployment/web", "--from", &recorded("oom-killed")]).args(more);
+    let ran = Ran::of(&command.output().unwrap());
+    assert_eq!(fs::read_to_string(sandbox.path("work/.git/HEAD")).unwrap(), "ref: refs/heads/other\n");
+    assert_eq!(fs::read_dir(sandbox.path("scratch")).unwrap().count(), 0);
+    (sandbox, ran)
+}
+
+const TIDY: &str = "git checkout -q --orphan other\ngit -c user.name=a -c user.email=a@b commit -qm Other\n\
+                    git branch -qD main\ngit update-ref -d refs/remotes/origin/HEAD\n\
+                    git update-ref -d refs/remotes/origin/main\ngit reflog expire --expire=now --all\n\
+                    git gc -q --prune=now";
+
+#[test]
+fn a_clone_that_is_switched_and_tidied_meanwhile_is_left_as_it_is() {
+    let refs = |text: &str| -> Vec<String> {
+        let own = |line: &&str| !line.contains("refs/aifix/") && !line.contains("refs/remotes/origin/aifix/");
+        text.lines().filter(own).map(str::to_owned).collect()
+    };
+    let (sandbox, ran) = meanwhile(TIDY, &[]);
+    // What is there afterwards is what the person left, and what was read is held by a ref of our own.
+    let left = fs::read_to_string(sandbox.path("meanwhile")).unwrap();
+    assert_eq!(refs(&sandbox.git("work", &["for-each-ref"])), refs(&left));
+    assert_eq!(refs(&left).len(), 1, "{left}");
+    assert!(ran.code == 0 && ran.out.contains("memory: 64Mi"), "{}{}", ran.out, ran.err);
+    let (sandbox, ran) = meanwhile(TIDY, &["--push", "--yes=review"]);
+    let left = fs::read_to_string(sandbox.path("meanwhile")).unwrap();
+    assert_eq!(refs(&sandbox.git("work", &["for-each-ref"])), refs(&left));
+    let branches = sandbox.git("remote.git", &["for-each-ref", "--format=%(refname)", "refs/heads/aifix"]);
+    assert_eq!((ran.code, branches.lines().count()), (0, 1), "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn a_clone_that_is_gone_meanwhile_is_an_error_and_nothing_is_pushed() {
+    let gone = format!("{TIDY}\nrm -rf .git/objects/pack .git/objects/??");
+    let (sandbox, ran) = meanwhile(&gone, &["--push", "--yes=review"]);
+    assert!(ran.code == 2 && ran.err.contains("can't be read"), "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("hint: ") && ran.err.contains("git fsck"), "{}", ran.err);
+    let branches = sandbox.git("remote.git", &["for-each-ref", "--format=%(refname)"]);
+    assert_eq!(branches, "refs/heads/main");
+}
+
 #[test]
 fn a_name_that_is_no_text_is_told_and_hides_nothing() {
     let sandbox = repository(|sandbox| {
@@ -169,6 +274,17 @@ fn a_renderer_that_prints_without_end_fails_or_prints_secrets_says_nothing_of_th
         assert_eq!(bytes(&sandbox.path("work")), before);
         assert_eq!(fs::read_dir(sandbox.path("scratch")).unwrap().count(), 0, "{script}");
     }
+}
+
+#[test]
+fn a_chart_that_makes_too_much_leaves_nothing_over() {
+    let sandbox = repository(|sandbox| {
+        sandbox.write("work/p/Chart.yaml", "apiVersion: v2\nname: web\nversion: 0.1.0\n");
+        sandbox.write("work/p/templates/web.yaml", &oom_manifest());
+        sandbox.write("work/p/templates/b.yaml", "a: {{ repeat 70000000 \"x\" }}\n");
+    });
+    let ran = propose(&sandbox, &["--path", "p"]).exits(4);
+    assert!(ran.out.contains("render-limit") && ran.out.contains("more than 64 MiB"), "{}", ran.out);
 }
 
 #[test]

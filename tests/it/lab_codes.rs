@@ -43,6 +43,24 @@ fn enough_codes_are_made_for_real() {
 }
 
 #[test]
+fn what_is_healed_is_made_for_real_and_enough_codes_are() {
+    let all = folders();
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/heals.tsv")).unwrap();
+    let mut codes = BTreeSet::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let [fault, way, edits] = line.split('\t').collect::<Vec<_>>().try_into().unwrap();
+        let folder =
+            all.iter().find(|folder| name(folder) == fault).unwrap_or_else(|| panic!("{fault}: no such fault"));
+        assert!(!folder.join("first.yaml").exists(), "{fault}: its first state would not be in Git");
+        assert!(way == "facts" || way == "history", "{fault}: {way}");
+        assert!(edits == "twin" || edits.contains(" -> "), "{fault}: {edits}");
+        assert!(codes.insert(fault), "{fault} stands twice");
+    }
+    let codes: BTreeSet<&str> = codes.iter().filter_map(|fault| fault.split('.').next()).collect();
+    assert!(codes.len() >= 32, "{} codes", codes.len());
+}
+
+#[test]
 fn an_answer_must_be_exact_and_no_twin_may_be_in_it() {
     let expected = Expected {
         roots: vec!["quota-exceeded Deployment/web".to_owned()],

@@ -82,6 +82,7 @@ async fn of_other_roots_only_what_says_their_files_is_read() {
         live: &live,
         intent: &intent,
         fields: &aifix::schema::NoCluster,
+        maps: &aifix::schema::NoCluster,
         choose: None,
         allow_shared: false,
         repo: "github.com/acme/platform",

@@ -179,6 +179,39 @@ fn what_no_scan_asks_for_is_told_to_who_asks_by_name() {
     }
 }
 
+/// What is told of the owner of an oom-killed pod, a custom resource with these conditions.
+fn said_of_owner(conditions: &Value) -> Vec<String> {
+    let list = files::read(&Path::new(&recorded("oom-killed")).join("objects.json")).unwrap();
+    let list: Value = serde_json::from_slice(&list).unwrap();
+    let mut pod = list["items"].as_array().unwrap().iter().find(|object| object["kind"] == "Pod").unwrap().clone();
+    let namespace = pod["metadata"]["namespace"].clone();
+    pod["metadata"]["ownerReferences"] =
+        json!([{"apiVersion": "example.org/v1", "kind": "Widget", "name": "w", "uid": "u", "controller": true}]);
+    let widget = json!({"apiVersion": "example.org/v1", "kind": "Widget", "status": {"conditions": conditions},
+        "metadata": {"name": "w", "namespace": namespace, "uid": "u"}});
+    let found = findings(&sandbox(&ApiServer::start(vec![pod, widget], "", 500)), &[]);
+    let texts = found[0]["evidence"].as_array().unwrap().iter().map(|one| one["text"].as_str().unwrap());
+    texts.filter(|text| text.starts_with("Widget/w says ")).map(str::to_owned).collect()
+}
+
+#[test]
+fn each_condition_by_which_a_custom_resource_tells_a_fault_is_told() {
+    let said = |kind: &str, status: &str| {
+        said_of_owner(&json!([{"type": kind, "status": status, "reason": "Why", "message": "no quorum"}]))
+    };
+    for (kind, bad, good) in [
+        ("Ready", "False", "True"),
+        ("Available", "False", "True"),
+        ("Healthy", "False", "True"),
+        ("Degraded", "True", "False"),
+    ] {
+        assert_eq!(said(kind, bad), [format!("Widget/w says {kind}={bad}: Why: no quorum")]);
+        assert!(said(kind, good).is_empty() && said(kind, "Unknown").is_empty(), "{kind}");
+    }
+    let both = json!([{"type": "Available", "status": "False"}, {"type": "Degraded", "status": "True"}]);
+    assert_eq!(said_of_owner(&both).len(), 2);
+}
+
 #[test]
 fn a_custom_resource_that_owns_what_fails_is_read_and_says_why() {
     let list = files::read(&Path::new(&recorded("oom-killed")).join("objects.json")).unwrap();

@@ -3,7 +3,8 @@
 use crate::model_server::{Act, ModelServer, completion, edit};
 use aifix::doors::http::{Http, HttpError, Options, Url};
 use aifix::error::Kind;
-use aifix::llm::prompt::{Field, LIMIT, Material};
+use aifix::llm::material::{Field, Material};
+use aifix::llm::prompt::LIMIT;
 use aifix::llm::{ApiKey, Budget, Client, Failure, Prompt, Said, Settings};
 use aifix::redact;
 use std::collections::{BTreeMap, BTreeSet};

@@ -233,3 +233,49 @@ async fn a_proxy_that_wants_a_password_is_named_for_plain_and_for_encrypted_requ
         assert!(error.hints[0].contains("HTTPS_PROXY=http://name:password@host:port"), "{error:?}");
     }
 }
+
+#[tokio::test]
+async fn the_password_of_a_proxy_goes_to_the_proxy_alone_and_no_failure_shows_it() {
+    // What `ada` and `c@nary-pw` come to in the header.
+    const SENT: &str = "proxy-authorization: basic ywrhomnabmfyes1wdw==";
+    let agreed = BTreeSet::from(["http://model.invalid:80".to_owned(), "model.invalid:443".to_owned()]);
+    let at = |address: &str| {
+        format!("http://ada:c%40nary-pw@{}", address.trim_start_matches("http://").trim_end_matches("/v1"))
+    };
+    let client_of = |name: &str, address: &str, url: &str| {
+        let mut settings = Settings::new(url, "m", None).unwrap();
+        settings.deadline = Duration::from_secs(20);
+        Client::new(settings, &BTreeMap::from([(OsString::from(name), OsString::from(address))]), &agreed)
+    };
+    let hidden = |text: String| {
+        for part in ["c@nary", "c%40nary", "YWRhOmNAbmFyeS1wdw=="] {
+            assert!(!text.contains(part), "{part} in {text}");
+        }
+    };
+    let sent = |proxy: &ModelServer| proxy.seen().iter().filter(|seen| seen.head.to_lowercase().contains(SENT)).count();
+    // Plain: the proxy answers in place of the model.
+    let proxy = ModelServer::start(&[Act::Say(good())]);
+    let client = client_of("HTTP_PROXY", &at(&proxy.url()), "http://model.invalid/v1").unwrap();
+    ask(&client, &mut budget()).await.unwrap();
+    assert_eq!((sent(&proxy), proxy.seen()[0].target.as_str()), (1, "http://model.invalid/v1/chat/completions"));
+    hidden(format!("{client:?}"));
+    // This machine's own server is asked past the proxy, and gets no password.
+    let server = ModelServer::start(&[Act::Say(good())]);
+    ask(&client_of("HTTP_PROXY", &at(&proxy.url()), &server.url()).unwrap(), &mut budget()).await.unwrap();
+    assert!(!server.seen()[0].head.to_lowercase().contains("proxy-authorization"), "{}", server.seen()[0].head);
+    // Refused, absent, broken: the password is in none of it.
+    let refuses = ModelServer::start(&[Act::Fail(407, "Proxy-Authenticate: Basic realm=\"x\"\r\n", "no")]);
+    let breaks = ModelServer::start(&[Act::Raw(b"no proxy\r\n\r\n".to_vec())]);
+    for (address, asked) in
+        [(refuses.url(), Some(&refuses)), (breaks.url(), Some(&breaks)), (ModelServer::absent(), None)]
+    {
+        for (name, url) in [("HTTP_PROXY", "http://model.invalid/v1"), ("HTTPS_PROXY", "https://model.invalid/v1")] {
+            let client = client_of(name, &at(&address), url).unwrap();
+            let error = ask(&client, &mut budget()).await.unwrap_err().into_error(&client.host());
+            hidden(format!("{error} {error:?}"));
+        }
+        assert_eq!(asked.map_or(2, sent), 2, "both requests carry it, plain and CONNECT");
+    }
+    let error = client_of("HTTPS_PROXY", "http://ada:c%40nary-pw@[no", "https://model.invalid/v1").unwrap_err();
+    hidden(format!("{error} {error:?}"));
+}

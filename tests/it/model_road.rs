@@ -2,6 +2,7 @@
 
 use crate::harness::{Ran, Sandbox, manifest, recorded};
 use crate::model_server::{Act, ModelServer, edit};
+use serde_json::json;
 
 fn web() -> String {
     manifest("cat-crash-exit-2", "exit 2", None)
@@ -71,6 +72,17 @@ fn a_models_words_are_marked_recorded_and_pushed_only_by_a_person() {
     let prompt = &records["items"][0]["spec"]["prompt"];
     assert_eq!(prompt["model"], "played");
     assert!(prompt["request"]["messages"][1]["content"].as_str().unwrap().contains("exit code 2"), "{prompt:#}");
+    // The answer was remembered: what it cost the first time stands beside it, and this run cost nothing.
+    assert_eq!((&prompt["request"]["temperature"], &prompt["request"]["model"]), (&0.into(), &"played".into()));
+    assert!(prompt["request"]["max_tokens"].as_u64().unwrap() > 0, "{prompt:#}");
+    let tokens = |prompt: u64, answer: u64| json!({"prompt": prompt, "answer": answer, "cached": 0});
+    assert_eq!(prompt["answers"][0]["tokens"], tokens(300, 40), "{prompt:#}");
+    assert_eq!((&prompt["calls"], &prompt["tokens"]), (&0.into(), &tokens(0, 0)), "{prompt:#}");
+    push.push("--no-cache");
+    propose(&sandbox, &push).exits(4);
+    let records = sandbox.aifix(&["audit", "list", "-o", "json"]).json();
+    let asked = &records["items"][0]["spec"]["prompt"];
+    assert_eq!((&asked["calls"], &asked["tokens"]), (&1.into(), &tokens(300, 40)), "{asked:#}");
 }
 
 #[test]
@@ -107,6 +119,7 @@ fn every_failure_of_a_server_has_its_own_message_and_exit_code() {
             .collect::<Vec<_>>()
             .join("\n");
         assert!(messages.insert(words), "{act:?} says the same as another");
+        assert!(code == 4 || ran.err.contains("hint: "), "{act:?}: what to do next is not said: {}", ran.err);
         assert!(server.seen().len() <= 3, "at most 3 calls");
         assert!(!ran.out.contains("evil.example") && !ran.err.contains("evil.example"), "{}{}", ran.out, ran.err);
     }

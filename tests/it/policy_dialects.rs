@@ -186,3 +186,69 @@ fn data_files_and_examples_stand_beside_conftest_policies() {
     let ran = sandbox.aifix(&["policy", "check", "bad.yaml", "--policy", "policy"]).exits(5);
     assert!(ran.out.contains("app runs latest"), "{}", ran.out);
 }
+
+#[test]
+fn a_policy_for_combined_files_is_refused_and_not_silently_passed() {
+    let rule = |body: &str| format!("package main\n\ndeny contains \"x\" if {{\n{body}\n}}\n");
+    let web = deployment("web", "a:1", 1);
+    for body in [
+        "\tinput[_].contents.kind == \"Deployment\"",
+        "\tsome i\n\tdoc := input[i]\n\tdoc.contents.kind == \"Deployment\"",
+        "\tsome doc in input\n\tdoc[\"contents\"].kind == \"Deployment\"",
+        "\tinput[0].contents.kind == \"Deployment\"",
+        "\tnot startswith(input[_].path, \"prod/\")",
+        "\tall := [doc | doc := input[_].contents; doc.kind == \"Deployment\"]\n\tcount(all) > 0",
+    ] {
+        let evaluation = change(&[("a.rego", &rule(body))], &Value::Null, &web);
+        let [verdict] = &evaluation.verdicts[..] else { panic!("{body}: {evaluation:?}") };
+        assert_eq!(verdict.decision, Decision::Deny, "{body}");
+        assert!(verdict.message.contains("the list of files that conftest gives with --combine"), "{verdict:?}");
+        assert_eq!(verdict.location.as_ref().unwrap().line, 3, "{verdict:?}");
+    }
+    // A helper that another file imports is looked through, in v0 too.
+    let lib = "package lib.files\n\ndeployments[doc] {\n  doc := input[_].contents\n  doc.kind == \"Deployment\"\n}\n";
+    let user =
+        "package main\n\nimport data.lib.files\n\ndeny[msg] {\n  count(files.deployments) > 0\n  msg := \"x\"\n}\n";
+    let evaluation = change(&[("lib.rego", lib), ("user.rego", user)], &Value::Null, &web);
+    assert_eq!(evaluation.decision(), Decision::Deny, "{evaluation:?}");
+    assert!(evaluation.verdicts[0].message.contains("--combine"), "{evaluation:?}");
+    // Fields of that name in a manifest, and a policy that says what it reads, are asked.
+    let field = rule("\tinput.kind == \"Deployment\"\n\tsome file in input.spec.files\n\tfile.contents == \"x\"");
+    assert_eq!(said(&change(&[("a.rego", &field)], &Value::Null, &web)), []);
+    let told = format!("# METADATA\n# custom:\n#   input: manifest\n{}", rule("\tinput[_].path == \"x\""));
+    assert_eq!(said(&change(&[("a.rego", &told)], &Value::Null, &web)), []);
+}
+
+#[test]
+fn what_only_conftest_knows_is_refused_by_its_name() {
+    let web = deployment("web", "a:1", 1);
+    for (text, reason, line) in [
+        (
+            "deny contains \"x\" if {\n\tinput.kind == \"Deployment\"\n\tparse_config_file(\"limits.yaml\").replicas == 1\n}\n",
+            "could not find function parse_config_file, a builtin of conftest that reads further files",
+            5,
+        ),
+        (
+            "deny contains \"x\" if parse_config(\"yaml\", input.spec.text).replicas == 1\n",
+            "could not find function parse_config, a builtin of conftest that reads further files",
+            3,
+        ),
+        (
+            "deny contains \"x\" if {\n\tinput.kind == \"Deployment\"\n\tendswith(data.conftest.file.name, \".yaml\")\n}\n",
+            "it reads `data.conftest`, the file that conftest looks at, which is not known here",
+            3,
+        ),
+    ] {
+        let text = format!("package main\n\n{text}");
+        let evaluation = change(&[("a.rego", &text)], &Value::Null, &web);
+        let [verdict] = &evaluation.verdicts[..] else { panic!("{text}: {evaluation:?}") };
+        assert_eq!(verdict.decision, Decision::Deny, "{text}");
+        assert!(verdict.message.contains(reason), "{verdict:?}");
+        assert_eq!(verdict.location.as_ref().unwrap().line, line, "{verdict:?}");
+    }
+    // Data that the policies bring themselves is theirs.
+    let own = "package main\n\ndeny contains \"own\" if {\n\tinput.kind == data.conftest.kind\n}\n";
+    let set = Set::of([("a.rego", own)], json!({"conftest": {"kind": "Deployment"}})).unwrap();
+    let evaluation = wait(policy::check(&[web], &set, &Limits::default(), program()));
+    assert_eq!(said(&evaluation), [(Decision::Deny, "own", false)]);
+}

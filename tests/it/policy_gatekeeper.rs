@@ -7,6 +7,7 @@ use aifix::policy::{self, Change, Input, Limits, Set, Surroundings};
 use serde_json::{Value, json};
 use std::path::Path;
 
+mod shapes;
 mod templates;
 
 pub(crate) use templates::PRIVILEGED;
@@ -226,18 +227,24 @@ fn a_namespace_selector_whose_namespace_is_not_known_is_taken_to_hold_and_told()
     assert_eq!(say(&[namespace("test")]).len(), 0);
 }
 
+/// A template whose only code is CEL.
+const CEL: &str = "apiVersion: templates.gatekeeper.sh/v1\nkind: ConstraintTemplate\nmetadata: {name: x}\nspec:\n  crd: {spec: {names: {kind: K8sX}}}\n  targets:\n  - target: admission.k8s.gatekeeper.sh\n    code: [{engine: K8sNativeValidation, source: {}}]\n";
+/// Rego about the other objects of a cluster.
+const INVENTORY: &str = "package k8sx\n\nviolation[{\"msg\": \"x\"}] {\n  data.inventory.namespace[_][_].Service[_].spec.type == \"NodePort\"\n}";
+/// Rego that does not parse.
+const BROKEN: &str = "package k8sx\n\nviolation[{\"msg\": \"x\"}] {";
+
+/// The template of K8sX with this Rego.
+fn rego(text: &str) -> String {
+    let text = text.replace('\n', "\n      ");
+    format!(
+        "apiVersion: templates.gatekeeper.sh/v1\nkind: ConstraintTemplate\nmetadata: {{name: x}}\nspec:\n  crd: {{spec: {{names: {{kind: K8sX}}}}}}\n  targets:\n  - target: admission.k8s.gatekeeper.sh\n    rego: |\n      {text}\n"
+    )
+}
+
 #[test]
 fn a_constraint_that_can_not_be_asked_denies_and_says_why() {
-    let cel = "apiVersion: templates.gatekeeper.sh/v1\nkind: ConstraintTemplate\nmetadata: {name: x}\nspec:\n  crd: {spec: {names: {kind: K8sX}}}\n  targets:\n  - target: admission.k8s.gatekeeper.sh\n    code: [{engine: K8sNativeValidation, source: {}}]\n";
-    let rego = |text: &str| {
-        let text = text.replace('\n', "\n      ");
-        format!(
-            "apiVersion: templates.gatekeeper.sh/v1\nkind: ConstraintTemplate\nmetadata: {{name: x}}\nspec:\n  crd: {{spec: {{names: {{kind: K8sX}}}}}}\n  targets:\n  - target: admission.k8s.gatekeeper.sh\n    rego: |\n      {text}\n"
-        )
-    };
-    let inventory = rego(
-        "package k8sx\n\nviolation[{\"msg\": \"x\"}] {\n  data.inventory.namespace[_][_].Service[_].spec.type == \"NodePort\"\n}",
-    );
+    let (cel, inventory) = (CEL, rego(INVENTORY));
     for (template, reason) in [
         ("apiVersion: v1\nkind: Pod\n".to_owned(), "there is no ConstraintTemplate of K8sX among the policies"),
         (cel.to_owned(), "its template has no Rego, only code for K8sNativeValidation"),
@@ -257,10 +264,65 @@ fn a_constraint_that_can_not_be_asked_denies_and_says_why() {
     }
     let evaluation = check(cel, "K8sX", "{enforcementAction: warn}", &[pod(&json!({"name": "a"}))]);
     assert_eq!(evaluation.decision(), Decision::Warn);
-    let broken = rego("package k8sx\n\nviolation[{\"msg\": \"x\"}] {");
-    let evaluation = check(&broken, "K8sX", "{}", &[pod(&json!({"name": "a"}))]);
+    let evaluation = check(&rego(BROKEN), "K8sX", "{}", &[pod(&json!({"name": "a"}))]);
     assert!(messages(&evaluation).iter().any(|text| text.contains("the Rego of its template can't be used")));
     assert!(evaluation.verdicts.iter().any(|verdict| verdict.location.is_some()), "{evaluation:?}");
+}
+
+#[test]
+fn a_constraint_that_can_not_be_asked_stops_nothing_that_it_does_not_match() {
+    let ingress = json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "web", "namespace": "shop"}});
+    let missing = "apiVersion: v1\nkind: Pod\n".to_owned();
+    let spec = "{match: {kinds: [{apiGroups: [networking.k8s.io], kinds: [Ingress]}], excludedNamespaces: [kube-*]}}";
+    for template in [missing, CEL.to_owned(), rego(INVENTORY), rego(BROKEN)] {
+        let of = |manifest: &Value| check(&template, "K8sX", spec, std::slice::from_ref(manifest));
+        let denied = of(&ingress);
+        assert_eq!(denied.decision(), Decision::Deny, "{template}: {denied:?}");
+        let denial = denied.verdicts.iter().find(|verdict| verdict.decision == Decision::Deny).unwrap();
+        assert!(denial.message.starts_with("the constraint can't be evaluated: "), "{template}: {denial:?}");
+        let mut elsewhere = ingress.clone();
+        elsewhere["metadata"]["namespace"] = json!("kube-system");
+        for other in [deployment(&json!({"name": "a"})), pod(&json!({"name": "a"})), elsewhere] {
+            let said = of(&other);
+            assert!(said.decision() <= Decision::Warn, "{template}: {said:?}");
+            // It was asked all the same, and the report says so.
+            assert!(
+                said.policies.iter().any(|run| run.name == "K8sX/it" && run.decision == Decision::Allow),
+                "{said:?}"
+            );
+        }
+        // Beside what it matches the rest is denied too: the change is one.
+        let both = check(&template, "K8sX", spec, &[deployment(&json!({"name": "a"})), ingress.clone()]);
+        assert_eq!(both.decision(), Decision::Deny, "{template}: {both:?}");
+    }
+    // What does not parse is said, whatever is matched.
+    let said = check(&rego(BROKEN), "K8sX", spec, &[pod(&json!({"name": "a"}))]);
+    assert!(said.verdicts.iter().any(|verdict| verdict.location.is_some()), "{said:?}");
+}
+
+#[test]
+fn a_match_that_can_not_be_judged_takes_everything_so_that_its_constraint_denies() {
+    for matching in [
+        "labelSelector: {matchExpressions: [{key: a, operator: Resembles, values: [b]}]}",
+        "labelSelector: {matchExpressions: [{key: a, operator: In}]}",
+        "labelSelector: {matchLabels: {a: 7}}",
+        "labelSelector: 7",
+        "kinds: Ingress",
+        "kinds: [{kinds: Ingress}]",
+        "namespaces: bank",
+        "scope: Everywhere",
+        "source: Somewhere",
+        "name: [a]",
+        // The labels of the namespace are not known here.
+        "namespaceSelector: {matchLabels: {env: prod}}",
+    ] {
+        let said = check(CEL, "K8sX", &format!("{{match: {{{matching}}}}}"), &[pod(&json!({"name": "a"}))]);
+        assert_eq!(said.decision(), Decision::Deny, "{matching}: {said:?}");
+    }
+    for whole in ["{match: 7}", "{match: everything}", "{match: null}", "7"] {
+        let said = check(CEL, "K8sX", whole, &[pod(&json!({"name": "a"}))]);
+        assert_eq!(said.decision(), Decision::Deny, "{whole}: {said:?}");
+    }
 }
 
 #[test]

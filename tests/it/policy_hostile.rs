@@ -1,8 +1,9 @@
 //! Policies that mean no good, and folders that are no policy folders.
 
-use crate::harness::{Sandbox, oom_manifest};
+use crate::harness::{Ran, Sandbox, oom_manifest, recorded};
 use aifix::model::verdict::{Decision, Evaluation};
 use aifix::policy::{self, Limits, Set};
+use aifix::text::is_invisible;
 use serde_json::json;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -82,7 +83,13 @@ fn a_constraint_that_kills_the_child_is_denied_and_the_others_are_asked() {
             "apiVersion: templates.gatekeeper.sh/v1\nkind: ConstraintTemplate\nmetadata: {{name: x}}\nspec:\n  crd: {{spec: {{names: {{kind: {kind}}}}}}}\n  targets:\n  - target: admission.k8s.gatekeeper.sh\n    rego: |\n      package k8sx\n      violation[{{\"msg\": \"said\"}}] {{ {body} }}\n---\napiVersion: constraints.gatekeeper.sh/v1beta1\nkind: {kind}\nmetadata: {{name: it}}\nspec: {{}}\n"
         )
     };
-    sandbox.write("policy/a.yaml", &template("K8sBomb", "count(sprintf(\"%0900000000d\", [1])) == 1"));
+    sandbox.write(
+        "policy/a.yaml",
+        &template(
+            "K8sBomb",
+            "a := sprintf(\"%01000d\", [1]); b := replace(a, \"0\", a); count(replace(b, \"0\", b)) == 1",
+        ),
+    );
     sandbox.write("policy/b.yaml", &template("K8sGood", "input.review.kind.kind == \"Deployment\""));
     sandbox.write("web.yaml", &oom_manifest());
     let report = sandbox.aifix(&["policy", "check", "web.yaml", "--policy", "policy", "-o", "json"]).exits(5).json();
@@ -128,4 +135,106 @@ fn hostile_yaml_in_a_policy_folder_is_an_error_and_no_crash() {
         assert_eq!(ran.code, code, "{name}: {}{}", ran.out, ran.err);
         assert!(code == 0 || ran.err.contains("x.yaml"), "{name}: {}", ran.err);
     }
+}
+
+/// What a terminal or a runner would act on, as Rego and JSON write it.
+const ALIVE: &str = "\\u001b[2J\\n::error title=x::pwned\\r\\n ##[error]x ##vso[task.complete]y\\u202e\\u2066rtl\\u200b\\u0007\\u009b31m";
+
+/// Nothing of it is left in what a run said.
+#[track_caller]
+fn inert(what: &str, ran: &Ran) {
+    for text in [&ran.out, &ran.err] {
+        let bad = text.chars().find(|c| *c != '\n' && (c.is_control() || is_invisible(*c)));
+        assert_eq!(bad, None, "{what}: {text}");
+        for line in text.lines() {
+            assert!(!line.trim_start().starts_with("::"), "{what}: {line}");
+            assert!(!line.contains("##[") && !line.contains("##vso["), "{what}: {line}");
+        }
+    }
+}
+
+/// A policy of each language whose words, names and lines are alive, and deny or warn.
+fn alive(sandbox: &Sandbox, folder: &str, rule: &str, action: &str) {
+    let file = format!("{folder}/\u{1b}[1m\n::warning::x\u{202e}.rego");
+    let item = format!("{{\"message\": \"said {ALIVE}\", \"object\": \"{ALIVE}\", \"path\": \"{ALIVE}\"}}");
+    sandbox.write(
+        &file,
+        &format!(
+            "# METADATA\n# title: \"{ALIVE}\"\n# description: \"{ALIVE}\"\npackage alive\n\n\
+             {rule} contains {item} if input.changes # \u{1b}[31m\u{202e}##[error]x\n"
+        ),
+    );
+    sandbox.write(
+        &format!("{folder}/c.yaml"),
+        &format!(
+            "apiVersion: constraints.gatekeeper.sh/v1beta1\nkind: \"K8s{ALIVE}\"\nmetadata: {{name: \"{ALIVE}\"}}\n\
+             spec: {{enforcementAction: {action}}}\n---\n\
+             apiVersion: \"kyverno.io/v1\"\nkind: \"{ALIVE}\"\nmetadata: {{name: x}}\n"
+        ),
+    );
+}
+
+#[test]
+fn the_words_and_names_of_a_policy_are_inert_wherever_they_are_shown() {
+    for (rule, action, code) in [("deny", "deny", 5), ("warn", "warn", 0)] {
+        let sandbox = Sandbox::new();
+        alive(&sandbox, "team", rule, action);
+        let manifest = oom_manifest();
+        sandbox.write("web.yaml", &manifest);
+        for args in [
+            &["policy", "check", "web.yaml", "--policy", "team"][..],
+            &["policy", "check", "web.yaml", "--policy", "team", "-o", "json"],
+            &["policy", "why", "web.yaml", "--policy", "team"],
+            &["policy", "list", "--policy", "team"],
+        ] {
+            let ran = sandbox.aifix(args);
+            assert_eq!(ran.code, if args[1] == "check" { code } else { 0 }, "{args:?}: {}", ran.err);
+            assert!(ran.out.contains("pwned"), "{args:?}: {}", ran.out);
+            inert(&args.join(" "), &ran);
+        }
+        // On the road: a warning beside the fix, or a denial in its place; from a folder and from the repository.
+        sandbox.repository(&[("k8s/web.yaml", &manifest)]);
+        let from = recorded("oom-killed");
+        let road = ["propose", "deployment/web", "--from", &from];
+        let ran = sandbox.aifix_in("work", &[&road[..], &["--policy", "../team"]].concat()).exits(code);
+        assert!(ran.out.contains("said ") && ran.out.contains("pwned"), "{}", ran.out);
+        inert("propose --policy", &ran);
+        alive(&sandbox, "work/.aifix/policies", rule, action);
+        sandbox.git("work", &["add", "-A"]);
+        sandbox.git("work", &["commit", "-qm", "Policies"]);
+        sandbox.git("work", &["push", "-q", "origin", "main"]);
+        let ran = sandbox.aifix_in("work", &road).exits(code);
+        assert!(ran.out.contains("said ") && ran.out.contains("pwned"), "{}", ran.out);
+        inert("propose", &ran);
+    }
+}
+
+#[test]
+fn the_words_of_a_policy_that_wants_an_approval_or_does_not_parse_are_inert() {
+    let sandbox = Sandbox::new();
+    alive(&sandbox, "team", "needs_approval", "warn");
+    sandbox.repository(&[("k8s/web.yaml", &oom_manifest())]);
+    let from = recorded("oom-killed");
+    let road = ["propose", "deployment/web", "--from", &from, "--push", "--yes=review", "--policy", "../team"];
+    let ran = sandbox.aifix_in("work", &road).exits(5);
+    assert!(ran.err.contains("needs a person's approval") && ran.err.contains("pwned"), "{}", ran.err);
+    inert("approval", &ran);
+    let file = "team/\u{1b}[1m\n::warning::x\u{202e}.rego";
+    for text in [
+        "package x\n\ndeny contains \u{1b}[31m\n::error::pwned if {\n",
+        "package x\n\n::error::pwned \u{202e} ##[error]x\n",
+        "package x\n\ndeny contains \"##[error]\u{202e}\" if nowhere_at_all(1) # \u{1b}[31m\n",
+    ] {
+        sandbox.write(file, text);
+        sandbox.write("web.yaml", &oom_manifest());
+        let ran = sandbox.aifix(&["policy", "check", "web.yaml", "--policy", "team"]).exits(5);
+        assert!(ran.out.contains("can't be evaluated"), "{}", ran.out);
+        inert(text, &ran);
+        inert(text, &sandbox.aifix(&["policy", "list", "--policy", "team"]));
+        inert(text, &sandbox.aifix_in("work", &road).exits(5));
+    }
+    // So are the names in an error.
+    std::fs::remove_file(sandbox.path(file)).unwrap();
+    std::os::unix::fs::symlink("/nonexistent", sandbox.path(file)).unwrap();
+    inert("a link", &sandbox.aifix(&["policy", "check", "web.yaml", "--policy", "team"]).exits(2));
 }

@@ -1,6 +1,6 @@
 //! What policies are told, and its schema.
 
-use crate::harness::{Sandbox, oom_manifest, recorded};
+use crate::harness::{Sandbox, manifest, oom_manifest, recorded};
 use aifix::model::finding::Severity;
 use aifix::model::intent::{Author, Disposition, FieldEdit, Intent, Op};
 use aifix::model::object::ObjectRef;
@@ -82,6 +82,7 @@ fn a_change_is_told_whole_and_as_its_schema_says() {
     assert_eq!((&input["delta"][0]["old"], &input["delta"][0]["new"]), (&json!("32Mi"), &json!("64Mi")));
     assert!(!input.to_string().contains("s3cr3t"), "{input}");
     assert_eq!(input["identity"], json!({"git": "Ada <ada@example.com>", "cluster": "lab"}));
+    assert_eq!((&input["reverts"], &input["changes"][0]["good"]), (&Value::Null, &Value::Null));
     let mut wrong = input;
     wrong["changes"][0]["more"] = json!(1);
     assert!(!validator().is_valid(&wrong));
@@ -134,4 +135,51 @@ fn a_proposal_tells_who_asks_where_and_when() {
     let args = ["propose", "deployment/web", "--from", &from, "--policy", policy.to_str().unwrap()];
     let ran = sandbox.aifix_in("work", &args).exits(0);
     assert!(ran.out.contains("all of it was told"), "{}", ran.out);
+}
+
+/// It speaks when a revert was told what it goes back to.
+const BACK: &str = r#"package team.back
+
+warn contains "it is told what it goes back to" if {
+	input.reverts.subject == "Cap it"
+	some change in input.changes
+	change.good == change.after
+	change.good != change.before
+}
+"#;
+
+#[test]
+fn a_revert_tells_what_it_goes_back_to_and_what_it_takes_away_needs_approval() {
+    let sandbox = Sandbox::new();
+    sandbox.repository(&[("web.yaml", &manifest("cat-oom-killed", "echo starting; tail /dev/zero", None))]);
+    sandbox.write("work/web.yaml", &oom_manifest());
+    sandbox.git("work", &["commit", "-qam", "Cap it"]);
+    sandbox.git("work", &["push", "-q", "origin", "main"]);
+    sandbox.write("team/back.rego", BACK);
+    let policy = sandbox.path("team");
+    let from = recorded("oom-killed");
+    let args = ["propose", "deployment/web", "--revert", "--from", &from, "--policy", policy.to_str().unwrap()];
+    let ran = sandbox.aifix_in("work", &args).exits(0);
+    let out = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "it is told what it goes back to",
+        "loses its memory limit, which it did not have before the commit that is taken back",
+    ] {
+        assert!(out.contains(part), "{part:?} is not in:\n{}", ran.out);
+    }
+    let pushed = sandbox.aifix_in("work", &[&args[..], &["--push", "--yes=review"]].concat()).exits(5);
+    assert!(pushed.err.contains("needs a person's approval"), "{}", pushed.err);
+    // Taking the limit away by hand is denied as ever.
+    let step = |name: &str| json!({"field": name});
+    let steps = ["spec", "template", "spec", "containers"].map(step).into_iter();
+    let app = json!({"item": {"key": "name", "value": "app"}});
+    let path: Vec<Value> = steps.chain([app]).chain([step("resources")]).collect();
+    let intent = json!({
+        "object": {"group": "apps", "version": "v1", "kind": "Deployment", "namespace": "cat-oom-killed", "name": "web"},
+        "edits": [{"path": path, "op": "remove", "old": {"limits": {"memory": "32Mi"}}}],
+        "subject": "Let it grow", "why": "because", "evidence": [1], "author": "model", "disposition": "review"});
+    let intent = sandbox.write("intent.json", &intent.to_string());
+    let args = ["propose", "deployment/web", "--intent", intent.to_str().unwrap(), "--from", &from];
+    let ran = sandbox.aifix_in("work", &args).exits(5);
+    assert!(ran.out.contains("limits_kept") || ran.err.contains("limits_kept"), "{}{}", ran.out, ran.err);
 }

@@ -1,6 +1,6 @@
 //! Policies that ask for what only the cluster knows.
 
-use crate::api_server::ApiServer;
+use crate::api_server::{Act, ApiServer};
 use crate::dry_run::kubeconfig;
 use crate::harness::{Ran, Sandbox, oom_manifest};
 use serde_json::json;
@@ -37,6 +37,27 @@ fn server(env: Option<&str>) -> ApiServer {
     ApiServer::start(objects, "", 500)
 }
 
+/// The recording with a budget that selects pods with this label.
+fn budgeted(app: &str) -> ApiServer {
+    let mut objects = ApiServer::recorded("oom-killed").objects_without("");
+    objects.push(json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
+        "metadata": {"name": "keep-one", "namespace": "cat-oom-killed"},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": app}}}}));
+    ApiServer::start(objects, "", 500)
+}
+
+/// Pushes what needs no approval.
+fn push(server: &ApiServer) -> Ran {
+    let mut sandbox = Sandbox::new();
+    sandbox.repository(&[("k8s/web.yaml", &oom_manifest())]);
+    sandbox.use_kubeconfig(&kubeconfig(server.port()));
+    let ran =
+        sandbox.aifix_in("work", &["propose", "deployment/web", "-n", "cat-oom-killed", "--push", "--yes=review"]);
+    let pushed = sandbox.git("remote.git", &["for-each-ref", "refs/heads"]).lines().count() > 1;
+    assert_eq!(pushed, ran.code == 0, "{}{}", ran.out, ran.err);
+    ran
+}
+
 fn propose(server: &ApiServer, policy: Option<&str>) -> Ran {
     let mut sandbox = Sandbox::new();
     sandbox.repository(&[("k8s/web.yaml", &oom_manifest())]);
@@ -68,4 +89,33 @@ fn no_namespace_is_read_when_nobody_asks_for_it() {
     propose(&server, None).exits(0);
     assert!(server.targets("/namespaces/cat-oom-killed?").is_empty());
     assert!(!server.seen().iter().any(|seen| seen.target.ends_with("/namespaces/cat-oom-killed")));
+}
+
+#[test]
+fn a_workload_under_a_disruption_budget_changes_only_with_an_approval() {
+    let ran = push(&budgeted("web")).exits(5);
+    assert!(ran.err.contains("the disruption budget keep-one protects its pods"), "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("needs a person's approval"), "{}", ran.err);
+    // A budget of other pods is none of its own.
+    push(&budgeted("db")).exits(0);
+    push(&ApiServer::recorded("oom-killed")).exits(0);
+}
+
+#[test]
+fn budgets_that_could_not_be_listed_want_an_approval_and_a_kind_that_is_not_served_has_none() {
+    let wanted = "its disruption budgets were not seen (they could not be listed): one may protect its pods";
+    for act in [
+        Act::Fail(403, "", "poddisruptionbudgets is forbidden: User \"ada\" cannot list"),
+        Act::Body("{\"kind\": \"PodDisruptionBudgetList\"".to_owned()),
+    ] {
+        let server = budgeted("db");
+        server.always("/poddisruptionbudgets", act.clone());
+        let ran = push(&server).exits(5);
+        assert!(ran.err.contains(wanted), "{act:?}: {}{}", ran.out, ran.err);
+        let shown = propose(&server, None).exits(0);
+        assert!(shown.out.contains("critical_objects") && shown.out.contains(wanted), "{}", shown.out);
+    }
+    let server = budgeted("web");
+    server.always("/poddisruptionbudgets", Act::Fail(404, "", "the server could not find the requested resource"));
+    push(&server).exits(0);
 }

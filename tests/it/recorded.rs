@@ -8,6 +8,9 @@ use aifix::model::snapshot::{LogLine, LogTail, Scope, Snapshot};
 use serde_json::Value;
 use std::path::PathBuf;
 
+mod answered;
+mod classes;
+mod decided;
 mod diagnosis;
 mod fixes;
 mod follows;
@@ -20,6 +23,7 @@ mod pod_rules;
 mod pods;
 mod policies;
 mod rules;
+mod told;
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/recorded")

@@ -47,6 +47,21 @@ fn no_digest_id_name_or_message_of_the_recorded_clusters_is_masked() {
     assert_eq!(found, secrets.map(|secret| format!("{secret} -> \"<secret>\"")));
 }
 
+#[test]
+fn no_commit_checksum_or_revision_of_what_delivery_tools_say_is_masked() {
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded-gitops");
+    let (mut found, mut read, mut revisions) = (Vec::new(), 0, 0);
+    for entry in std::fs::read_dir(recorded).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path().join("objects.json")).unwrap();
+        let objects: Value = serde_json::from_str(&text).unwrap();
+        masked(&objects, &redact::value(&objects), "", &mut found);
+        revisions += text.matches("sha1:").count() + text.matches("sha256:").count();
+        read += 1;
+    }
+    assert!(read > 20 && revisions > 100, "{read} recordings name {revisions} commits and checksums");
+    assert!(found.is_empty(), "{found:#?}");
+}
+
 /// The recording `oom-killed` with one more variable in every container.
 fn with_variable(sandbox: &Sandbox, variable: &Value) -> String {
     fn add(value: &mut Value, variable: &Value) {

@@ -276,6 +276,47 @@ fn a_chart_that_does_not_render_is_as_before_with_the_values_of_its_release() {
 }
 
 #[test]
+fn a_post_renderer_that_names_nothing_is_as_before() {
+    let sandbox = Sandbox::new();
+    let release_file = |name: &str| {
+        format!(
+            "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata:\n  name: web\n  namespace: prod\nspec:\n  \
+             interval: 1m\n  chart:\n    spec:\n      chart: ./charts/web\n      sourceRef: {{kind: GitRepository, name: shop}}\n  \
+             values: {{level: {{name: info}}}}\n  postRenderers:\n  - kustomize:\n      patches:\n      - patch: |\n          \
+             apiVersion: v1\n          kind: ConfigMap\n          metadata:\n            name: {name}\n          \
+             data:\n            team: shop\n"
+        )
+    };
+    sandbox.repository(&[
+        ("charts/web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 0.1.0\n"),
+        ("charts/web/templates/config.yaml", TEMPLATE),
+        ("prod/release.yaml", &release_file("web")),
+    ]);
+    let bad = commit(&sandbox, "Rename the patch", &[("prod/release.yaml", &release_file("wbe"))]);
+    let said = "Helm upgrade failed for release prod/web with chart web@0.1.0: error while running post render on \
+                manifests: no resource matches strategic merge patch \\\"ConfigMap.v1.[noGrp]/wbe.[noNs]\\\"";
+    let text = release("https://git.example.com/acme/shop");
+    let from = text.find("Helm upgrade failed").unwrap();
+    let to = from + text[from..].find(": nil pointer").unwrap() + ": nil pointer".len();
+    let text = format!("{}{said}{}", &text[..from], &text[to..]);
+    let mut seen: serde_json::Value = serde_json::from_str(&text).unwrap();
+    seen["items"][0]["metadata"]["labels"] = serde_json::json!({
+        "kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": "prod"});
+    seen["items"].as_array_mut().unwrap().push(serde_json::json!({
+        "apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
+        "metadata": {"name": "apps", "namespace": "prod", "uid": "apps", "generation": 1},
+        "spec": {"path": "./prod", "interval": "1m", "sourceRef": {"kind": "GitRepository", "name": "shop"}},
+        "status": {"observedGeneration": 1, "lastAttemptedRevision": format!("main@sha1:{bad}"),
+            "inventory": {"entries": [{"id": "prod_web_helm.toolkit.fluxcd.io_HelmRelease", "v": "v2"}]}}}));
+    sandbox.write("seen/objects.json", &seen.to_string());
+    let from = sandbox.path("seen").to_str().unwrap().to_owned();
+    let report = propose(&sandbox, "helmrelease/web", &from, &["-o", "json"]).exits(0).json();
+    let proposal = &report["proposals"][0];
+    assert_eq!(proposal["reverts"]["id"], bad.as_str(), "{report:#}");
+    assert!(proposal["diff"].as_str().unwrap().contains("+            name: web"), "{proposal:#}");
+}
+
+#[test]
 fn a_release_that_fails_for_another_reason_is_not_taken_back() {
     let sandbox = Sandbox::new();
     chart(&sandbox);

@@ -210,7 +210,7 @@ fn on_a_terminal(sandbox: &Sandbox) -> PtySession {
     session
 }
 
-fn exit_code(session: &PtySession) -> i32 {
+pub(crate) fn exit_code(session: &PtySession) -> i32 {
     match session.process().wait().unwrap() {
         rexpect::process::WaitStatus::Exited(_, code) => code,
         other => panic!("{other:?}"),
@@ -372,7 +372,7 @@ fn a_changed_record_does_not_verify() {
 }
 
 /// Starts a push that stands still in the remote's hook, sends it a signal, and answers its exit code.
-fn signal_during_push(sandbox: &Sandbox, signal: &str) -> i32 {
+pub(crate) fn signal_during_push(sandbox: &Sandbox, signal: &str) -> i32 {
     let hook = sandbox.write("remote.git/hooks/pre-receive", "#!/bin/sh\ntouch started\nsleep 20\n");
     fs::set_permissions(hook, fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = sandbox.command(env!("CARGO_BIN_EXE_aifix"));

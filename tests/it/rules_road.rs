@@ -124,3 +124,41 @@ fn a_helper_of_a_cron_job_becomes_a_sidecar() {
     let from = saved(&sandbox, &mut items);
     assert_eq!(proposed(&sandbox, &items, &from, "cronjob/report"), ["+initContainers:", "+restartPolicy: Always"]);
 }
+
+#[test]
+fn a_path_that_the_repository_lacks_becomes_its_one_close_folder() {
+    for (folder, kind, object) in [
+        ("flux-ks-wrong-path", "Kustomization", "kustomization/wrong-path"),
+        ("argo-wrong-path", "Application", "application/cart"),
+    ] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded-gitops").join(folder);
+        let text = fs::read_to_string(path.join("objects.json")).unwrap().replace("overlays/staging", "apps/shpo");
+        let list: Value = serde_json::from_str(&text).unwrap();
+        let mut own = list["items"].as_array().unwrap().iter().find(|item| item["kind"] == kind).unwrap().clone();
+        let namespace = own["metadata"]["namespace"].clone();
+        own["metadata"] = json!({"name": own["metadata"]["name"], "namespace": namespace});
+        own.as_object_mut().unwrap().shift_remove("status");
+        let own = aifix::yaml::edit::render(&own);
+        let map = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: shop\n";
+        let propose = |folders: &[&str], more: &[&str]| {
+            let sandbox = Sandbox::new();
+            let from = sandbox.write("seen.json", &text);
+            let files: Vec<String> = folders.iter().map(|folder| format!("{folder}/shop.yaml")).collect();
+            let mut all = vec![("clusters/one.yaml", own.as_str())];
+            all.extend(files.iter().map(|file| (file.as_str(), map)));
+            sandbox.repository(&all);
+            sandbox.aifix_in("work", &[&["propose", object, "--from", from.to_str().unwrap()][..], more].concat())
+        };
+        let out = propose(&["apps/shop", "apps/cart"], &["-o", "json"]).exits(0).json();
+        let proposal = &out["proposals"][0];
+        let edit = &proposal["edits"][0];
+        assert_eq!(edit["file"], "clusters/one.yaml", "{proposal:#}");
+        let prefix = if kind == "Kustomization" { "./" } else { "" };
+        assert_eq!(edit["new"], format!("{prefix}apps/shop"), "{proposal:#}");
+        assert_eq!(proposal["disposition"], "review");
+        for others in [&["apps/cart"][..], &["apps/shop-1", "apps/shop-2"], &["apps/shop", "apps/shoo"]] {
+            let refused = propose(others, &["-o", "json"]).exits(4).json();
+            assert_eq!(refused["proposals"][0]["refusal"]["code"], "not-in-git", "{others:?}: {refused:#}");
+        }
+    }
+}

@@ -96,3 +96,35 @@ fn a_scan_asks_for_none() {
     sandbox.aifix(&["scan", "-n", "cat-oom-killed"]).exits(1);
     assert!(server.targets("/openapi").is_empty());
 }
+
+#[test]
+fn a_chart_sees_the_version_of_the_cluster_and_what_it_serves() {
+    let gate =
+        "and (semverCompare \">=1.90-0\" .Capabilities.KubeVersion.Version) (.Capabilities.APIVersions.Has \"SERVED\")";
+    let value = format!("{{{{ if {gate} }}}}{{{{ .Values.memory }}}}{{{{ else }}}}16Mi{{{{ end }}}}");
+    let gated = oom_manifest().replace("32Mi", &value.replace("SERVED", "example.org/v1"));
+    let chart = [
+        ("c/Chart.yaml", "apiVersion: v2\nname: web\nversion: 0.1.0\n"),
+        ("c/values.yaml", "memory: 32Mi\n"),
+        ("c/templates/web.yaml", gated.as_str()),
+    ];
+    let with = |version: Option<&str>| {
+        let server = ApiServer::recorded("oom-killed");
+        if let Some(version) = version {
+            server.always("/version", Act::Body(json!({ "gitVersion": version }).to_string()));
+        }
+        let mut sandbox = Sandbox::new();
+        sandbox.repository(&chart);
+        sandbox.use_kubeconfig(&kubeconfig(server.port()));
+        let ran = propose(&sandbox, &[]);
+        assert_eq!(server.targets("/version").len(), 1, "{:?}", server.targets(""));
+        ran
+    };
+    let ran = with(Some("v1.99.7+k3s1")).exits(0);
+    assert!(ran.out.contains("+memory: 64Mi"), "{}", ran.out);
+    // What Helm is built with is older, and so the chart does not make what runs.
+    for version in [None, Some("--post-renderer=/bin/true"), Some("v1.29.7+k3s1")] {
+        let ran = with(version).exits(4);
+        assert!(ran.out.contains("memory"), "{version:?}: {}", ran.out);
+    }
+}

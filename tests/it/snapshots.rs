@@ -96,5 +96,46 @@ fn a_clock_that_is_wrong_is_no_panic_and_no_health() {
     for at in ["1970-01-01T00:00:00Z", "9999-12-30T22:00:00Z"] {
         let ran = Sandbox::new().aifix(&["scan", "-A", "--from", &file("cluster-info"), "--at", at]).exits(1);
         assert!(ran.out.contains("Deployment/web"), "{at}: {}", ran.out);
+        assert!(ran.out.contains("crash-env-missing"), "{at}: {}", ran.out);
+    }
+}
+
+/// Takes away what tells objects of one name apart, and every time.
+fn without_uids_and_times(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            let is_time = |value: &Value| value.as_str().is_some_and(|text| text.parse::<jiff::Timestamp>().is_ok());
+            map.retain(|key, value| key != "uid" && !is_time(value));
+            map.values_mut().for_each(without_uids_and_times);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_uids_and_times),
+        _ => {}
+    }
+}
+
+#[test]
+fn what_has_no_uid_and_no_time_is_diagnosed_and_written_in_every_format() {
+    let sandbox = Sandbox::new();
+    // A missing ConfigMap may come in a moment: without any time it is worth knowing, no more.
+    for (case, code, exit) in [
+        ("crash-app-error.exit-2", "crash-app-error", 1),
+        ("oom-killed", "oom-killed", 1),
+        ("configmap-missing", "configmap-missing", 0),
+        ("image-not-found", "image-not-found", 1),
+        ("service-selector-mismatch", "service-selector-mismatch", 1),
+    ] {
+        let folder = crate::harness::recorded(case);
+        let text = std::fs::read_to_string(Path::new(&folder).join("objects.json")).unwrap();
+        let mut list: Value = serde_json::from_str(&text).unwrap();
+        without_uids_and_times(&mut list);
+        let text = list.to_string();
+        assert!(!text.contains("\"uid\"") && !text.contains("2026-"), "{case}");
+        let path = sandbox.write("bare.json", &text);
+        for format in ["text", "json", "sarif", "junit", "github", "markdown", "html"] {
+            let ran = sandbox.aifix(&["scan", "-A", "--all", "--from", path.to_str().unwrap(), "-o", format]);
+            let ran = ran.exits(if format == "sarif" { 0 } else { exit });
+            assert!(ran.out.contains(code), "{case} {format}: {}", ran.out);
+            assert!(!ran.out.contains("1970-01-01"), "{case} {format}: {}", ran.out);
+        }
     }
 }

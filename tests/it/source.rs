@@ -1,7 +1,8 @@
 //! Live object to Git: every layout of `tests/repos`.
 //!
 //! A layout is a folder: `repo/` (the base), `deployed/` (what runs, when it is another revision),
-//! `live.yaml`, `crs.yaml` (what controllers' objects say), `intent.yaml`, and `expected.diff` or `expected.refusal`.
+//! `live.yaml`, `crs.yaml` (what controllers' objects say), `cluster.yaml` (ConfigMaps that are read when they are
+//! needed), `intent.yaml`, and `expected.diff` or `expected.refusal`.
 //! `AIFIX_BLESS=1` writes the expectation; read the difference before you commit it.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -16,8 +17,9 @@ use aifix::model::refusal::Refusal;
 use aifix::model::snapshot::{Scope, Snapshot};
 use aifix::model::tree::{Entry, Tree};
 use aifix::render::compare::reference;
+use aifix::render::{Filled, MapName};
 use aifix::source::lead::{self, Found};
-use aifix::source::{Candidate, Located, Question, Stop, Tools, locate};
+use aifix::source::{Candidate, Located, Maps, Question, Reading, Stop, Tools, locate};
 use aifix::yaml::{edit, parse, scalars, split};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -35,6 +37,13 @@ pub(super) fn tools() -> Tools {
 
 fn tools_with(helm: Option<PathBuf>) -> Tools {
     Tools::new(given("AIFIX_TEST_KUSTOMIZE", "kustomize"), process::which("kubectl"), helm)
+}
+
+/// The Helm 3 of the test run, and its Helm 4 where it has one, with how each calls itself.
+pub(super) fn helms() -> Vec<(&'static str, PathBuf)> {
+    let newer = process::variable("AIFIX_TEST_HELM4").map(PathBuf::from);
+    let all = [("helm 3.", given("AIFIX_TEST_HELM", "helm")), ("helm 4.", newer)];
+    all.into_iter().filter_map(|(name, helm)| Some((name, helm?))).collect()
 }
 
 fn given(variable: &str, name: &str) -> Option<PathBuf> {
@@ -106,7 +115,21 @@ const BASE: &str = "3f2a91c0000000000000000000000000000000aa";
 const DEPLOYED: &str = "1b2c3d40000000000000000000000000000000bb";
 
 async fn ask(base: &Tree, deployed: Option<&Tree>, live: &Value, spec: &Value, tools: &Tools) -> Result<Located, Stop> {
-    ask_seen(base, deployed, live, &[], spec, tools).await
+    ask_seen(base, deployed, live, &[], &InCluster(Vec::new()), spec, tools).await
+}
+
+/// ConfigMaps that are only in the cluster.
+struct InCluster(Vec<Value>);
+
+impl Maps for InCluster {
+    fn read<'d>(&'d self, (namespace, name): &'d MapName) -> Reading<'d> {
+        let is_it = |map: &&Value| {
+            map["metadata"]["namespace"] == namespace.as_str() && map["metadata"]["name"] == name.as_str()
+        };
+        let found = self.0.iter().find(is_it).map_or(Filled::Missing, Filled::of);
+        let known = if self.0.is_empty() { Err("there is no cluster to ask".to_owned()) } else { Ok(found) };
+        Box::pin(std::future::ready(known))
+    }
 }
 
 /// The same, with what was seen of controllers' objects.
@@ -115,6 +138,7 @@ async fn ask_seen(
     deployed: Option<&Tree>,
     live: &Value,
     crs: &[Value],
+    maps: &InCluster,
     spec: &Value,
     tools: &Tools,
 ) -> Result<Located, Stop> {
@@ -136,6 +160,7 @@ async fn ask_seen(
         found: &found,
         live,
         fields: &aifix::schema::NoCluster,
+        maps,
         intent: &intent,
         choose: spec["choose"].as_u64().map(|n| n as usize),
         allow_shared: spec["allowShared"] == true,
@@ -198,11 +223,14 @@ async fn check(name: &str, tools: &Tools) -> Result<(), String> {
     let spec = parse::document(&text(&folder.join("intent.yaml"))).unwrap();
     let base = tree(&folder.join("repo"));
     let deployed = files::is_dir(&folder.join("deployed")).then(|| tree(&folder.join("deployed")));
-    let crs = folder.join("crs.yaml");
-    let crs = if files::exists(&crs) { parse::all(&text(&crs)).unwrap() } else { Vec::new() };
+    let all = |name: &str| match folder.join(name) {
+        file if files::exists(&file) => parse::all(&text(&file)).unwrap(),
+        _ => Vec::new(),
+    };
+    let (crs, maps) = (all("crs.yaml"), InCluster(all("cluster.yaml")));
     let inflating = Tools::new(tools.kustomize.clone(), tools.kubectl.clone(), tools.helm.clone()).inflating(true);
     let tools = if spec["enableHelm"] == true { &inflating } else { tools };
-    let (file, got) = match ask_seen(&base, deployed.as_ref(), &live, &crs, &spec, tools).await {
+    let (file, got) = match ask_seen(&base, deployed.as_ref(), &live, &crs, &maps, &spec, tools).await {
         Ok(located) => {
             bytes_outside_the_diff_are_the_same(&base, &located);
             ("expected.diff", shown(&located))
@@ -427,6 +455,30 @@ async fn a_missing_renderer_says_what_to_install() {
     };
     assert_eq!(refusal.code, "tool-missing");
     assert!(refusal.hint.contains("install"), "{}", refusal.hint);
+}
+
+#[tokio::test]
+async fn kubectl_renders_where_there_is_no_kustomize() {
+    use std::os::unix::fs::PermissionsExt;
+    // Of kubectl its `kustomize` and its `version` are used, and nothing else.
+    let scratch = files::Scratch::new().unwrap();
+    let kustomize = tools().kustomize.unwrap();
+    let version = r#"{"clientVersion": {"gitVersion": "v1.34.2"}, "kustomizeVersion": "v5.7.1"}"#;
+    let script = format!(
+        "#!/bin/sh\ncase \"$1\" in\nkustomize) shift; exec '{}' build \"$@\" ;;\nversion) [ \"$*\" = 'version --client \
+         --output=json' ] && echo '{version}' ;;\n*) exit 9 ;;\nesac\n",
+        kustomize.display()
+    );
+    let kubectl = scratch.path().join("kubectl");
+    files::write_scratch(&kubectl, script.as_bytes()).unwrap();
+    std::fs::set_permissions(&kubectl, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let base = in_memory(&[("p/kustomization.yaml", "resources: [a.yaml]\nnamespace: p\n"), ("p/a.yaml", LIVE)]);
+    let live = parse::document(LIVE).unwrap();
+    let spec = serde_json::json!({"edits": [{"path": "data.LEVEL", "old": "info", "new": "debug"}], "path": "p"});
+    let located = ask(&base, None, &live, &spec, &Tools::new(None, Some(kubectl), None)).await;
+    let Ok(located) = located else { panic!("{located:?}") };
+    assert_eq!(located.proof.renderer, "kustomize 5.7.1");
+    assert!(shown(&located).contains("+++ p/a.yaml"), "{}", shown(&located));
 }
 
 #[tokio::test]

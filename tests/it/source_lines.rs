@@ -2,7 +2,8 @@
 
 use crate::controlled::{self, URL};
 use crate::harness::{Ran, Sandbox, oom_manifest, recorded};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::fs;
 
 fn scan(sandbox: &Sandbox, folder: &str, more: &[&str]) -> Ran {
     let from = recorded("oom-killed");
@@ -59,6 +60,26 @@ fn the_folder_that_the_controller_names_is_asked() {
     assert!(!ran.out.contains("  source    "), "{}", ran.out);
     assert!(ran.err.contains("come from https://git.example.com/acme/shop.git"), "{}", ran.err);
     assert!(!ran.err.contains("hunter2"), "{}", ran.err);
+}
+
+#[test]
+fn what_two_controllers_claim_is_proved_by_none() {
+    let sandbox = controlled::sandbox(URL, &json!({"branch": "prod"}));
+    sandbox.git("work", &["rm", "-qr", "k8s"]);
+    sandbox.git("work", &["commit", "-qm", "Only one folder makes it"]);
+    let mut seen: Value = serde_json::from_str(&fs::read_to_string(sandbox.path("seen.json")).unwrap()).unwrap();
+    let items = seen["items"].as_array_mut().unwrap();
+    let web = items.iter_mut().find(|item| item["kind"] == "Deployment").unwrap();
+    web["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"] = json!("shop:apps/Deployment:cat-oom-killed/web");
+    items.push(json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
+        "metadata": {"name": "shop", "namespace": "argocd"},
+        "spec": {"source": {"repoURL": URL, "path": "apps"}},
+        "status": {"resources": [{"group": "apps", "kind": "Deployment", "namespace": "cat-oom-killed", "name": "web"}]}}));
+    let both = sandbox.write("both.json", &seen.to_string()).to_str().unwrap().to_owned();
+    let ran = sandbox.aifix_in("work", &["propose", "deployment/web", "--from", &both]).exits(4);
+    assert!(ran.out.contains("two-managers"), "{}", ran.out);
+    let report = sandbox.aifix_in("work", &["scan", "--from", &both, "--source", "-o", "json"]).exits(1).json();
+    assert_ne!(report["findings"][0]["source"]["proved"], json!(true), "{report:#}");
 }
 
 #[test]

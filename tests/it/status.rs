@@ -1,9 +1,13 @@
 //! What became of a pushed fix, as a person and a pipeline are told.
 
+mod argo;
+mod clocks;
 mod forges;
 mod seen;
+mod waiting;
 
 use crate::harness::{Ran, Sandbox, oom_manifest, recorded};
+use aifix::model::record::{Entry, Phase};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -56,7 +60,7 @@ fn merge(sandbox: &Sandbox) -> String {
     colleague(sandbox, "merger", |git| git(&["merge", "-q", "--no-ff", "-m", "Merge the fix", &branch]))
 }
 
-/// The recording as it is later: with this limit, and well or killed again.
+/// The recording as it is later than the merge: with this limit, and well or killed again.
 fn later(sandbox: &Sandbox, memory: &str, is_well: bool) -> String {
     let folder = recorded("oom-killed");
     let mut list: Value = serde_json::from_str(&fs::read_to_string(format!("{folder}/objects.json")).unwrap()).unwrap();
@@ -75,10 +79,10 @@ fn later(sandbox: &Sandbox, memory: &str, is_well: bool) -> String {
             "Pod" => {
                 for condition in object["status"]["conditions"].as_array_mut().unwrap() {
                     condition["status"] = "True".into();
-                    condition["lastTransitionTime"] = "2026-11-22T16:36:00Z".into();
+                    condition["lastTransitionTime"] = "2026-11-22T17:06:00Z".into();
                 }
                 object["status"]["containerStatuses"] = json!([{"name": "app", "ready": true, "started": true,
-                    "restartCount": 0, "image": "busybox:1.36", "state": {"running": {"startedAt": "2026-11-22T16:35:59Z"}}}]);
+                    "restartCount": 0, "image": "busybox:1.36", "state": {"running": {"startedAt": "2026-11-22T17:05:59Z"}}}]);
             }
             _ => {
                 let replicas = json!({"replicas": 1, "readyReplicas": 1, "availableReplicas": 1, "updatedReplicas": 1,
@@ -92,7 +96,7 @@ fn later(sandbox: &Sandbox, memory: &str, is_well: bool) -> String {
     }
     let name = format!("later-{memory}-{is_well}");
     let file = sandbox.write(&format!("{name}/objects.json"), &list.to_string());
-    sandbox.write(&format!("{name}/taken-at"), "2026-11-22T16:46:58Z");
+    sandbox.write(&format!("{name}/taken-at"), "2026-11-22T17:16:58Z");
     file.parent().unwrap().to_str().unwrap().to_owned()
 }
 
@@ -102,7 +106,43 @@ pub(crate) fn documents() -> Vec<Value> {
     let open = status(&sandbox, &["-o", "json"]).exits(0).json();
     merge(&sandbox);
     let from = later(&sandbox, "64Mi", true);
-    vec![open, status(&sandbox, &["--from", &from, "--all", "-o", "json"]).exits(0).json()]
+    let healed = status(&sandbox, &["--from", &from, "--all", "-o", "json"]).exits(0).json();
+    let other = pushed();
+    merge_with(&other, "96Mi");
+    status(&other, &[]).exits(0);
+    let list = other.aifix(&["audit", "list", "-o", "json"]).exits(0).json();
+    vec![open, healed, list["items"][0].clone(), followed()]
+}
+
+/// A record whose forge and controller said all that they can.
+fn followed() -> Value {
+    let entry = |seq: u64, phase, body| Entry {
+        seq,
+        record: "00112233445566aa".to_owned(),
+        phase,
+        at: format!("2026-11-24T08:00:0{seq}Z"),
+        body,
+        previous: String::new(),
+        hash: String::new(),
+    };
+    let entries = [
+        entry(1, Phase::Merged, json!({"base": "main", "mergeCommit": "c0ffee", "by": "grace", "changes": []})),
+        entry(2, Phase::Synced, json!({"controller": "Kustomization flux/apps", "applied": "c0ffee", "live": true})),
+        entry(3, Phase::RolledOut, json!({"ready": 2, "desired": 2})),
+    ];
+    serde_json::from_str(&aifix::output::json::record(&entries).unwrap()).unwrap()
+}
+
+/// The fix is merged with this limit instead.
+fn merge_with(sandbox: &Sandbox, memory: &str) {
+    let branch = format!("origin/{}", branch(sandbox));
+    colleague(sandbox, "merger", |git| {
+        git(&["merge", "-q", "--no-ff", "--no-commit", &branch]);
+        let file = sandbox.path("merger/k8s/web.yaml");
+        let text = fs::read_to_string(&file).unwrap().replace("64Mi", memory);
+        fs::write(&file, text).unwrap();
+        git(&["commit", "-qam", "Merge the fix with more"]);
+    });
 }
 
 #[test]
@@ -170,20 +210,60 @@ fn a_merge_is_recognised_however_it_was_made() {
 #[test]
 fn a_merge_with_another_value_says_which() {
     let sandbox = pushed();
-    let branch = format!("origin/{}", branch(&sandbox));
-    colleague(&sandbox, "merger", |git| {
-        git(&["merge", "-q", "--no-ff", "--no-commit", &branch]);
-        let file = sandbox.path("merger/k8s/web.yaml");
-        let text = fs::read_to_string(&file).unwrap().replace("64Mi", "96Mi");
-        fs::write(&file, text).unwrap();
-        git(&["commit", "-qam", "Merge the fix with more"]);
-    });
+    merge_with(&sandbox, "96Mi");
     let from = later(&sandbox, "96Mi", true);
     let item = item(&sandbox, &["--from", &from]);
     assert_eq!(item["phase"], "healed", "{item:#}");
     let change = &item["reached"][0]["body"]["changes"][0];
     assert_eq!((&change["proposed"], &change["merged"]), (&json!("64Mi"), &json!("96Mi")), "{item:#}");
     assert!(item["lines"].to_string().contains("proposed \\\"64Mi\\\", merged \\\"96Mi\\\""), "{item:#}");
+}
+
+/// Hash of the entry that the pushed commit names.
+fn proposed_hash(sandbox: &Sandbox) -> String {
+    let list = sandbox.aifix(&["audit", "list", "-o", "json"]).exits(0).json();
+    list["items"][0]["status"]["entries"][0]["hash"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_commit_that_names_the_record_without_the_change_is_no_merge() {
+    let sandbox = pushed();
+    let hash = proposed_hash(&sandbox);
+    colleague(&sandbox, "forger", |git| {
+        let file = sandbox.path("forger/k8s/web.yaml");
+        fs::write(&file, fs::read_to_string(&file).unwrap().replace("# small nodes", "# large nodes")).unwrap();
+        git(&["commit", "-qam", &format!("Say that it is done\n\nAifix-Record: {hash}")]);
+    });
+    let from = later(&sandbox, "64Mi", true);
+    let item = item(&sandbox, &["--from", &from]);
+    assert_eq!((&item["phase"], &item["reached"]), (&json!("pushed"), &json!([])), "{item:#}");
+    assert!(item["lines"].to_string().contains("main lacks the change"), "{item:#}");
+    assert_eq!(phases(&sandbox), ["proposed", "pushed"]);
+}
+
+#[test]
+fn the_words_of_commits_are_shown_without_escapes() {
+    let sandbox = pushed();
+    let branch = format!("origin/{}", branch(&sandbox));
+    let hostile = "Raise\u{1b}[2J\u{202e} ::error::it";
+    colleague(&sandbox, "merger", |git| {
+        git(&["merge", "-q", "--squash", &branch]);
+        git(&["commit", "-q", "--author", "::error::Eve\u{1b}[31m <e@example.com>", "-m", hostile]);
+    });
+    let merged = status(&sandbox, &[]).exits(0).out;
+    assert!(merged.contains("Raise\\e[2J\\u{202e}") && merged.contains("Eve\\e[31m"), "{merged}");
+    // Without the records the trailers of a commit are all that tells of a fix.
+    fs::remove_dir_all(sandbox.path("state")).unwrap();
+    colleague(&sandbox, "forger", |git| {
+        let trailers = "Aifix-Object: Deployment \u{1b}[2J/::error::x\nAifix-Finding: \u{202e}oom\nAifix-Record: 00ff";
+        git(&["commit", "-q", "--allow-empty", "-m", &format!("x\n\n{trailers}")]);
+    });
+    let forged = status(&sandbox, &["00ff"]).exits(0).out;
+    assert!(forged.contains("\\e[2J") && forged.contains("\\u{202e}oom"), "{forged}");
+    for out in [merged, forged] {
+        assert!(!out.contains(['\u{1b}', '\u{202e}']), "{out}");
+        assert!(!out.lines().any(|line| line.trim_start().starts_with("::")), "{out}");
+    }
 }
 
 #[test]
@@ -264,6 +344,39 @@ fn a_record_that_is_not_there_or_was_never_pushed_is_an_error() {
     let record = list["items"][0]["metadata"]["name"].as_str().unwrap();
     let ran = status(&sandbox, &[record]).exits(2);
     assert!(ran.err.contains("was pushed") && ran.err.contains(&format!("aifix audit show {record}")), "{}", ran.err);
+}
+
+#[test]
+fn a_proposal_that_nobody_answered_is_shown_as_one_and_found_by_its_branch() {
+    let sandbox = Sandbox::new();
+    sandbox.repository(&[("k8s/web.yaml", &oom_manifest())]);
+    crate::road::signal_during_push(&sandbox, "-KILL");
+    let list = sandbox.aifix(&["audit", "list", "-o", "json"]).exits(0).json();
+    let record = list["items"][0]["metadata"]["name"].as_str().unwrap();
+    let out = status(&sandbox, &[record]).exits(0).out;
+    assert_eq!(
+        out,
+        format!(
+            "proposed  Deployment cat-oom-killed/web  oom-killed\nrecord        {record}\n\
+             proposed      nothing of it is pushed: its run waits for an answer, or was ended before one\n"
+        )
+    );
+    let proposed = item(&sandbox, &[record]);
+    assert_eq!((&proposed["phase"], &proposed["end"]), (&json!("proposed"), &json!("open")), "{proposed:#}");
+    status(&sandbox, &[record, "--wait", "1s"]).exits(6);
+    assert_eq!(phases(&sandbox), ["proposed"]);
+    // The remote took the branch, and the run was killed before it could say so.
+    let message = format!(
+        "Raise it\n\nAifix-Object: Deployment cat-oom-killed/web\nAifix-Finding: oom-killed\nAifix-Record: {}",
+        proposed_hash(&sandbox)
+    );
+    fs::remove_file(sandbox.path("remote.git/hooks/pre-receive")).unwrap();
+    sandbox.git("work", &["checkout", "-q", "-b", "aifix/web"]);
+    sandbox.git("work", &["commit", "-q", "--allow-empty", "-m", &message]);
+    sandbox.git("work", &["push", "-q", "origin", "aifix/web"]);
+    let pushed = item(&sandbox, &[record]);
+    assert_eq!((&pushed["phase"], &pushed["branch"]), (&json!("pushed"), &json!("aifix/web")), "{pushed:#}");
+    assert_eq!(pushed["record"], record, "{pushed:#}");
 }
 
 #[test]

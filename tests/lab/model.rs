@@ -3,7 +3,8 @@
 use crate::kit::{Namespace, Repository, aifix, failing, faults, lab, wait};
 use aifix::cluster::files;
 use aifix::diagnose::diagnose;
-use aifix::llm::prompt::{Field, LIMIT, Material};
+use aifix::llm::material::{Field, Material};
+use aifix::llm::prompt::LIMIT;
 use aifix::llm::{Budget, Client, Prompt, Said, Settings};
 use aifix::redact;
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,7 +87,12 @@ fn whatever_a_weak_model_says_about_a_crash_loop_nothing_but_a_review_comes_out(
     let url = lab("AIFIX_LAB_LLM_URL");
     let ran = aifix(
         &work,
-        &["propose", "deploy/ledger", "-n", &namespace.0, "--llm-url", &url, "--push", "--yes", "-o", "json"],
+        &[
+            &["propose", "deploy/ledger", "-n", &namespace.0, "--llm-url", &url][..],
+            // It computes on one processor, beside other tests.
+            &["--llm-budget-seconds", "600", "--push", "--yes", "-o", "json"],
+        ]
+        .concat(),
     );
     // An answer that can't be taken is refused (4); one that can waits for a person (7): --yes never pushes it.
     assert!(matches!(ran.code, 4 | 7), "{}\n{}\n{}", ran.code, ran.out, ran.err);

@@ -47,13 +47,19 @@ fn object(of: &Value) -> Value {
 
 fn input(before: &Value, after: &Value, author: &str, edits: &Value) -> Value {
     let mode = if before.is_null() { "check" } else { "change" };
-    let change =
-        json!({"object": object(after), "before": before, "after": after, "intended": true, "companion": false});
+    let change = json!({"object": object(after), "before": before, "after": after, "good": null, "intended": true, "companion": false});
     json!({"mode": mode, "changes": [change], "intent": {"edits": edits}, "finding": {"code": "crash-app-error"},
-        "origin": null, "author": author, "disposition": "review"})
+        "origin": null, "author": author, "disposition": "review", "reverts": null})
 }
 
-/// Each change there and back again, and each object as it stands.
+/// The same, as the revert of a commit before which the object was `good`.
+fn reverting(mut input: Value, good: &Value) -> Value {
+    input["changes"][0]["good"] = good.clone();
+    input["reverts"] = json!({"id": "c0ffee", "subject": "s", "author": "Ada", "at": null});
+    input
+}
+
+/// Each change there and back again, back as a revert, and each object as it stands.
 fn changes() -> Vec<Value> {
     let objects = aifix::yaml::parse::all(&text(folder().join("objects.yaml"))).unwrap();
     let mut out: Vec<Value> = objects.iter().map(|object| input(&Value::Null, object, "", &json!([]))).collect();
@@ -69,7 +75,9 @@ fn changes() -> Vec<Value> {
         }
         let edits = json!([{"path": field, "op": "set", "old": old, "new": new}]);
         out.push(input(before, &after, author, &edits));
-        out.push(input(&after, before, author, &json!([{"path": field, "op": "set", "old": new, "new": old}])));
+        let back = input(&after, before, author, &json!([{"path": field, "op": "set", "old": new, "new": old}]));
+        out.push(reverting(back.clone(), before));
+        out.push(back);
     }
     out
 }

@@ -15,10 +15,14 @@ impl Definition {
         let there = Self;
         let text = kubectl(&["apply", "--server-side", "-f", file.to_str().unwrap()]);
         assert!(text.contains("aifixes.aifix.dev"), "{text}");
-        kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "crd/aifixes.aifix.dev"]);
-        let state = kubectl(&["get", "crd", "aifixes.aifix.dev", "-o", "json"]);
-        let state: Value = serde_json::from_str(&state).unwrap();
-        let conditions = state["status"]["conditions"].as_array().unwrap();
+        // Right after its creation it has no conditions, which `kubectl wait` takes for an error.
+        let conditions = wait("the definition to be established", Duration::from_secs(60), || {
+            let state = kubectl(&["get", "crd", "aifixes.aifix.dev", "-o", "json"]);
+            let state: Value = serde_json::from_str(&state).unwrap();
+            let conditions = state["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            let is_established = |one: &Value| one["type"] == "Established" && one["status"] == "True";
+            if conditions.iter().any(is_established) { Ok(conditions) } else { Err(state["status"].to_string()) }
+        });
         let structural = conditions.iter().all(|one| one["type"] != "NonStructuralSchema");
         assert!(structural, "the schema is not structural: {conditions:#?}");
         there
@@ -58,6 +62,10 @@ fn an_api_server_takes_the_definition_and_each_exported_record_whole() {
     let propose = ["propose", "deployment/cart", "--from", from.to_str().unwrap(), "--push", "--yes=review"];
     aifix(&work, &propose).exits(0);
     aifix(&work, &propose).exits(4);
+    let report = aifix(&work, &["audit", "list", "--phase", "pushed", "-o", "json"]).exits(0).json();
+    let entries = report["items"][0]["status"]["entries"].as_array().unwrap();
+    repository.merge(entries.last().unwrap()["body"]["branch"].as_str().unwrap());
+    aifix(&work, &["status"]);
 
     let write = |name: &str, args: &[&str]| {
         let file = work.join("..").join(name);
@@ -84,5 +92,8 @@ fn an_api_server_takes_the_definition_and_each_exported_record_whole() {
         let map = try_out(&file).unwrap();
         assert_eq!(map["metadata"]["name"], format!("aifix-{id}"));
     }
+    let merged = list["items"].as_array().unwrap().iter().find(|record| record["status"]["phase"] == "merged").unwrap();
+    assert_eq!(merged["status"]["deployment"]["baseBranch"], "main", "{:#}", merged["status"]);
     run(Command::new("kubectl").args(["explain", "aifix.spec.context.snapshot"]));
+    run(Command::new("kubectl").args(["explain", "aifix.status.deployment.mergeCommit"]));
 }

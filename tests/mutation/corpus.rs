@@ -3,13 +3,15 @@
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Values that are kept of one field of all recordings.
 const MANY: usize = 300;
 
 pub(crate) struct Corpus {
     pub(crate) recordings: Vec<Recording>,
+    /// What kubectl writes as it comes: a dump, a stream, a list in YAML.
+    pub(crate) forms: Vec<Form>,
     pub(crate) pool: Pool,
 }
 
@@ -21,6 +23,29 @@ pub(crate) struct Recording {
     pub(crate) logs: Option<String>,
     pub(crate) taken_at: Option<String>,
     pub(crate) pool: Pool,
+}
+
+/// A snapshot that is no folder with `objects.json`: its files, by their path below it. The path of the only one of
+/// a snapshot that is a single file is empty.
+pub(crate) struct Form {
+    pub(crate) name: String,
+    pub(crate) files: Vec<(PathBuf, Vec<u8>)>,
+}
+
+impl Form {
+    fn load(path: &Path) -> Self {
+        let mut files = Vec::new();
+        let mut left = vec![path.to_owned()];
+        while let Some(next) = left.pop() {
+            if next.is_dir() {
+                left.extend(fs::read_dir(&next).unwrap().map(|entry| entry.unwrap().path()));
+            } else {
+                files.push((next.strip_prefix(path).unwrap().to_owned(), fs::read(&next).unwrap()));
+            }
+        }
+        files.sort();
+        Self { name: path.file_name().unwrap().to_string_lossy().into_owned(), files }
+    }
 }
 
 /// Values by the name of their field.
@@ -51,14 +76,24 @@ impl Pool {
 
 impl Corpus {
     pub(crate) fn load() -> Self {
-        let mut corpus = Self { recordings: Vec::new(), pool: Pool::default() };
-        for folder in ["tests/recorded", "tests/recorded-gitops"] {
+        let mut corpus = Self { recordings: Vec::new(), forms: Vec::new(), pool: Pool::default() };
+        let listed = |folder: &str| {
             let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
             let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
             paths.sort();
-            corpus.recordings.extend(paths.iter().filter_map(|path| Recording::load(path)));
-        }
+            paths
+        };
+        let paths = [listed("tests/recorded"), listed("tests/recorded-gitops")].concat();
+        corpus.recordings.extend(paths.iter().filter_map(|path| Recording::load(path)));
+        assert_eq!(corpus.recordings.len(), paths.len(), "a folder of recordings was left out");
         assert!(corpus.recordings.len() > 150, "the recordings were not found");
+        for path in listed("tests/snapshots") {
+            match Recording::load(&path) {
+                Some(recording) => corpus.recordings.push(recording),
+                None => corpus.forms.push(Form::load(&path)),
+            }
+        }
+        assert!(corpus.forms.len() > 3, "what kubectl writes was not found");
         for recording in &corpus.recordings {
             recording.items.iter().for_each(|item| corpus.pool.add(item));
         }

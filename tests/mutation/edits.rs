@@ -10,7 +10,7 @@ use aifix::yaml::edit::{Change, apply};
 use aifix::yaml::scalars::{self, Place};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Values that are read as something else when they are written carelessly.
 const HOSTILE: [&str; 32] = [
@@ -82,7 +82,7 @@ pub(crate) fn one(text: &str, chance: &mut Chance) -> Result<Did, String> {
 pub(crate) fn check(text: &str, place: &Place, old: &Value, change: usize, new: Value) -> Result<Did, String> {
     let (place, change) = match change {
         0 => (place.clone(), Change::Set(new)),
-        1 => match beside(place) {
+        1 => match beside(text, place) {
             Some(place) => (place, Change::Add(new)),
             None => return Ok(Did::Refused),
         },
@@ -98,18 +98,29 @@ pub(crate) fn check(text: &str, place: &Place, old: &Value, change: usize, new: 
     meaning(text, &edited, &place, &change)
 }
 
-/// A name beside the place, or the end of the list that it is in when it is the first there.
-fn beside(place: &Place) -> Option<Place> {
+/// A name beside the place, or the end of the list that it is in.
+fn beside(text: &str, place: &Place) -> Option<Place> {
     let target = place.inner.as_ref().unwrap_or(&place.path);
     let parent = target.parent()?;
     let path = match target.0.last()? {
         Step::Field(_) => parent.field("aifixNew"),
-        _ => return None,
+        _ => parent.index(length(text, place, &parent)?),
     };
     Some(match &place.inner {
         Some(_) => Place { inner: Some(path), ..place.clone() },
         None => Place { path, ..place.clone() },
     })
+}
+
+/// The items of the list at `parent`, as the other parser counts them.
+fn length(text: &str, place: &Place, parent: &Path) -> Option<usize> {
+    let documents = read(text)?;
+    let document = documents.get(place.document)?;
+    let items = |value: &Value| parent.get(value)?.as_array().map(Vec::len);
+    match &place.inner {
+        None => items(document),
+        Some(_) => items(read(place.path.get(document)?.as_str()?)?.first()?),
+    }
 }
 
 fn value(chance: &mut Chance) -> Value {
@@ -149,7 +160,7 @@ fn bytes(before: &str, after: &str, old: &Value, change: &Change) -> Result<(), 
 }
 
 fn meaning(before: &str, after: &str, place: &Place, change: &Change) -> Result<Did, String> {
-    let Some(mut expected) = read(before) else { return Ok(Did::NotJudged) };
+    let Some(mut expected) = read(before).filter(|_| !names_twice(before)) else { return Ok(Did::NotJudged) };
     let Some(found) = read(after) else { return Err("the other parser no longer reads the file".to_owned()) };
     let Some(document) = expected.get_mut(place.document) else { return Ok(Did::NotJudged) };
     match &place.inner {
@@ -187,14 +198,23 @@ fn change_of(document: &mut Value, path: &Path, change: &Change) -> bool {
         Change::Set(new) => path.get(document).is_some() && path.set(document, new.clone()),
         Change::Remove => path.remove(document).is_some(),
         Change::Add(new) => {
-            let (Some(parent), Some(Step::Field(name))) = (path.parent(), path.0.last()) else { return false };
-            let Some(Value::Object(mut map)) = parent.get(document).cloned() else { return false };
-            map.insert(name.clone(), new.clone());
+            let (Some(parent), Some(last)) = (path.parent(), path.0.last()) else { return false };
+            let grown = match (last, parent.get(document).cloned()) {
+                (Step::Field(name), Some(Value::Object(mut map))) => {
+                    map.insert(name.clone(), new.clone());
+                    Value::Object(map)
+                }
+                (Step::Index(at), Some(Value::Array(mut items))) if items.len() == *at => {
+                    items.push(new.clone());
+                    Value::Array(items)
+                }
+                _ => return false,
+            };
             if parent.0.is_empty() {
-                *document = Value::Object(map);
+                *document = grown;
                 return true;
             }
-            parent.set(document, Value::Object(map))
+            parent.set(document, grown)
         }
     }
 }
@@ -215,6 +235,13 @@ fn differing(expected: &[Value], found: &[Value]) -> String {
     let keys = expected.keys().chain(found.keys());
     let differs = keys.into_iter().find(|key| expected.get(*key) != found.get(*key));
     differs.map_or_else(|| "?".to_owned(), |key| format!("{key}: {:?}, wanted {:?}", found.get(key), expected.get(key)))
+}
+
+/// Whether an anchor's name is given twice: `serde_yaml` takes one for another then.
+fn names_twice(text: &str) -> bool {
+    let mut names = BTreeSet::new();
+    let mut anchors = text.split_whitespace().filter(|word| word.len() > 1 && word.starts_with('&'));
+    anchors.any(|name| !names.insert(name))
 }
 
 /// All documents as `libyaml` reads them, with numbers that look whole as whole.
@@ -294,4 +321,27 @@ fn mutation(text: &str, chance: &mut Chance) -> String {
         }
     }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_is_added_to_a_list_wherever_it_is() {
+        let at = |path: Path, inner: Option<Path>| Place { document: 0, path, inner };
+        for (text, place) in [
+            ("- op: test\n- op: add\n", at(Path::default().index(0).field("op"), None)),
+            ("- a\n- b # two\n", at(Path::default().index(1), None)),
+            ("[a, b]\n", at(Path::default().index(0), None)),
+            ("args:\n- --level=info\nimage: web\n", at(Path::of("args").index(0), None)),
+            ("patch: |-\n  - op: add\n    path: /a\n  - x\n", at(Path::of("patch"), Some(Path::default().index(1)))),
+        ] {
+            let new = json!("on");
+            assert_eq!(check(text, &place, &json!("x"), 1, new), Ok(Did::Edited), "{text}");
+        }
+        // The oracle itself sees an item that is not the one that was asked for.
+        let place = at(Path::default().index(2), None);
+        assert!(meaning("- a\n- b\n", "- a\n- b\n- c\n", &place, &Change::Add(json!("d"))).is_err());
+    }
 }

@@ -8,7 +8,7 @@ use aifix::model::finding::{Finding, Severity};
 use aifix::model::object::ObjectRef;
 use aifix::model::report::{ContextReport, ReportedFinding, ScanReport, Summary};
 use aifix::model::snapshot::Snapshot;
-use aifix::output::{json, scan_text};
+use aifix::output::{github, html, json, junit, markdown, sarif, scan_text};
 use aifix::text::is_invisible;
 use aifix::ui::Page;
 use std::collections::BTreeSet;
@@ -61,6 +61,7 @@ pub(crate) fn hold(folder: &Path, chance: &mut Chance) -> Result<Seen, String> {
     clean("json", &written, wrong);
     if chance.below(16) == 0 {
         rarely(&snapshot, &written, chance, wrong);
+        formats(&report, wrong);
     }
     Ok(seen)
 }
@@ -72,6 +73,22 @@ fn nothing_stands_twice(snapshot: &Snapshot) -> bool {
     let names: BTreeSet<_> = all.iter().map(|(kind, meta)| (kind, &meta.namespace, &meta.name)).collect();
     let uids: BTreeSet<_> = all.iter().map(|(_, meta)| &meta.uid).collect();
     names.len() == all.len() && uids.len() == all.len()
+}
+
+/// The formats that are for other programs, and the page.
+fn formats(report: &ScanReport, wrong: &mut Vec<String>) {
+    for (what, written) in [
+        ("sarif", sarif::scan(report)),
+        ("junit", junit::scan(report)),
+        ("github", github::scan(report)),
+        ("markdown", markdown::scan(report)),
+        ("html", Ok(html::write(report, None))),
+    ] {
+        match written {
+            Ok(written) => clean(what, &written, wrong),
+            Err(error) => wrong.push(format!("no {what}\n{error:?}")),
+        }
+    }
 }
 
 /// What takes too long to be asked every time.

@@ -92,8 +92,7 @@ fn one(corpus: &Corpus, folder: &std::path::Path, seed: u64, tally: &mut Tally) 
     let (name, files) = mutate::files(corpus, &mut chance);
     // When the process is aborted (by an overflow of the stack), this folder is left with its seed.
     std::fs::write(folder.join("seed"), seed.to_string()).unwrap();
-    let snapshot = folder.join("snapshot");
-    files.write(&snapshot);
+    let snapshot = files.write(folder);
     let before = on_processor();
     let ran = catch_unwind(AssertUnwindSafe(|| invariants::hold(&snapshot, &mut chance)));
     let took = on_processor().saturating_sub(before);

@@ -5,33 +5,56 @@ use super::corpus::{Corpus, Pool, Recording};
 use super::strings;
 use serde_json::{Map, Value, json};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// The content of files, each below one place.
+type Below = Vec<(PathBuf, Vec<u8>)>;
 
 /// The files of a snapshot folder.
 pub(crate) struct Files {
     objects: Vec<u8>,
     is_yaml: bool,
-    logs: Option<String>,
+    logs: Option<Vec<u8>>,
     taken_at: Option<String>,
+    /// Another form of a snapshot, instead of all that.
+    form: Option<(String, Below)>,
 }
 
 impl Files {
-    pub(crate) fn write(&self, folder: &Path) {
+    /// Writes them below `folder`, and returns what is to be loaded.
+    pub(crate) fn write(&self, folder: &Path) -> PathBuf {
+        if let Some((name, files)) = &self.form {
+            // Its ending tells a reader what it holds.
+            let form = folder.join("form").join(name);
+            let _ = fs::remove_dir_all(folder.join("form"));
+            for (below, bytes) in files {
+                let path = if below.as_os_str().is_empty() { form.clone() } else { form.join(below) };
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, bytes).unwrap();
+            }
+            return form;
+        }
+        let folder = &folder.join("snapshot");
         fs::create_dir_all(folder).unwrap();
         let (there, other) = if self.is_yaml { ("yaml", "json") } else { ("json", "yaml") };
         fs::write(folder.join(format!("objects.{there}")), &self.objects).unwrap();
         let _ = fs::remove_file(folder.join(format!("objects.{other}")));
-        for (name, text) in [("logs.txt", &self.logs), ("taken-at", &self.taken_at)] {
-            let _ = match text {
-                Some(text) => fs::write(folder.join(name), text),
+        let taken_at = self.taken_at.as_ref().map(String::as_bytes);
+        for (name, bytes) in [("logs.txt", self.logs.as_deref()), ("taken-at", taken_at)] {
+            let _ = match bytes {
+                Some(bytes) => fs::write(folder.join(name), bytes),
                 None => fs::remove_file(folder.join(name)),
             };
         }
+        folder.clone()
     }
 }
 
 /// A mutated recording, and the recording's name.
 pub(crate) fn files(corpus: &Corpus, chance: &mut Chance) -> (String, Files) {
+    if chance.below(400) == 0 {
+        return form(corpus, chance);
+    }
     let recording = chance.pick(&corpus.recordings);
     let mut texts = recording.texts.clone();
     for _ in 0..=chance.below(3) {
@@ -55,11 +78,32 @@ pub(crate) fn files(corpus: &Corpus, chance: &mut Chance) -> (String, Files) {
         let other = chance.pick(&corpus.recordings).logs.clone().filter(|_| chance.percent(30));
         logs = other.or(logs).map(|text| strings::log(&text, chance));
     }
+    let mut logs = logs.map(String::into_bytes);
+    if let Some(logs) = logs.as_mut().filter(|_| chance.percent(5)) {
+        // A program may write anything.
+        strings::bytes(logs, chance);
+    }
     let mut taken_at = recording.taken_at.clone();
     if chance.percent(10) {
         taken_at = taken_at.map(|at| strings::text(at.trim(), chance)).filter(|at| !at.is_empty());
     }
-    (recording.name.clone(), Files { objects, is_yaml, logs, taken_at })
+    (recording.name.clone(), Files { objects, is_yaml, logs, taken_at, form: None })
+}
+
+/// Another form of a snapshot, one of its files damaged.
+fn form(corpus: &Corpus, chance: &mut Chance) -> (String, Files) {
+    let form = chance.pick(&corpus.forms);
+    let mut files = form.files.clone();
+    let at = chance.below(files.len());
+    strings::bytes(&mut files[at].1, chance);
+    let files = Files {
+        objects: Vec::new(),
+        is_yaml: false,
+        logs: None,
+        taken_at: None,
+        form: Some((form.name.clone(), files)),
+    };
+    (form.name.clone(), files)
 }
 
 /// Changes the list of items, or one of them.

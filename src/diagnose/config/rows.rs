@@ -83,11 +83,11 @@ ENV_FROM_INVALID_KEYS "env-from-invalid-keys" None:
     "event InvalidEnvironmentVariableNames.";
     "Keys with dots or slashes, a ConfigMap of files that is used as environment.";
     "Nothing to change unless the program misses a variable: rename the key in the ConfigMap.".
-ENV_DOLLAR_EATEN "env-dollar-eaten" Model:
+ENV_DOLLAR_EATEN "env-dollar-eaten" Rule:
     "a dollar sign in command or args does not reach the program";
     "In command and args Kubernetes turns `$$` into `$` and `$(VAR)` into the variable's value; an unknown `$(VAR)` stays \
      as it is. The log shows such a leftover.";
     "`$$` or `$(VAR)` in command or args, and a literal `$(VAR)` or stray `$` in the log of a failing container.";
     "A shell's `$$` or command substitution in args, a variable that env does not define.";
-    "A variable that exists under a close name can be set, for review. Otherwise it needs judgement.".
+    "Names the only variable of the container with a close name, for review. Otherwise it needs judgement.".
 }

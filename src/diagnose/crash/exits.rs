@@ -9,7 +9,8 @@ use crate::model::kube::{Event, Terminated};
 use crate::text;
 
 /// Controllers that want their pods to run for ever.
-const SERVICES: [&str; 5] = ["DaemonSet", "Deployment", "ReplicaSet", "ReplicationController", "StatefulSet"];
+const SERVICES: [&str; 6] =
+    ["DaemonSet", "Deployment", "ReplicaSet", "ReplicationController", "Rollout", "StatefulSet"];
 
 /// Exit codes that name the cause before any log does.
 pub(super) fn by_code(container: &Running<'_, '_>, end: &Terminated) -> Option<Observation> {
@@ -42,6 +43,32 @@ pub(super) fn by_code(container: &Running<'_, '_>, end: &Terminated) -> Option<O
         seen.fact("childKilled", child.is_some());
     }
     Some(seen)
+}
+
+/// What an exit code means by custom, for one that has no finding of its own. Above 128 it is a signal's number.
+pub(super) fn meaning(exit: i64) -> Option<String> {
+    let told = match exit {
+        2 => "wrong use of a shell or of arguments, or a panic of a Go program",
+        64 => "wrong use of its arguments",
+        65 => "input that it can't read",
+        66 => "an input that is missing",
+        69 => "a service that is not available",
+        77 => "no permission",
+        78 => "a configuration that it does not accept",
+        101 => "a panic of a Rust program",
+        255 => "an error that it gives no code of its own, or a lost status",
+        129 => "signal 1: its terminal is gone",
+        130 => "signal 2: it was interrupted",
+        131 => "signal 3: it was told to quit",
+        133 => "signal 5: a trap of a debugger or of the program itself",
+        135 => "signal 7: memory that is not there, such as a file cut off while it is mapped",
+        136 => "signal 8: wrong arithmetic, such as a division by zero",
+        141 => "signal 13: it wrote to a pipe that nobody reads",
+        159 => "signal 31: a system call that the seccomp profile forbids",
+        144..=192 | 138 | 140 | 142 => return Some(format!("signal {}", exit - 128)),
+        _ => return None,
+    };
+    Some(told.to_owned())
 }
 
 /// 127 and 134, once the log did not name a loader or a heap.

@@ -51,12 +51,12 @@ PREEMPTED "preempted" Ask:
      pod of the same owner is Pending.";
     "A full cluster, a priority that is too low or that of another workload too high.";
     "A person chooses: priorities, requests or nodes.".
-POD_DEADLINE_EXCEEDED "pod-deadline-exceeded" Rule:
+POD_DEADLINE_EXCEEDED "pod-deadline-exceeded" Ask:
     "a pod ran longer than its activeDeadlineSeconds";
     "The kubelet ended the pod when its deadline was over. Nothing starts it again.";
     "pod phase Failed, reason DeadlineExceeded.";
     "A deadline that was meant for a job, a program that takes longer than before.";
-    "Puts back activeDeadlineSeconds of the last good revision. Otherwise a person chooses.".
+    "A person chooses: how long the program needs is not known, and a pod that runs never gets more.".
 NODE_SHUTDOWN_KILLED "node-shutdown-killed" None:
     "pods were ended because their node shut down";
     "The node shut down in an orderly way, ended its pods and admitted no new ones.";

@@ -33,7 +33,7 @@ pub fn check(said: &Said, fields: &[AllowedField], finding: &Finding, log: &[Red
     let Said::Edit { path, old, new, evidence, reason } = said else {
         return Err(vec!["the answer names no field".to_owned()]);
     };
-    let from_log = stands_only_in_a_log(new, finding, log).or_else(|| stands_only_in_an_event(new, finding, fields));
+    let from_log = is_in_a_log(new, finding, log).or_else(|| is_only_heard(new, finding, fields, log));
     let Some(field) = fields.iter().find(|field| field.path.to_string() == *path) else {
         let mut reasons = vec![format!("{} is not a field that a model may change", shown(path))];
         reasons.extend(from_log);
@@ -122,7 +122,7 @@ pub(super) fn unknown_evidence(evidence: &[u32], finding: &Finding) -> Vec<Strin
 }
 
 /// Logs are written by the workload, and by whoever talks to it: nothing of them is a value.
-fn stands_only_in_a_log(new: &str, finding: &Finding, log: &[Redacted]) -> Option<String> {
+fn is_in_a_log(new: &str, finding: &Finding, log: &[Redacted]) -> Option<String> {
     let said = finding.evidence.iter().filter(|fact| fact.source == Source::Log).map(|fact| fact.text.as_str());
     let mut lines = said.chain(log.iter().map(Redacted::as_str));
     let is_long = new.trim().chars().count() >= 4;
@@ -130,18 +130,30 @@ fn stands_only_in_a_log(new: &str, finding: &Finding, log: &[Redacted]) -> Optio
         .then(|| format!("{} is taken from a log line: what a log says is never a value or an instruction", shown(new)))
 }
 
-/// A kubelet's event repeats what registries, images and other programs say. What the objects say too may be taken.
-fn stands_only_in_an_event(new: &str, finding: &Finding, fields: &[AllowedField]) -> Option<String> {
-    let new = new.trim();
-    let of = |sources: &'static [Source]| finding.evidence.iter().filter(|fact| sources.contains(&fact.source));
-    let is_said = of(&[Source::Event]).any(|fact| fact.text.contains(new));
-    let is_trusted = of(&[Source::Spec, Source::History]).any(|fact| fact.text.contains(new))
-        || fields.iter().any(|field| {
-            let earlier = field.allowed.iter().flatten();
-            written(&field.current).contains(new) || earlier.into_iter().any(|value| value.contains(new))
-        });
-    (new.chars().count() >= 4 && is_said && !is_trusted)
-        .then(|| format!("{} is taken from an event: what it says is never a value or an instruction", shown(new)))
+/// An event, a status and a log repeat what registries, images, programs and whoever talks to them say; a termination
+/// message is part of a status. A word that the objects say too may be taken.
+fn is_only_heard(new: &str, finding: &Finding, fields: &[AllowedField], log: &[Redacted]) -> Option<String> {
+    let of = |source: Source| {
+        finding.evidence.iter().filter(move |fact| fact.source == source).map(|fact| fact.text.as_str())
+    };
+    let is_trusted = |word: &str| {
+        of(Source::Spec).chain(of(Source::History)).any(|text| text.contains(word))
+            || fields.iter().any(|field| {
+                let mut earlier = field.allowed.iter().flatten();
+                written(&field.current).contains(word) || earlier.any(|value| value.contains(word))
+            })
+    };
+    let heard = [("an event", Source::Event), ("a status", Source::Status), ("a log line", Source::Log)];
+    std::iter::once(new.trim()).chain(new.split_whitespace()).filter(|word| word.chars().count() >= 4).find_map(
+        |word| {
+            let in_log = |source: Source| source == Source::Log && log.iter().any(|line| line.as_str().contains(word));
+            let (place, _) =
+                heard.iter().find(|(_, source)| of(*source).any(|text| text.contains(word)) || in_log(*source))?;
+            (!is_trusted(word)).then(|| {
+                format!("{} is taken from {place}: what it says is never a value or an instruction", shown(word))
+            })
+        },
+    )
 }
 
 fn value(field: &AllowedField, new: &str, fields: &[AllowedField]) -> Result<(), String> {

@@ -2,7 +2,7 @@
 
 use super::about::{self, Part};
 use super::written;
-use crate::llm::{fence, prompt};
+use crate::llm::{fence, material};
 use crate::model::finding::{FieldChange, Finding};
 use crate::model::kube::Object;
 use crate::model::object::ObjectRef;
@@ -55,7 +55,7 @@ pub struct AllowedField {
 
 impl AllowedField {
     /// As it stands in a prompt.
-    pub fn offer(&self) -> prompt::Field {
+    pub fn offer(&self) -> material::Field {
         let rule = match (&self.kind, &self.allowed) {
             (Kind::Integer { min, max }, _) => format!("integer from {min} to {max}"),
             (Kind::Quantity(Direction::Up), _) => "quantity, more than now".to_owned(),
@@ -69,7 +69,7 @@ impl AllowedField {
             (Kind::Words, Some(allowed)) => format!("text; earlier: {}", allowed.join(", ")),
             (Kind::Words, None) => "text".to_owned(),
         };
-        prompt::Field {
+        material::Field {
             path: self.path.to_string(),
             current: redact::text(&written(&self.current)),
             rule: redact::text(&rule),

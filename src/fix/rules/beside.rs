@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 pub(super) const RULES: &[(&str, super::Rule)] = &[
     ("hpa-fights-git", replicas),
     ("pdb-blocks-everything", one_at_a_time),
+    ("pdb-unhealthy-blocks-drain", broken_ones),
     ("pdb-unmanaged-pods", counted),
     ("sa-secret-not-mountable", list_secret),
 ];
@@ -31,6 +32,15 @@ fn one_at_a_time(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     let choice = case.intent("Let one pod at a time be evicted".to_owned(), why, edits, Vec::new());
     let hint = "allow one eviction, or run another replica";
     Err(case.ask(case.finding.summary.clone(), hint, vec![choice]))
+}
+
+/// Pods that do not work may be evicted; those that do stay protected.
+fn broken_ones(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
+    let path = Path::of("spec.unhealthyPodEvictionPolicy");
+    let subject = "Let pods that do not work be evicted".to_owned();
+    let why = "a node can then be drained while they fail; healthy pods stay protected";
+    let choice = case.choice(path, json!("AlwaysAllow"), subject, why);
+    Err(case.ask(case.finding.summary.clone(), "mend the pods first, or let the broken ones go", vec![choice]))
 }
 
 /// A number of pods needs no controller that says how many there should be.

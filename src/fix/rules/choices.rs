@@ -1,6 +1,7 @@
 //! Changes that only a person may choose.
 
 use super::super::case::Case;
+use super::super::facts::text_of;
 use super::super::refusal;
 use crate::model::intent::Intent;
 use crate::model::kube::Object;
@@ -11,8 +12,12 @@ use crate::text;
 use serde_json::{Value, json};
 
 /// Rules of this family.
-pub(super) const RULES: &[(&str, super::Rule)] =
-    &[("rbac-verb-missing", verb), ("volume-full", volume_full), ("sa-no-pull-secret", pull_secret)];
+pub(super) const RULES: &[(&str, super::Rule)] = &[
+    ("rbac-verb-missing", verb),
+    ("rolebinding-subject-missing", subject),
+    ("sa-no-pull-secret", pull_secret),
+    ("volume-full", volume_full),
+];
 
 fn texts(value: &Value, field: &str) -> Vec<String> {
     let all = value.get(field).and_then(Value::as_array).into_iter().flatten();
@@ -64,6 +69,36 @@ fn verb(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     }
     let hint = format!("allow {verb} on {resource}, and nothing more, in a role of ServiceAccount {account}");
     Err(case.ask(case.finding.summary.clone(), &hint, choices))
+}
+
+/// An account that is there in place of one that is not: of the same name in another namespace, or the nearest here.
+fn subject(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
+    let accounts = case.snapshot.kind("ServiceAccount");
+    let subjects: Vec<Value> = case.at(&Path::of("subjects")).and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut choices = Vec::new();
+    for (at, one) in subjects.iter().enumerate().filter(|(_, one)| text_of(one, "kind") == "ServiceAccount") {
+        let name = text_of(one, "name");
+        let written = text_of(one, "namespace");
+        let namespace = if written.is_empty() { case.target.namespace() } else { written };
+        if case.snapshot.find("ServiceAccount", namespace, name).is_some() {
+            continue;
+        }
+        let of_subject = |field: &str| Path::of("subjects").index(at).field(field);
+        let give = |place: &str, name: &str, path: Path, new: &str| {
+            let why = "it then has every right of the role".to_owned();
+            let edits = vec![case.set(path, json!(new))];
+            case.intent(format!("Bind ServiceAccount {place}/{name}"), why, edits, Vec::new())
+        };
+        let elsewhere = accounts.iter().map(|account| &account.metadata).filter(|account| account.name == name);
+        let elsewhere = elsewhere.map(|other| give(&other.namespace, name, of_subject("namespace"), &other.namespace));
+        choices.extend(elsewhere.take(super::CHOICES));
+        let here = accounts.iter().filter(|account| account.metadata.namespace == namespace);
+        let names: Vec<&str> = here.map(|account| account.metadata.name.as_str()).collect();
+        let near = text::nearest(name, names.iter().copied());
+        choices.extend(near.map(|near| give(namespace, near, of_subject("name"), near)));
+    }
+    let hint = "make the account, name one that exists, or take the subject out";
+    Err(case.ask(case.finding.summary.clone(), hint, choices))
 }
 
 /// Half as much again, where the class can grow; a volume never shrinks.

@@ -3,7 +3,7 @@
 use super::super::case::Case;
 use super::super::closeness::only_close;
 use super::super::facts::{judge, name_of};
-use super::super::{history, refusal};
+use super::super::history;
 use crate::model::intent::Intent;
 use crate::model::refusal::Refusal;
 use serde_json::Value;
@@ -25,7 +25,10 @@ fn app_error(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
             change.fields.len(),
             change.from
         );
-        return Err(Refusal::new(refusal::NEEDS_CHOICE, message, hint).with_details(history::changes(case)));
+        // A program that ran well with all of them is not broken by any.
+        let mut choices = if case.is("worked") { Vec::new() } else { history::each(case) };
+        choices.truncate(super::CHOICES);
+        return Err(case.ask(message, hint, choices).with_details(history::changes(case)));
     }
     let Some(mut revert) = history::revert(case, |_| true)? else {
         return Err(judge("nothing changed that an edit could put back", hint));

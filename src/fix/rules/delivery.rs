@@ -100,6 +100,23 @@ fn argo_path(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     among(case, &path, "path", &names, folders())
 }
 
+/// The one folder of the repository whose name is close to the path that a controller did not find there.
+pub(crate) fn close_folder(case: &Case<'_>, folders: &[&str]) -> Option<Intent> {
+    let field = match case.finding.code.name() {
+        "flux-path-missing" => "spec.path",
+        "argocd-comparison-error" => "spec.source.path",
+        _ => return None,
+    };
+    let (path, missing) = (Path::of(field), case.text("path"));
+    case.expect(&path, &json!(missing)).ok()?;
+    let bare = missing.trim_start_matches("./").trim_matches('/');
+    let name = only_close(bare, folders, &[]).filter(|_| !bare.is_empty())?;
+    let new = missing.replacen(bare, name, 1);
+    let why = format!("the repository has no folder {bare}; it has {name}");
+    let review = vec!["another path delivers other things".to_owned()];
+    Some(case.intent(format!("Use path {new} instead of {missing}"), why, vec![case.set(path, json!(new))], review))
+}
+
 /// What the API refuses never ran: there is no live field to change.
 fn apply(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     let (field, object) = (case.text("unknownField"), case.text("object"));

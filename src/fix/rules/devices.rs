@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 /// Rules of this family.
 pub(super) const RULES: &[(&str, super::Rule)] = &[
+    ("ds-tainted-nodes", taint),
     ("node-name-unknown", node_name),
     ("unschedulable-extended-resource", device),
     ("unschedulable-node-selector", node_selector),

@@ -1,11 +1,10 @@
 //! Images that cannot be pulled: never guess a tag.
 
 use super::super::case::Case;
-use super::super::facts::{drifted, outside, text_of};
+use super::super::facts::{drifted, node_images, outside, text_of};
 use super::super::{history, refusal};
 use super::secret;
 use crate::model::intent::Intent;
-use crate::model::kube::Object;
 use crate::model::refusal::Refusal;
 use crate::text;
 use serde_json::{Value, json};
@@ -165,7 +164,8 @@ fn pull_secret_missing(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     if let Some(found) = secret::close(case, wanted, &why, std::slice::from_ref(&path))? {
         return Ok(found);
     }
-    if let Some(found) = history::put_back(case, &why, |changed| path.starts_with(changed))? {
+    let list = case.spec_path().field("imagePullSecrets");
+    if let Some(found) = history::put_back(case, &why, |changed| changed.starts_with(&list))? {
         return Ok(found);
     }
     Err(secret::none(case, wanted, &[path]))
@@ -226,12 +226,6 @@ fn tags_in_use(case: &Case<'_>, wanted: &str, broken: &str) -> BTreeMap<String, 
         }
     }
     seen
-}
-
-fn node_images(node: &Object) -> Vec<String> {
-    let images: Vec<Value> = node.view("/status/images");
-    let names = images.iter().filter_map(|image| image.get("names")?.as_array()).flatten();
-    names.filter_map(Value::as_str).filter(|name| !name.contains('@')).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 
+pub(super) use delivery::close_folder;
 pub(super) use sandbox::LOW_PORTS;
 
 use super::case::Case;
@@ -84,9 +85,4 @@ const FAMILIES: [&[(&str, Rule)]; 30] = [
 /// The rule of a code.
 pub(crate) fn of(code: &str) -> Option<Rule> {
     FAMILIES.into_iter().flatten().find(|(name, _)| *name == code).map(|(_, rule)| *rule)
-}
-
-/// Every code that has a rule.
-pub(crate) fn codes() -> impl Iterator<Item = &'static str> {
-    FAMILIES.into_iter().flatten().map(|(name, _)| *name)
 }

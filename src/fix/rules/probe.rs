@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 /// Rules of this family.
 pub(super) const RULES: &[(&str, super::Rule)] = &[
     ("probe-app-not-listening", not_listening),
+    ("probe-auth-required", auth_required),
     ("probe-exec-command-missing", exec_missing),
+    ("probe-grpc-unimplemented", no_grpc),
     ("probe-named-port-missing", named_port),
     ("probe-path-missing", path_missing),
     ("probe-port-mismatch", port_mismatch),
@@ -106,16 +108,57 @@ fn named_port(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     Err(case.ask(why, "name a port that the container declares", choices))
 }
 
+/// The path of each HTTP probe that a finding is about.
+fn asked_paths(case: &Case<'_>) -> Vec<Path> {
+    let path_of = |field: &String| case.container_path().field(field).field("httpGet").field("path");
+    fields(case).iter().map(path_of).collect()
+}
+
 /// The path of another probe of the same port passes; no path is guessed.
 fn path_missing(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
-    let (container, fields) = (case.container()?, fields(case));
-    let status = case.int("status").unwrap_or(404);
-    let path_of = |field: &str| case.container_path().field(field).field("httpGet").field("path");
-    let own: Vec<Path> = fields.iter().map(|field| path_of(field)).collect();
-    let why = format!("the program answers {status} at the path of the probe");
+    let why = format!("the program answers {} at the path of the probe", case.int("status").unwrap_or(404));
+    let own = asked_paths(case);
     if let Some(found) = history::put_back(case, &why, |path| own.contains(path))? {
         return Ok(found);
     }
+    if let Some(found) = passing_path(case, &why)? {
+        return Ok(vec![found]);
+    }
+    let message = format!("{why}, and which path tells its health is not known");
+    Err(Refusal::new(refusal::NEEDS_CHOICE, message, "name a path that the program answers with 200"))
+}
+
+/// A path behind a login: another path, or a header with a credential, is for a person.
+fn auth_required(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
+    let why = format!("the program wants a login at the path of the probe ({})", case.int("status").unwrap_or(401));
+    let choices = passing_path(case, &why)?.into_iter().collect();
+    Err(case.ask(why, "name a path that needs no login, or open this one to the probe", choices))
+}
+
+/// A server without the health service: that it takes connections is less, and is something.
+fn no_grpc(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
+    let container = case.container()?;
+    let mut edits = Vec::new();
+    for field in fields(case) {
+        let path = case.container_path().field(&field);
+        let Some(port) = case.at(&path.field("grpc").field("port")).cloned() else { continue };
+        let mut probe = case.at(&path).cloned().unwrap_or_default();
+        if let Some(probe) = probe.as_object_mut() {
+            probe.remove("grpc");
+            probe.insert("tcpSocket".to_owned(), json!({"port": port}));
+        }
+        edits.push(case.set(path, probe));
+    }
+    let message = format!("the server of container {} lacks the grpc health service", container.name);
+    let why = "it shows that the port is open, and nothing of the program behind it".to_owned();
+    let subject = format!("Probe container {} by TCP", container.name);
+    let choices = if edits.is_empty() { Vec::new() } else { vec![case.intent(subject, why, edits, Vec::new())] };
+    Err(case.ask(message, "add the health service to the program, or probe by TCP", choices))
+}
+
+/// The probes at the path at which another probe of the same port passes.
+fn passing_path(case: &Case<'_>, why: &str) -> Result<Option<Intent>, Refusal> {
+    let (container, fields) = (case.container()?, fields(case));
     let get = |field: &str| probe_of(&container, field).and_then(|probe| probe.http_get.clone());
     let passes = PROBES
         .iter()
@@ -126,20 +169,11 @@ fn path_missing(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     };
     let mut good =
         passes.filter_map(|(kind, field)| Some((kind, get(field)?))).filter(|(_, other)| same_port(&other.port));
-    if let Some((kind, other)) = good.next().filter(|_| !case.is("worked") && !asked.is_empty()) {
-        let edits = own.into_iter().map(|path| case.set(path, json!(other.path))).collect();
-        let kind = kind.to_lowercase();
-        let why = format!("{why}; the {kind} probe passes at {} of the same port", other.path);
-        let review = vec![format!("both probes then ask the same of the program: {}", other.path)];
-        return Ok(vec![case.intent(
-            format!("Probe {} of container {}", other.path, container.name),
-            why,
-            edits,
-            review,
-        )]);
-    }
-    let message = format!("{why}, and which path tells its health is not known");
-    Err(Refusal::new(refusal::NEEDS_CHOICE, message, "name a path that the program answers with 200"))
+    let Some((kind, other)) = good.next().filter(|_| !case.is("worked") && !asked.is_empty()) else { return Ok(None) };
+    let edits = asked_paths(case).into_iter().map(|path| case.set(path, json!(other.path))).collect();
+    let why = format!("{why}; the {} probe passes at {} of the same port", kind.to_lowercase(), other.path);
+    let review = vec![format!("both probes then ask the same of the program: {}", other.path)];
+    Ok(Some(case.intent(format!("Probe {} of container {}", other.path, container.name), why, edits, review)))
 }
 
 /// The program speaks another scheme than the probe.
@@ -331,7 +365,7 @@ fn fails(case: &Case<'_>, kind: &str, container: &str) -> bool {
 /// Services that select the pods of this workload.
 fn services<'s>(case: &Case<'s>) -> Vec<&'s Object> {
     let labels = match case.object {
-        Some(object) => object.template_labels(),
+        Some(object) => object.template_labels().clone(),
         None => {
             let pods = case.snapshot.pods.iter();
             let mut own = pods.filter(|pod| pod.object().same_object(&case.finding.object));

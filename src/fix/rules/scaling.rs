@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Rules of this family.
 pub(super) const RULES: &[(&str, super::Rule)] = &[
+    ("hpa-limited-max", maximum),
     ("hpa-target-missing", target),
     ("hpa-missing-requests", requests),
     ("pdb-selects-nothing", budget),
@@ -43,6 +44,16 @@ fn target(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
         Some(name) if fits(name) => reference.decide(case, &[review], false),
         _ => Err(reference.only(|name| !scaled.iter().any(|one| one == name)).choose(case)),
     }
+}
+
+/// Half as many again: what the load needs is not known, and nodes and quotas must have room.
+fn maximum(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
+    let path = Path::of("spec.maxReplicas");
+    let most = case.at(&path).and_then(Value::as_i64).unwrap_or(1);
+    let new = most + (most + 1) / 2;
+    let why = format!("the load wanted more than {most} for a quarter of an hour and longer");
+    let choice = case.choice(path, json!(new), format!("Allow {new} replicas"), &why);
+    Err(case.ask(case.finding.summary.clone(), "allow more replicas, or make each serve more", vec![choice]))
 }
 
 /// The request is missing on the workload that is scaled: the edit belongs there.
@@ -89,7 +100,7 @@ fn budget(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     let [only] = near.as_slice() else { return ask(&case.finding.summary) };
     let workload =
         only.split_once('/').and_then(|(kind, name)| case.snapshot.find(kind, case.target.namespace(), name));
-    let labels = workload.map(crate::model::kube::Object::template_labels).unwrap_or_default();
+    let labels = workload.map(crate::model::kube::Object::template_labels).cloned().unwrap_or_default();
     let mut wrong = wanted.iter().filter(|(key, value)| labels.get(*key).is_some_and(|has| has != *value));
     let (Some((key, value)), None) = (wrong.next(), wrong.next()) else { return ask(&case.finding.summary) };
     let has = &labels[key];

@@ -9,7 +9,7 @@ use crate::model::kube::{Container, Object};
 use crate::model::path::Path;
 use crate::model::refusal::Refusal;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Rules of this family.
 pub(super) const RULES: &[(&str, super::Rule)] = &[("service-selector-mismatch", selector_mismatch)];
@@ -190,7 +190,6 @@ fn values_of(case: &Case<'_>, service: &Object, key: &str) -> BTreeSet<String> {
     let namespace = &service.metadata.namespace;
     let pods = case.snapshot.pods.iter().filter(|pod| pod.metadata.namespace == *namespace);
     let templates = case.snapshot.objects.values().flatten().filter(|o| o.metadata.namespace == *namespace);
-    let labels: Vec<BTreeMap<String, String>> =
-        pods.map(|pod| pod.metadata.labels.clone()).chain(templates.map(Object::template_labels)).collect();
-    labels.iter().filter_map(|labels| labels.get(key).cloned()).collect()
+    let labels = pods.map(|pod| &pod.metadata.labels).chain(templates.map(Object::template_labels));
+    labels.filter_map(|labels| labels.get(key).cloned()).collect()
 }

@@ -2,6 +2,7 @@
 
 use super::super::case::Case;
 use super::super::closeness::only_close;
+use super::super::facts::{drifted, judge};
 use super::super::refusal;
 use crate::model::intent::Intent;
 use crate::model::refusal::Refusal;
@@ -9,7 +10,8 @@ use crate::redact;
 use serde_json::{Value, json};
 
 /// Rules of this family.
-pub(super) const RULES: &[(&str, super::Rule)] = &[("config-url-typo", url), ("env-ref-order", order)];
+pub(super) const RULES: &[(&str, super::Rule)] =
+    &[("config-url-typo", url), ("env-dollar-eaten", dollar), ("env-ref-order", order)];
 
 fn url(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     let (host, variable) = (case.text("host"), case.text("variable"));
@@ -42,6 +44,33 @@ fn url(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     near.sort_by_key(|name| (crate::text::distance(host, name), *name));
     let choices = near.into_iter().take(5).map(|name| take(name, Vec::new())).collect();
     Err(case.ask(case.finding.summary.clone(), "name a Service that exists", choices))
+}
+
+/// A variable that is not set, where the container has one of a close name.
+fn dollar(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
+    case.alone()?;
+    let (field, leftover) = (case.text("field"), case.text("leftover"));
+    let path =
+        case.container_path().field(field).index(case.int("index").and_then(|at| at.try_into().ok()).unwrap_or(0));
+    let word = case.at(&path).and_then(Value::as_str).unwrap_or_default();
+    if !word.contains(leftover) {
+        return Err(drifted(format!("{path} of {} no longer has {leftover}", case.target)));
+    }
+    let Some(name) = leftover.strip_prefix("$(").and_then(|rest| rest.strip_suffix(')')) else {
+        let message = format!("`$$` in {field} of container {} is one `$` to the program", case.name());
+        return Err(judge(message, "write four where the program must see two; a shell's own number is no use here"));
+    };
+    let container = case.container()?;
+    let names: Vec<&str> = container.env.iter().map(|variable| variable.name.as_str()).collect();
+    let near = only_close(name, &names, &[]).filter(|_| !redact::is_masked(word));
+    let Some(near) = near else {
+        let message = format!("container {} has no variable {name}, nor one with a name as close", case.name());
+        return Err(judge(message, "set the variable, or write what the program should get"));
+    };
+    let why = format!("{leftover} stays as text, because {name} is set nowhere");
+    let edits = vec![case.set(path, json!(word.replace(leftover, &format!("$({near})"))))];
+    let review = vec![format!("{near} is the only variable of the container with a name as close")];
+    Ok(vec![case.intent(format!("Name variable {near} instead of {name}"), why, edits, review)])
 }
 
 /// The definition moves before its use.

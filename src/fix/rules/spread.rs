@@ -38,7 +38,7 @@ fn prefer(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
 /// The port stays reachable through the Service that targets it.
 fn free_port(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     case.alone()?;
-    let labels = case.object.map(Object::template_labels).unwrap_or_default();
+    let labels = case.object.map(Object::template_labels).cloned().unwrap_or_default();
     let selects = |service: &&Object| {
         let wanted = selector(service);
         !wanted.is_empty() && wanted.iter().all(|(key, value)| labels.get(key) == Some(value))

@@ -22,9 +22,16 @@ pub struct Object {
     lean: Lean,
 }
 
-/// The lean pod spec of a template, read when it is asked for first: many rules ask.
+/// What many rules ask for, read when it is asked for first.
 #[derive(Debug, Default)]
-struct Lean(OnceLock<Option<Box<PodSpec>>>);
+struct Lean {
+    /// The pod spec of a template.
+    spec: OnceLock<Option<Box<PodSpec>>>,
+    /// Labels of a template.
+    labels: OnceLock<BTreeMap<String, String>>,
+    /// What a Service or a workload selects by labels.
+    selector: OnceLock<BTreeMap<String, String>>,
+}
 
 /// It follows from the body: a copy, which may be changed, reads it again.
 impl Clone for Lean {
@@ -132,6 +139,10 @@ impl Object {
                 Some("/spec/template")
             }
             "CronJob" => Some("/spec/jobTemplate/spec/template"),
+            // It may borrow that of a Deployment; other projects have a kind of this name without any.
+            "Rollout" if self.api_version.starts_with("argoproj.io/") && self.at("/spec/template").is_some() => {
+                Some("/spec/template")
+            }
             _ => None,
         }
     }
@@ -144,12 +155,19 @@ impl Object {
     /// Its pod template's spec in lean shape.
     pub fn pod_spec(&self) -> Option<&PodSpec> {
         let read = || self.body.read(&format!("{}/spec", self.template_pointer()?)).map(Box::new);
-        self.lean.0.get_or_init(read).as_deref()
+        self.lean.spec.get_or_init(read).as_deref()
     }
 
     /// Labels of its pod template.
-    pub fn template_labels(&self) -> BTreeMap<String, String> {
-        self.template_pointer().map(|at| self.view(&format!("{at}/metadata/labels"))).unwrap_or_default()
+    pub fn template_labels(&self) -> &BTreeMap<String, String> {
+        let read = || self.template_pointer().map(|at| self.view(&format!("{at}/metadata/labels"))).unwrap_or_default();
+        self.lean.labels.get_or_init(read)
+    }
+
+    /// The labels that a Service, or the `matchLabels` that a workload, selects by.
+    pub fn selector(&self) -> &BTreeMap<String, String> {
+        let pointer = if self.kind == "Service" { "/spec/selector" } else { "/spec/selector/matchLabels" };
+        self.lean.selector.get_or_init(|| self.view(pointer))
     }
 
     /// The whole object as JSON, in the API's shape.

@@ -17,23 +17,28 @@ use super::world::World;
 use crate::model::verdict::{Decision, Verdict};
 use std::time::Instant;
 
-/// Asks one constraint about every object that it matches.
+/// Asks one constraint about every object that it matches. One that can't be asked denies what it matches, and has
+/// nothing to say of the rest.
 pub(super) fn decide(world: &World<'_>, at: usize, end: Instant) -> Vec<Verdict> {
     let Some(constraint) = world.request.constraints.get(at) else { return Vec::new() };
-    let closure = world.closure(constraint.files.get(..1).unwrap_or_default());
+    let matched = review::rounds(&world.request.input, constraint);
+    if matched.rounds.is_empty() {
+        return Vec::new();
+    }
+    let mut out: Vec<Verdict> = matched.assumed.iter().map(|words| warning(constraint, words)).collect();
+    let files = constraint.files.get(..1).unwrap_or_default();
+    let closure = world.closure(files);
     let faults = faults(world, constraint, &closure);
     if !faults.is_empty() {
-        return faults.into_iter().map(|fault| denial(constraint, fault)).collect();
-    }
-    let matched = review::rounds(&world.request.input, constraint);
-    let mut out: Vec<Verdict> = matched.assumed.iter().map(|words| warning(constraint, words)).collect();
-    if matched.rounds.is_empty() {
+        out.extend(faults.into_iter().map(|fault| denial(constraint, fault)));
         return out;
     }
-    let files = constraint.files.get(..1).unwrap_or_default();
     let evaluator = match world.evaluator(&closure, |_| None) {
         Ok(evaluator) => evaluator,
-        Err(fault) => return vec![denial(constraint, fault)],
+        Err(fault) => {
+            out.push(denial(constraint, fault));
+            return out;
+        }
     };
     let asking = Asking { rounds: matched.rounds, is_lenient: true, has_exceptions: false };
     let mut asker = Asker { world, files, closure: &closure, asking: &asking, evaluator, end };

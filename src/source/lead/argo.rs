@@ -1,6 +1,6 @@
 //! Argo CD: tracking id, label, listed resources, sources.
 
-use super::{Base, Confirmed, Directory, Folder, Lead};
+use super::{Base, Confirmed, Directory, Folder, Lead, NamedBy};
 use crate::model::kube::Object;
 use crate::model::proposal::{Signal, Trust};
 use crate::model::refusal::Refusal;
@@ -8,6 +8,7 @@ use crate::model::snapshot::Snapshot;
 use crate::render::Control;
 use crate::source::claims::{INSTALLATION, Marks, tracked};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// The Application that the tracking id or the label names, when its status lists the object.
 pub(super) fn confirmed<'s>(
@@ -132,6 +133,7 @@ pub(super) fn lead(application: &Object, trail: &mut Vec<Signal>) -> Result<Opti
             "change it by hand, where the plugin reads it",
         ));
     }
+    super::helm::followed(application, &sources)?;
     if let Some(owner) = application.metadata.owner_references.iter().find(|owner| owner.kind == "ApplicationSet") {
         note(format!("{} is made from ApplicationSet {}", object.qualified(), owner.name));
     }
@@ -177,6 +179,7 @@ fn folders(application: &Object, sources: &[(usize, &Value)]) -> Option<(usize, 
             source: *number,
             ignore: None,
             above: None,
+            filled: BTreeMap::new(),
         },
         above: None,
         chart: Some(super::helm::of_application(application, *number, several, sources)),
@@ -187,37 +190,51 @@ fn folders(application: &Object, sources: &[(usize, &Value)]) -> Option<(usize, 
             exclude: source.pointer("/directory/exclude").and_then(Value::as_str).unwrap_or_default().to_owned(),
         }),
         file: None,
+        copies: None,
     });
     Some((last, folders.collect()))
 }
 
 /// A finished sync says what runs, then the history; what was compared last is only a guess.
-fn revisions(application: &Object, source: usize, is_dry: bool) -> Vec<(String, String)> {
-    let mut found: Vec<(String, String)> = Vec::new();
-    let mut add = |at: Option<&Value>, why: &str| {
-        let Some(at) = at else { return };
-        let several = at.get("revisions").and_then(|all| all.get(source)).and_then(Value::as_str);
-        let id = several.or_else(|| at.get("revision")?.as_str()).unwrap_or_default();
-        let is_id = matches!(id.len(), 40 | 64) && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if is_id && !found.iter().any(|(known, _)| known == id) {
-            found.push((id.to_owned(), why.to_owned()));
+fn revisions(application: &Object, source: usize, is_dry: bool) -> Vec<(String, NamedBy)> {
+    let mut found: Vec<(String, NamedBy)> = Vec::new();
+    let mut add = |id: Option<String>, by: NamedBy| {
+        if let Some(id) = id.filter(|id| !found.iter().any(|(known, _)| known == id)) {
+            found.push((id, by));
         }
     };
+    let finished = (application.text("/status/operationState/phase") == "Succeeded")
+        .then(|| application.at("/status/operationState/syncResult"))
+        .flatten();
+    let finished = finished.and_then(|at| commit(at, source));
+    let last = application.at("/status/history").and_then(Value::as_array).and_then(|all| all.last());
+    let last = last.and_then(|at| commit(at, source));
     if is_dry {
+        // What was hydrated is on the synced branch at first; a sync brings it to the cluster.
+        let ran = finished.or(last);
         for pointer in ["lastSuccessfulOperation", "currentOperation"] {
-            let at = application.at(&format!("/status/sourceHydrator/{pointer}/drySHA"));
-            let at = at.map(|id| serde_json::json!({"revision": id}));
-            add(at.as_ref(), "the hydrated commit");
+            let said = |field: &str| application.text(&format!("/status/sourceHydrator/{pointer}/{field}"));
+            let synced = ran.as_deref().is_some_and(|ran| ran == said("hydratedSHA"));
+            add(Some(said("drySHA")).filter(|id| is_id(id)).map(str::to_owned), NamedBy::Hydrated { synced });
         }
         return found;
     }
-    if application.text("/status/operationState/phase") == "Succeeded" {
-        add(application.at("/status/operationState/syncResult"), "the finished sync");
-    }
-    let history = application.at("/status/history").and_then(Value::as_array);
-    add(history.and_then(|all| all.last()), "the history of syncs");
-    add(application.at("/status/sync"), "what was compared last");
+    add(finished, NamedBy::Finished);
+    add(last, NamedBy::History);
+    add(application.at("/status/sync").and_then(|at| commit(at, source)), NamedBy::Compared);
     found
+}
+
+/// The commit of one source, of several or of the only one.
+fn commit(at: &Value, source: usize) -> Option<String> {
+    let several = at.get("revisions").and_then(|all| all.get(source)).and_then(Value::as_str);
+    let id = several.or_else(|| at.get("revision")?.as_str())?;
+    is_id(id).then(|| id.to_owned())
+}
+
+/// Whether it is a commit and no version of a chart.
+fn is_id(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// A branch, unless it looks like a version or a commit.

@@ -8,6 +8,7 @@ use crate::model::object::ObjectRef;
 use crate::model::proposal::{Signal, Trust};
 use crate::render::Control;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Where Config Sync keeps its own objects.
 const NAMESPACE: &str = "config-management-system";
@@ -44,7 +45,14 @@ pub(super) fn lead(live: &Object, trail: &mut Vec<Signal>) -> Option<Lead> {
     let controller = manager(live).unwrap_or_else(|| ObjectRef::new("", "RootSync", NAMESPACE, "root-sync"));
     let token = annotation("configmanagement.gke.io/token").and_then(super::flux::commit);
     let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let control = Control { object: controller.clone(), live: String::new(), source: 0, ignore: None, above: None };
+    let control = Control {
+        object: controller.clone(),
+        live: String::new(),
+        source: 0,
+        ignore: None,
+        above: None,
+        filled: BTreeMap::new(),
+    };
     let lead = Lead {
         controller,
         repository: Some(text("repo").to_owned()).filter(|repository| !repository.is_empty()),
@@ -53,7 +61,7 @@ pub(super) fn lead(live: &Object, trail: &mut Vec<Signal>) -> Option<Lead> {
             ("" | "HEAD", branch) => Base::Branch(branch.to_owned()),
             (revision, _) => Base::Pinned(revision.to_owned()),
         },
-        revisions: token.map(|id| (id, "the synced commit".to_owned())).into_iter().collect(),
+        revisions: token.map(|id| (id, super::NamedBy::Synced)).into_iter().collect(),
         folders: vec![Folder {
             path: folder.to_owned(),
             control,
@@ -62,6 +70,7 @@ pub(super) fn lead(live: &Object, trail: &mut Vec<Signal>) -> Option<Lead> {
             remote: None,
             directory: None,
             file: Some(file.to_owned()),
+            copies: None,
         }],
     };
     if let Some(shown) = lead.shown() {

@@ -1,6 +1,6 @@
 //! Flux: labels, inventory, source.
 
-use super::{Base, Confirmed, Folder, Lead, artifact};
+use super::{Base, Confirmed, Folder, Lead, NamedBy, artifact};
 use crate::model::kube::Object;
 use crate::model::proposal::{Signal, Trust};
 use crate::model::refusal::Refusal;
@@ -8,6 +8,7 @@ use crate::model::snapshot::Snapshot;
 use crate::render::Control;
 use crate::source::claims::Marks;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// The Kustomization or HelmRelease that the labels name, when its inventory lists the object.
 pub(super) fn confirmed<'s>(
@@ -62,9 +63,9 @@ pub(super) fn lead(
         trail.push(Signal { signal: "source".to_owned(), value, trust });
     };
     let source = snapshot.find(kind, namespace, name);
-    let status = |field: &str| {
+    let status = |field: &'static str| {
         let revision = commit(kustomization.text(&format!("/status/{field}")))?;
-        Some((revision, format!("status.{field}")))
+        Some((revision, NamedBy::Status(field)))
     };
     let mut lead = Lead {
         controller: object.clone(),
@@ -73,10 +74,11 @@ pub(super) fn lead(
         revisions: ["lastAttemptedRevision", "lastAppliedRevision"].into_iter().filter_map(status).collect(),
         folders: Vec::new(),
     };
-    let mut ignore = None;
+    let (mut ignore, mut copies) = (None, None);
     let mut paths = vec![kustomization.text("/spec/path").to_owned()];
     match (kind, source) {
         ("GitRepository", Some(source)) => {
+            alone(source)?;
             ignore = lead.follow(source);
             note(format!("{kind} {namespace}/{name}: {}", lead.shown().unwrap_or_default()), Trust::Proved);
         }
@@ -93,11 +95,8 @@ pub(super) fn lead(
                 return Ok(None);
             };
             lead.repository = Some(repository.to_owned());
-            lead.revisions = said("revision")
-                .and_then(commit)
-                .map(|id| (id, "the revision of the artifact".to_owned()))
-                .into_iter()
-                .collect();
+            lead.revisions =
+                said("revision").and_then(commit).map(|id| (id, NamedBy::ArtifactRevision)).into_iter().collect();
             note(format!("{kind} {namespace}/{name}: made from {}", lead.shown().unwrap_or_default()), Trust::Claimed);
         }
         ("ExternalArtifact", Some(artifact)) => {
@@ -106,16 +105,17 @@ pub(super) fn lead(
                 return Ok(None);
             };
             // Its own revision is a sum of its files.
-            let status = |field: &str| {
+            let status = |field: &'static str| {
                 let revision = commit(kustomization.text(&format!("/status/{field}")))?;
-                Some((revision, format!("status.{field}")))
+                Some((revision, NamedBy::Status(field)))
             };
             let fields = ["lastAttemptedOriginRevision", "lastAppliedOriginRevision"];
             lead.revisions = fields.into_iter().filter_map(status).collect();
             if let Some(source) = origin.repository {
+                alone(source)?;
                 ignore = lead.follow(source);
             }
-            paths = origin.paths;
+            (paths, copies) = (origin.paths, Some(origin.copies));
             let shown = lead.shown().unwrap_or_else(|| "not seen".to_owned());
             note(format!("{kind} {namespace}/{name}: `{}` of {}: {shown}", paths[0], origin.name), Trust::Proved);
         }
@@ -136,7 +136,7 @@ pub(super) fn lead(
     let mut seen = std::collections::BTreeSet::new();
     lead.revisions.retain(|(id, _)| seen.insert(id.clone()));
     let live = kustomization.to_value().to_string();
-    let control = Control { object, live, source: 0, ignore, above: None };
+    let control = Control { object, live, source: 0, ignore, above: None, filled: BTreeMap::new() };
     lead.folders = paths
         .into_iter()
         .map(|path| Folder {
@@ -147,9 +147,24 @@ pub(super) fn lead(
             chart: None,
             remote: None,
             file: None,
+            copies: copies.clone(),
         })
         .collect();
     Ok(Some(lead))
+}
+
+/// Refuses a GitRepository that Flux lays others into: their files are not in this one.
+/// Field: <https://fluxcd.io/flux/components/source/gitrepositories/#include>.
+pub(super) fn alone(source: &Object) -> Result<(), Refusal> {
+    let all = source.at("/spec/include").and_then(Value::as_array);
+    let Some(other) = all.and_then(|all| all.first()) else { return Ok(()) };
+    let name = other.pointer("/repository/name").and_then(Value::as_str).unwrap_or_default();
+    let to = other.get("toPath").and_then(Value::as_str).filter(|path| !path.is_empty()).unwrap_or(name);
+    Err(Refusal::new(
+        "remote-source",
+        format!("{} includes GitRepository {name} at `{to}`, whose files are not here", source.object().qualified()),
+        "nothing is fetched; name a folder that needs none of them: --path DIR",
+    ))
 }
 
 impl Lead {
@@ -158,13 +173,13 @@ impl Lead {
         self.repository = Some(source.text("/spec/url").to_owned());
         self.base = base(source);
         let artifact = commit(source.text("/status/artifact/revision"));
-        self.revisions.extend(artifact.map(|id| (id, "the artifact of the source".to_owned())));
+        self.revisions.extend(artifact.map(|id| (id, NamedBy::Artifact)));
         source.at("/spec/ignore").and_then(Value::as_str).map(str::to_owned)
     }
 }
 
 /// `main@sha1:<id>`, `sha1:<id>`, and `main/<id>` of older versions.
-pub(super) fn commit(revision: &str) -> Option<String> {
+pub fn commit(revision: &str) -> Option<String> {
     let id = revision.rsplit([':', '/', '@']).next()?;
     let is_id = matches!(id.len(), 40 | 64) && id.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_id.then(|| id.to_owned())

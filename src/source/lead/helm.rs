@@ -7,14 +7,17 @@ use crate::model::path::Path;
 use crate::model::proposal::{Signal, Trust};
 use crate::model::refusal::Refusal;
 use crate::model::snapshot::Snapshot;
-use crate::render::{Control, Field, Release, Root, Values, within};
+use crate::render::{Control, Field, Post, Release, Root, Values, within};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// A release without its values, and where those are, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chart {
     pub release: Release,
     pub values: Vec<Given>,
+    /// A values file that is not there is none (Argo CD `ignoreMissingValueFiles`).
+    pub spares_missing: bool,
 }
 
 /// Where values are.
@@ -33,7 +36,7 @@ pub enum Given {
 impl Chart {
     /// The release of a chart in a tree; what the controller's object says is read from the render of `above`
     /// where that is known, else it is as it is in the cluster.
-    pub(super) fn release(&self, control: &Control, above: Option<&Root>) -> Release {
+    pub(in crate::source) fn release(&self, control: &Control, above: Option<&Root>) -> Release {
         let live: Value = serde_json::from_str(&control.live).unwrap_or_default();
         let field = |object: &ObjectRef, path: &Path| {
             let root = Box::new(above?.clone());
@@ -58,7 +61,17 @@ impl Chart {
                 },
             })
         });
-        Release { values: values.collect(), ..self.release.clone() }
+        let values: Vec<Values> = values.collect();
+        let path = Path::of("spec.postRenderers");
+        let said = path.get(&live).filter(|_| control.object.kind == "HelmRelease");
+        // Where the object is rendered anyway, Git may have some that are not applied yet.
+        let is_rendered =
+            control.object.kind == "HelmRelease" && values.iter().any(|one| matches!(one, Values::Field(_)));
+        let post = match field(&control.object, &path).filter(|_| said.is_some() || is_rendered) {
+            Some(field) => Some(Post::Field(field)),
+            None => said.map(|said| Post::Fixed(control.object.clone(), said.to_string())),
+        };
+        Release { values, post, ..self.release.clone() }
     }
 }
 
@@ -86,16 +99,23 @@ pub(super) fn lead(snapshot: &Snapshot, release: &Object, trail: &mut Vec<Signal
     let at = |field: &str| release.text(&format!("/spec/chart/spec/{field}"));
     let (kind, name) = (at("sourceRef/kind"), at("sourceRef/name"));
     let namespace = if at("sourceRef/namespace").is_empty() { object.namespace() } else { at("sourceRef/namespace") };
-    let control =
-        Control { object: object.clone(), live: release.to_value().to_string(), source: 0, ignore: None, above: None };
+    let control = Control {
+        object: object.clone(),
+        live: release.to_value().to_string(),
+        source: 0,
+        ignore: None,
+        above: None,
+        filled: BTreeMap::new(),
+    };
     let mut folder = Folder {
         path: at("chart").to_owned(),
         control,
         above: None,
         directory: None,
-        chart: Some(Chart { release: named(release), values: given(release, trail) }),
+        chart: Some(Chart { release: named(release), values: given(release, trail), spares_missing: false }),
         remote: None,
         file: None,
+        copies: None,
     };
     let mut lead = Lead {
         controller: object.clone(),
@@ -106,10 +126,11 @@ pub(super) fn lead(snapshot: &Snapshot, release: &Object, trail: &mut Vec<Signal
     };
     match snapshot.find(kind, namespace, name) {
         Some(source) if kind == "GitRepository" => {
+            super::flux::alone(source)?;
             lead.repository = Some(source.text("/spec/url").to_owned());
             lead.base = super::flux::base(source);
             lead.revisions = super::flux::commit(source.text("/status/artifact/revision"))
-                .map(|id| (id, "the artifact of the source".to_owned()))
+                .map(|id| (id, super::NamedBy::Artifact))
                 .into_iter()
                 .collect();
             let value = format!("{kind} {namespace}/{name}: {}", lead.shown().unwrap_or_default());
@@ -183,9 +204,8 @@ pub(super) fn of_application(application: &Object, number: usize, several: bool,
         text => Some(text),
     };
     let folder = source["path"].as_str().unwrap_or_default();
-    let files = helm["valueFiles"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let mut values: Vec<Given> =
-        files.filter_map(|file| Some(Given::File(value_file(file, folder, sources)?))).collect();
+        texts(&helm["valueFiles"]).filter_map(|file| Some(Given::File(value_file(file, folder, sources)?))).collect();
     if own("values").is_some() {
         values.push(Given::Own(base.field("values")));
     }
@@ -202,9 +222,35 @@ pub(super) fn of_application(application: &Object, number: usize, several: bool,
         namespace: own("namespace").unwrap_or_else(|| application.text("/spec/destination/namespace").to_owned()),
         skip_crds: helm["skipCrds"] == true,
         skip_tests: helm["skipTests"] == true,
+        kube_version: own("kubeVersion"),
+        api_versions: texts(&helm["apiVersions"]).map(str::to_owned).collect(),
         ..Release::default()
     };
-    Chart { release, values }
+    Chart { release, values, spares_missing: helm["ignoreMissingValueFiles"] == true }
+}
+
+/// What an Application says and is not followed is refused by its name.
+pub(super) fn followed(application: &Object, sources: &[(usize, &Value)]) -> Result<(), Refusal> {
+    for (_, source) in sources {
+        let (helm, kustomize) = (&source["helm"], &source["kustomize"]);
+        let has_files = helm["fileParameters"].as_array().is_some_and(|all| !all.is_empty());
+        let (field, hint) = if has_files {
+            ("helm.fileParameters", "write the values into a values file")
+        } else if texts(&helm["valueFiles"]).any(|file| file.contains(['*', '?', '['])) {
+            ("helm.valueFiles with a pattern", "name each file")
+        } else if kustomize["commonAnnotationsEnvsubst"] == true {
+            ("kustomize.commonAnnotationsEnvsubst", "write the annotations out")
+        } else {
+            continue;
+        };
+        let text = format!("{} has what is not followed: {field}", application.object().qualified());
+        return Err(Refusal::new("unsupported-renderer", text, hint));
+    }
+    Ok(())
+}
+
+fn texts(value: &Value) -> impl Iterator<Item = &str> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 
 /// `$values/prod.yaml` counts from the root of the source of that name, others from the chart.

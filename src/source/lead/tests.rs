@@ -58,7 +58,7 @@ fn a_kustomization_that_lists_the_object_leads_to_its_folder() {
     .unwrap();
     let lead = found.lead.unwrap();
     assert_eq!((lead.folders[0].path.as_str(), &lead.base), ("./apps", &Base::Branch("main".to_owned())));
-    assert_eq!(lead.revisions, [(ID.to_owned(), "status.lastAttemptedRevision".to_owned())]);
+    assert_eq!(lead.revisions, [(ID.to_owned(), NamedBy::Status("lastAttemptedRevision"))]);
     assert_eq!(lead.shown().as_deref(), Some("https://git.example.com/acme/shop.git"));
     assert!(found.trail.iter().all(|signal| !signal.value.contains("token")), "{:?}", found.trail);
 }
@@ -132,7 +132,7 @@ fn an_application_that_lists_the_object_leads_to_its_folder() {
     let found = ask(&[web(&tracked_by("shop")), application("argocd", "shop", &source(), true)]).unwrap();
     let lead = found.lead.unwrap();
     assert_eq!((lead.folders[0].path.as_str(), &lead.base), ("overlays/prod", &Base::Default));
-    assert_eq!(lead.revisions, [(ID.to_owned(), "the finished sync".to_owned())]);
+    assert_eq!(lead.revisions, [(ID.to_owned(), NamedBy::Finished)]);
     assert!(is_same(lead.repository.as_deref().unwrap(), "https://git.example.com/Acme/shop"));
 }
 
@@ -257,7 +257,7 @@ fn config_sync_names_the_file_when_its_id_is_of_the_object() {
         (lead.controller.qualified().as_str(), &lead.base),
         ("RepoSync prod/repo-sync", &Base::Branch("main".to_owned()))
     );
-    assert_eq!(lead.revisions, [(ID.to_owned(), "the synced commit".to_owned())]);
+    assert_eq!(lead.revisions, [(ID.to_owned(), NamedBy::Synced)]);
     let tag = ask(&[web(&synced("apps_deployment_prod_web", &context.replace("HEAD", "v1")))]).unwrap();
     assert_eq!(tag.lead.map(|lead| lead.base), Some(Base::Pinned("v1".to_owned())));
     let copied = ask(&[web(&synced("apps_deployment_prod_api", context))]).unwrap();
@@ -266,4 +266,39 @@ fn config_sync_names_the_file_when_its_id_is_of_the_object() {
     both["labels"] = flux("apps");
     let both = [web(&both), kustomization("apps", &json!({}), &[WEB], &json!({})), repository(&json!({}))];
     assert_eq!(ask(&both).unwrap_err().code, "two-managers");
+}
+
+#[test]
+fn a_repository_that_includes_others_is_refused() {
+    let mut source = repository(&json!({"branch": "main"}));
+    source["spec"]["include"] = json!([{"repository": {"name": "lib"}, "fromPath": "deploy", "toPath": "apps/lib"}]);
+    let labels = json!({"labels": flux("apps")});
+    let refusal = ask(&[web(&labels), kustomization("apps", &json!({}), &[WEB], &json!({})), source]).unwrap_err();
+    assert_eq!(refusal.code, "remote-source");
+    assert!(refusal.message.contains("includes GitRepository lib at `apps/lib`"), "{}", refusal.message);
+}
+
+#[test]
+fn what_an_application_says_and_is_not_followed_is_named() {
+    let application = |source: Value| {
+        let mut all = json!({"repoURL": "https://git.example.com/acme/shop.git", "path": "charts/web"});
+        all.as_object_mut().unwrap().extend(source.as_object().unwrap().clone());
+        json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
+            "metadata": {"name": "shop", "namespace": "argocd"}, "spec": {"source": all},
+            "status": {"resources": [{"group": "apps", "kind": "Deployment", "namespace": "prod", "name": "web"}]}})
+    };
+    let live = web(&json!({"annotations": {"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:prod/web"}}));
+    for (source, word) in [
+        (json!({"helm": {"fileParameters": [{"name": "a", "path": "a.txt"}]}}), "helm.fileParameters"),
+        (json!({"helm": {"valueFiles": ["envs/*.yaml"]}}), "helm.valueFiles with a pattern"),
+        (json!({"kustomize": {"commonAnnotationsEnvsubst": true}}), "kustomize.commonAnnotationsEnvsubst"),
+    ] {
+        let refusal = ask(&[live.clone(), application(source)]).unwrap_err();
+        assert!(refusal.code == "unsupported-renderer" && refusal.message.contains(word), "{refusal:?}");
+    }
+    let helm = json!({"helm": {"kubeVersion": "1.31.2", "apiVersions": ["a.example.com/v1"],
+        "valueFiles": ["prod.yaml"], "ignoreMissingValueFiles": true}});
+    let chart = ask(&[live, application(helm)]).unwrap().lead.unwrap().folders.remove(0).chart.unwrap();
+    assert_eq!(chart.release.kube_version.as_deref(), Some("1.31.2"));
+    assert_eq!((chart.release.api_versions, chart.spares_missing), (vec!["a.example.com/v1".to_owned()], true));
 }

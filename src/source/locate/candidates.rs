@@ -78,9 +78,9 @@ fn is_yaml(path: &str) -> bool {
 }
 
 /// The field, and what its object may be called.
-struct Known<'a> {
-    target: Target<'a>,
-    names: &'a [String],
+pub(super) struct Known<'a> {
+    pub(super) target: Target<'a>,
+    pub(super) names: &'a [String],
 }
 
 impl<'a> std::ops::Deref for Known<'a> {
@@ -91,9 +91,16 @@ impl<'a> std::ops::Deref for Known<'a> {
     }
 }
 
-type At<'a> = dyn Fn(Path) -> Place + 'a;
+pub(super) type At<'a> = dyn Fn(Path) -> Place + 'a;
 
-fn document(source: &Source<'_>, value: &Value, at: &At<'_>, target: &Known<'_>, any: bool, out: &mut Vec<Candidate>) {
+pub(super) fn document(
+    source: &Source<'_>,
+    value: &Value,
+    at: &At<'_>,
+    target: &Known<'_>,
+    any: bool,
+    out: &mut Vec<Candidate>,
+) {
     if let Some(operations) = operations(value) {
         return operations.iter().enumerate().for_each(|(n, op)| operation(source, n, op, at, target, out));
     }

@@ -114,6 +114,17 @@ fn take_images(judged: &mut Judged, edits: &[FieldEdit]) {
 /// Whether the leaves that changed are those that make the edit.
 fn reached(edit: &FieldEdit, before: &Value, delta: &[Delta]) -> bool {
     let mut after = before.clone();
+    // From the end: what goes from a list moves what stands behind it.
+    for gone in delta.iter().rev().filter(|change| change.new.is_none()) {
+        gone.path.remove(&mut after);
+        // What is left empty by it is gone too: where the render has an empty map, that is a leaf of its own.
+        let above = std::iter::successors(gone.path.parent(), Path::parent);
+        for above in above.take_while(|above| !above.0.is_empty()) {
+            if above.get(&after).is_some_and(is_empty) {
+                above.remove(&mut after);
+            }
+        }
+    }
     for change in delta {
         match &change.new {
             Some(names) if is_order(change) => reorder(&mut after, &change.path, names),
@@ -123,9 +134,7 @@ fn reached(edit: &FieldEdit, before: &Value, delta: &[Delta]) -> bool {
                     return false;
                 }
             }
-            None => {
-                change.path.remove(&mut after);
-            }
+            None => {}
         }
     }
     let found = edit.path.get(&after);
@@ -134,6 +143,10 @@ fn reached(edit: &FieldEdit, before: &Value, delta: &[Delta]) -> bool {
         (_, Some(new)) => found.is_some_and(|found| equal(&edit.path, new, found)),
         (_, None) => false,
     }
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.as_object().is_some_and(serde_json::Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
 }
 
 /// The same value, leaf by leaf.

@@ -34,6 +34,24 @@ fn one_leaf_is_the_intent() {
 }
 
 #[test]
+fn a_list_may_become_shorter_by_several_items() {
+    let object = ObjectRef::new("apps/v1", "Deployment", "p", "web");
+    let with = |command: &Value| {
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "p"},
+            "spec": {"template": {"spec": {"containers": [{"name": "web", "command": command}]}}}})
+    };
+    let twelve: Vec<Value> = (0..12).map(Value::from).collect();
+    for (old, new) in [(json!(["sh", "-c", "exit 3"]), json!(["true"])), (json!(twelve), json!([0, 11]))] {
+        let all = diff(&[with(&old)], &[with(&new)], &Noise::new());
+        let path = "spec.template.spec.containers[web].command";
+        let judged = judge(&object, &[edit(path, old.clone(), new.clone())], &with(&old), &all);
+        assert!(judged.holds && judged.side_effects.is_empty(), "{old} {new} {judged:?}");
+        let other = judge(&object, &[edit(path, old.clone(), json!(["sh"]))], &with(&old), &all);
+        assert!(!other.holds);
+    }
+}
+
+#[test]
 fn another_order_is_the_intent_of_an_edit_that_gives_it() {
     let object = ObjectRef::new("apps/v1", "Deployment", "p", "web");
     let env = |names: [&str; 2]| json!(names.map(|name| json!({"name": name, "value": "x"})));

@@ -30,8 +30,8 @@ pub(super) fn places(
     out: &mut Vec<Candidate>,
 ) {
     for (path, leaf) in leaves(object) {
-        let said = matches!(path.0.first(), Some(Step::Field(name)) if name != "metadata" && name != "status");
-        let Some(way) = way(leaf, target).filter(|_| said) else { continue };
+        let unsaid = matches!(path.0.first(), Some(Step::Field(name)) if name == "metadata" || name == "status");
+        let Some(way) = way(leaf, target).filter(|_| !unsaid) else { continue };
         out.push(Candidate {
             file: source.path.to_owned(),
             spot: Spot::Yaml(at(path)),

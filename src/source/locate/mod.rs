@@ -6,6 +6,7 @@ pub mod choose;
 mod controlled;
 mod inflated;
 pub mod place;
+pub mod post;
 pub mod probe;
 pub mod templates;
 pub mod values;

@@ -266,7 +266,7 @@ fn set_path(name: &str) -> Path {
 }
 
 /// The values of a field in every document that speaks of its object, nearest last.
-fn holders(sources: &[Source<'_>], field: &Field) -> Vec<(String, Place, Value)> {
+pub(super) fn holders(sources: &[Source<'_>], field: &Field) -> Vec<(String, Place, Value)> {
     let known = known_names(sources, &field.object);
     let mut found: Vec<(usize, String, Place, Value)> = Vec::new();
     for source in sources {

@@ -11,7 +11,7 @@ mod walk;
 
 use super::accept::{Accepted, accepted};
 use super::history::History;
-use super::prove::{after_the_sync, changed_objects};
+use super::prove::{after_the_sync, changed_objects, rendered};
 use super::{Budget, Located, OVER, Question, Stop, blast, guards, search, short};
 use crate::model::finding::Change;
 use crate::model::history::Commit;
@@ -125,7 +125,10 @@ pub async fn revert(ask: &Ask<'_>) -> Result<Reverted, Stop> {
         trail,
     };
     let intended = scene.object().unwrap_or_else(|| ask.question.intent.object.clone());
-    let objects = changed_objects(&proof, &intended, before, &after);
+    let mut objects = changed_objects(&proof, &intended, before, &after);
+    for change in &mut objects {
+        change.good = rendered(&culprit.good, &change.object);
+    }
     let located = Located { origin, edits: Vec::new(), files, objects, proof, review };
     Ok(Reverted { located, commit: culprit.commit })
 }

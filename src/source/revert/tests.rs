@@ -85,6 +85,7 @@ async fn ask(past: &Past, live: &Value, failing: Failing<'_>) -> Result<Reverted
         live,
         intent: &intent,
         fields: &crate::schema::NoCluster,
+        maps: &crate::schema::NoCluster,
         choose: None,
         allow_shared: true,
         repo: "github.com/acme/platform",

@@ -54,7 +54,13 @@ fn proposal(said: &dyn Fn(&str) -> String) -> Proposal {
             before: Some(format!("a: {}\nmemory: 32Mi\n", said("b")).into_bytes()),
             after: Some(format!("a: {}\nmemory: 64Mi\n", said("b")).into_bytes()),
         }],
-        objects: vec![ObjectChange { object, before: rendered("32Mi"), after: rendered("64Mi"), intended: true }],
+        objects: vec![ObjectChange {
+            object,
+            before: rendered("32Mi"),
+            after: rendered("64Mi"),
+            intended: true,
+            good: Value::Null,
+        }],
         proof: Proof {
             base: said("1a2b3c4d5e6f"),
             renderer: said("kustomize 5.8.2"),

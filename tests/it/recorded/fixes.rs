@@ -1,8 +1,8 @@
 //! Which edit each recording leads to, or which refusal.
 
+use super::answered::candidates;
 use super::{edited, objects, of_code, recorded, snapshot};
 use aifix::diagnose::diagnose;
-use aifix::fix;
 use aifix::model::intent::{Disposition, Intent};
 use aifix::model::snapshot::Snapshot;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 fn fixed(snapshot: &Snapshot, code: &str) -> Result<Intent, (&'static str, Vec<String>)> {
     let found = diagnose(snapshot);
     let finding = of_code(&found, code).unwrap();
-    fix::candidates(snapshot, finding).map(|all| all[0].clone()).map_err(|refusal| (refusal.code, refusal.details))
+    candidates(snapshot, finding).map(|all| all[0].clone()).map_err(|refusal| (refusal.code, refusal.details))
 }
 
 /// `path: old -> new` of each edit.
@@ -206,7 +206,7 @@ fn an_edit_of_what_an_operator_makes_belongs_to_the_operator() {
     let finding = of_code(&found, "oom-killed").unwrap();
     assert_eq!(finding.object.to_string(), "App/shop");
     assert!(finding.evidence.iter().any(|e| e.text.contains("owner not inspected")));
-    assert_eq!(fix::candidates(&operated, finding).unwrap_err().code, "not-in-git");
+    assert_eq!(candidates(&operated, finding).unwrap_err().code, "not-in-git");
 }
 
 #[test]
@@ -353,3 +353,26 @@ fn of_a_revision_that_never_proved_to_work_one_change_is_for_review_and_more_are
     let (code, details) = previous(true).unwrap_err();
     assert_eq!((code, details.len()), ("needs-choice", 2), "{details:?}");
 }
+
+/// Tests that make cases, for the table of classes.
+pub(super) const MADE: [fn(); 19] = [
+    rules_make_exactly_the_edit_that_facts_decide,
+    what_facts_do_not_decide_is_refused_by_name,
+    a_memory_limit_is_raised_safely_when_node_and_quota_are_known,
+    a_memory_limit_is_capped_by_node_quota_and_limit_range,
+    a_single_memory_kill_is_for_a_person,
+    a_service_on_the_declared_port_makes_a_probe_fix_safe_but_never_that_of_a_liveness_probe,
+    a_port_that_the_settings_name_is_left_alone,
+    an_edit_waits_while_the_live_template_is_not_that_of_the_failing_pods,
+    an_edit_of_what_an_operator_makes_belongs_to_the_operator,
+    a_gap_of_config_maps_makes_the_closest_name_unknown,
+    without_reading_secrets_their_keys_are_not_chosen,
+    a_value_that_worked_is_no_typo,
+    what_changed_beside_the_image_is_left_alone_and_named,
+    a_mistyped_key_of_a_selector_is_replaced,
+    a_selector_that_means_a_role_is_for_a_person,
+    a_request_that_fits_no_node_goes_back_to_that_of_the_good_revision,
+    a_command_goes_back_when_the_image_is_the_same,
+    the_only_change_before_a_crash_is_put_back_for_review_unless_it_protects,
+    of_a_revision_that_never_proved_to_work_one_change_is_for_review_and_more_are_a_choice,
+];

@@ -34,7 +34,7 @@ pub(super) fn with_log(mut snapshot: Snapshot, container: &str, lines: &[&str]) 
 }
 
 /// A crash loop with this exit code and log.
-fn crash(exit: i64, lines: &[&str]) -> Snapshot {
+pub(super) fn crash(exit: i64, lines: &[&str]) -> Snapshot {
     let base = edited("crash-app-error.exit-2", "Pod", |pod| {
         pod["status"]["containerStatuses"][0]["lastState"]["terminated"]["exitCode"] = json!(exit);
     });
@@ -131,10 +131,21 @@ fn a_dns_that_does_not_answer_is_one_incident() {
 fn one_failed_try_is_no_finding_yet() {
     let said = "pulling from host localhost:5055 failed with status code [manifests 1]: 503 Service Unavailable";
     let mut once = waits("image-registry-error", "ErrImagePull", said);
+    let second = once.clone();
+    once.events.retain(|event| event.reason != "BackOff");
+    let begun = once.taken_at.map(|now| now - jiff::SignedDuration::from_secs(15));
     for event in &mut once.events {
-        event.count = 1;
+        (event.count, event.first_timestamp.0) = (1, begun);
     }
     assert!(of_code(&diagnose(&once), "image-registry-error").is_none());
+    // The status of a second try comes before its event is counted: the back-off before it tells, or the time.
+    let mut uncounted = once.clone();
+    uncounted.events.extend(second.events.into_iter().filter(|event| event.reason == "BackOff"));
+    assert_eq!(uncounted.events.len(), once.events.len() + 1);
+    assert!(of_code(&diagnose(&uncounted), "image-registry-error").is_some());
+    let mut later = once.clone();
+    later.taken_at = begun.map(|begun| begun + jiff::SignedDuration::from_secs(20));
+    assert!(of_code(&diagnose(&later), "image-registry-error").is_some());
     // A busy kubelet drops events: then the age of the pod tells that there were more tries.
     once.events.clear();
     assert!(of_code(&diagnose(&once), "image-registry-error").is_some());

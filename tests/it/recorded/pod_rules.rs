@@ -1,23 +1,18 @@
 //! What the rules of pods make of every recording.
 
+use super::answered::candidates;
 use super::made::with_log;
 use super::{names, objects, of_code, recorded, snapshot};
-use aifix::diagnose::{codes, diagnose};
-use aifix::fix;
-use aifix::model::code::FixClass;
+use aifix::diagnose::diagnose;
 use aifix::model::finding::{Finding, Severity};
-use aifix::model::intent::{Disposition, Intent, Op};
+use aifix::model::intent::{Disposition, Intent};
 use aifix::model::refusal::Refusal;
 use aifix::model::snapshot::Snapshot;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// The families that are about pods.
 const FAMILIES: [&str; 7] = ["config", "crash", "eviction", "image", "probe", "scheduling", "start"];
-
-/// Values of objects, not of pods: other rules decide them.
-const NOT_OURS: [&str; 2] = ["config-url-typo", "env-ref-order"];
 
 fn ours(finding: &Finding) -> bool {
     FAMILIES.contains(&finding.code.0.family) && finding.severity != Severity::Info
@@ -50,7 +45,7 @@ fn answer(result: &Result<Vec<Intent>, Refusal>) -> String {
 fn answers(name: &str, snapshot: &Snapshot) -> String {
     let mut out = String::new();
     for finding in diagnose(snapshot).findings.iter().filter(|finding| ours(finding)) {
-        let said = answer(&fix::candidates(snapshot, finding));
+        let said = answer(&candidates(snapshot, finding));
         let _ = writeln!(out, "{name}: {} {}\n  {said}", finding.code, finding.object);
     }
     out
@@ -69,71 +64,25 @@ fn every_recording_leads_to_the_answer_that_was_read_and_kept() {
 }
 
 #[test]
-fn every_code_that_rules_may_decide_has_a_rule() {
-    let ruled: BTreeSet<&str> = fix::ruled().collect();
-    assert_eq!(ruled.len(), fix::ruled().count(), "two rules for one code");
-    let known: BTreeSet<&str> = codes().iter().map(|code| code.name).collect();
-    assert!(ruled.is_subset(&known), "{:?}", ruled.difference(&known));
-    let all = codes();
-    let decided = all.iter().filter(|code| FAMILIES.contains(&code.family) && code.class == FixClass::Rule);
-    let bare: Vec<&str> =
-        decided.map(|code| code.name).filter(|code| !ruled.contains(code) && !NOT_OURS.contains(code)).collect();
-    assert!(bare.is_empty(), "{bare:?}");
-}
-
-/// The snapshot after the edits reached the object of the intent, and nothing has rolled out yet.
-fn applied(snapshot: &Snapshot, intent: &Intent) -> Snapshot {
-    let mut after = snapshot.clone();
-    for object in after.objects.values_mut().flatten().filter(|object| object.object().same_object(&intent.object)) {
-        let mut value = object.to_value();
-        for edit in &intent.edits {
-            match (edit.op, &edit.new) {
-                (Op::Remove, _) | (_, None) => drop(edit.path.remove(&mut value)),
-                (Op::Set | Op::Add, Some(new)) => drop(edit.path.set(&mut value, new.clone())),
-            }
-        }
-        *object = serde_json::from_value(value).unwrap();
-    }
-    after
-}
-
-#[test]
-fn a_rule_applied_to_its_own_result_proposes_nothing_more() {
-    let mut tried = 0;
-    for name in names() {
-        let before = recorded(&name);
-        for finding in diagnose(&before).findings.iter().filter(|finding| ours(finding)) {
-            let Ok(intents) = fix::candidates(&before, finding) else { continue };
-            let after = applied(&before, &intents[0]);
-            let found = diagnose(&after);
-            let again = of_code(&found, finding.code.name()).map(|finding| fix::candidates(&after, finding));
-            tried += 1;
-            assert!(again.as_ref().is_none_or(Result::is_err), "{name}: {again:?}");
-        }
-    }
-    assert!(tried >= 18, "{tried}");
-}
-
-#[test]
 fn what_is_healthy_gets_no_intent() {
     for name in names().iter().filter(|name| name.starts_with("trap-")) {
         let healthy = recorded(name);
         for finding in &diagnose(&healthy).findings {
-            assert!(fix::candidates(&healthy, finding).is_err(), "{name}: {}", finding.code);
+            assert!(candidates(&healthy, finding).is_err(), "{name}: {}", finding.code);
         }
     }
 }
 
 /// The answer for a code of a snapshot.
-fn said(snapshot: &Snapshot, code: &str) -> String {
+pub(super) fn said(snapshot: &Snapshot, code: &str) -> String {
     let found = diagnose(snapshot);
     let shown: Vec<&str> = found.findings.iter().map(|finding| finding.code.name()).collect();
     let finding = of_code(&found, code).unwrap_or_else(|| panic!("{code} in {shown:?}"));
-    answer(&fix::candidates(snapshot, finding))
+    answer(&candidates(snapshot, finding))
 }
 
 /// The same change of the template of every pod, ReplicaSet and Deployment.
-fn everywhere(name: &str, edit: impl Fn(&mut Value)) -> Snapshot {
+pub(super) fn everywhere(name: &str, edit: impl Fn(&mut Value)) -> Snapshot {
     let mut all = objects(name);
     for object in &mut all {
         match object["kind"].as_str().unwrap() {
@@ -146,7 +95,7 @@ fn everywhere(name: &str, edit: impl Fn(&mut Value)) -> Snapshot {
 }
 
 /// A ready ReplicaSet of an earlier revision, whose template differs by `edit`.
-fn after_good(name: &str, edit: impl Fn(&mut Value)) -> Snapshot {
+pub(super) fn after_good(name: &str, edit: impl Fn(&mut Value)) -> Snapshot {
     let mut all = objects(name);
     let mut old = all.iter().find(|o| o["kind"] == "ReplicaSet").unwrap().clone();
     old["metadata"]["name"] = json!("web-old");
@@ -274,7 +223,7 @@ fn a_quote_or_blanks_around_an_image_are_taken_off() {
 }
 
 /// A container that ends at once and logs this line.
-fn logs(line: &str, edit: impl Fn(&mut Value)) -> Snapshot {
+pub(super) fn logs(line: &str, edit: impl Fn(&mut Value)) -> Snapshot {
     with_log(everywhere("crash-app-error.exit-2", edit), "app", &[line])
 }
 
@@ -371,7 +320,7 @@ fn more_disk_is_given_only_to_what_was_evicted_again_and_again() {
 }
 
 /// With one node that has these labels and offers these resources.
-fn with_node(mut snapshot: Snapshot, labels: &Value, allocatable: &Value) -> Snapshot {
+pub(super) fn with_node(mut snapshot: Snapshot, labels: &Value, allocatable: &Value) -> Snapshot {
     let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n", "labels": labels},
         "status": {"allocatable": allocatable}});
     snapshot.objects.insert("Node".to_owned(), vec![serde_json::from_value(node).unwrap()]);
@@ -448,14 +397,38 @@ fn a_secret_with_a_close_name_is_taken_only_when_all_are_known_and_never_without
 
 #[test]
 fn a_service_that_has_one_other_port_and_answers_there_is_asked_on_it() {
-    let mut made = logs("dial tcp 10.0.0.9:5431: connect: connection refused (db:5431)", |spec| {
-        spec["containers"][0]["env"] = json!([{"name": "DB", "value": "db:5431"}]);
-    });
-    let namespace = made.pods[0].metadata.namespace.clone();
-    made.objects.insert("Service".to_owned(), vec![serde_json::from_value(service("db", 5432, &namespace)).unwrap()]);
-    let found = diagnose(&made);
-    if let Some(finding) = of_code(&found, "crash-dependency-refused") {
-        // Its pods were not seen, so nothing says that it answers on the other port.
-        assert_eq!(answer(&fix::candidates(&made, finding)), "needs-judgement");
-    }
+    let asked = |value: &'static str| {
+        let mut made = logs("dial tcp: db:5431: connect: connection refused", move |spec| {
+            spec["containers"][0]["env"] = json!([{"name": "DB", "value": value}]);
+        });
+        let namespace = made.pods[0].metadata.namespace.clone();
+        made.objects
+            .insert("Service".to_owned(), vec![serde_json::from_value(service("db", 5432, &namespace)).unwrap()]);
+        let pod = json!({"metadata": {"name": "db", "namespace": namespace, "uid": "db", "labels": {"app": "db"}},
+            "spec": {"containers": [{"name": "db", "image": "x"}]},
+            "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}],
+                "containerStatuses": [{"name": "db", "ready": true, "started": true, "state": {"running": {}}}]}});
+        made.pods.push(serde_json::from_value(pod).unwrap());
+        said(&made, "crash-dependency-refused")
+    };
+    let path = "spec.template.spec.containers[app].env[DB].value";
+    assert_eq!(asked("pg://db:5431/x"), format!("review {path}: \"pg://db:5431/x\" -> \"pg://db:5432/x\""));
+    assert_eq!(asked("pg://elsewhere/x"), "needs-judgement", "it stands nowhere");
 }
+
+/// Tests that make cases, for the table of classes.
+pub(super) const MADE: [fn(); 13] = [
+    what_changed_since_a_good_revision_is_put_back,
+    what_protects_is_never_put_back_to_less,
+    a_quote_or_blanks_around_an_image_are_taken_off,
+    a_variable_is_added_from_the_only_one_with_a_close_name,
+    a_mistyped_host_is_written_right_where_it_stands_once,
+    a_read_only_root_gets_a_volume_only_where_nothing_of_the_image_is_hidden,
+    a_user_gets_its_volume_by_a_group_unless_a_database_has_it,
+    more_disk_is_given_only_to_what_was_evicted_again_and_again,
+    a_label_that_nodes_have_under_a_close_value_is_taken_and_another_is_a_choice,
+    a_device_is_asked_for_by_the_name_that_nodes_offer,
+    a_claim_with_a_close_name_is_taken_when_nothing_uses_it,
+    a_secret_with_a_close_name_is_taken_only_when_all_are_known_and_never_without_a_look,
+    a_service_that_has_one_other_port_and_answers_there_is_asked_on_it,
+];

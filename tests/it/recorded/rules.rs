@@ -1,9 +1,9 @@
 //! What each rule answers on what a real cluster reported.
 
+use super::answered::candidates;
 use super::{of_code, recorded};
 use aifix::cluster::files;
 use aifix::diagnose::diagnose;
-use aifix::fix;
 use aifix::model::intent::Intent;
 use aifix::model::snapshot::Snapshot;
 use serde_json::Value;
@@ -19,7 +19,7 @@ fn answer(snapshot: &Snapshot, code: &str) -> String {
             intent.edits.iter().map(|edit| format!("{}: {} -> {}", edit.path, shown(&edit.old), shown(&edit.new)));
         one.collect::<Vec<_>>().join("; ")
     };
-    match fix::candidates(snapshot, finding) {
+    match candidates(snapshot, finding) {
         Ok(all) => format!("{} {}", if all[0].review.is_empty() { "safe" } else { "review" }, edits(&all[0])),
         Err(refusal) if refusal.choices.is_empty() => refusal.code.to_owned(),
         Err(refusal) => {
@@ -133,3 +133,9 @@ fn what_delivery_tools_reported_is_edited_only_where_facts_decide() {
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Tests of recordings, for the table of classes.
+pub(super) const MADE: [fn(); 2] = [
+    each_recording_leads_to_the_edit_or_the_refusal_that_its_facts_decide,
+    what_delivery_tools_reported_is_edited_only_where_facts_decide,
+];

@@ -50,6 +50,18 @@ fn a_review_and_a_squashed_merge_with_another_value_are_told_by_every_forge() {
 }
 
 #[test]
+fn the_names_of_reviewers_are_shown_without_escapes() {
+    let server = ForgeServer::start(Plays::Gitea);
+    let sandbox = forge::sandbox(&server);
+    forge::propose(&sandbox, &[]).exits(0);
+    server.change(0, |one| one.reviews = vec![("eve\u{1b}[2J\u{202e}\n::error::x", "APPROVED")]);
+    let ran = status(&sandbox, TOKEN, &[]).exits(0);
+    assert!(ran.out.contains("approved by eve\\e[2J\\u{202e}"), "{}", ran.out);
+    assert!(!ran.out.contains(['\u{1b}', '\u{202e}']), "{}", ran.out);
+    assert!(!ran.out.lines().any(|line| line.trim_start().starts_with("::")), "{}", ran.out);
+}
+
+#[test]
 fn a_request_that_was_closed_is_closed_though_its_branch_is_there() {
     let server = ForgeServer::start(Plays::Gitea);
     let sandbox = forge::sandbox(&server);

@@ -3,10 +3,11 @@
 usage: fence.py LIST PORT... -- COMMAND...
 
 In there 127.0.0.1:PORT leads to the same port out here; any other address refuses. LIST gets one line for
-each destination: `tcp 127.0.0.1:16443`, and for each datagram, such as a question to a name server:
-`udp 192.0.2.53:53`. It needs root. Exits as the command does.
+each destination with how often it was tried: `tcp 127.0.0.1:16443 2`, and for datagrams, such as questions to a
+name server: `udp 192.0.2.53:53 1`. It needs root. Exits as the command does.
 """
 
+import collections
 import ctypes
 import os
 import socket
@@ -90,7 +91,7 @@ def watch(seen):
             packet, about = tap.recvfrom(65536)
             # Each packet of the loopback is seen twice, going out and coming in.
             if about[2] == socket.PACKET_OUTGOING and (found := destination(packet)):
-                seen.add(found)
+                seen[found] += 1
     threading.Thread(target=read, daemon=True).start()
 
 
@@ -99,14 +100,14 @@ def inside(list_file, ports, folder, command):
         raise OSError(ctypes.get_errno(), "unshare")
     for line in ("link set lo up", "route add local default dev lo", "-6 route add local default dev lo"):
         subprocess.run(["ip", *line.split()], check=True)
-    seen = set()
+    seen = collections.Counter()
     watch(seen)
     for port in ports:
         listener = socket.create_server(("127.0.0.1", port), backlog=128)
         serve(listener, to_path(f"{folder}/{port}"))
     code = subprocess.call(command)
     with open(list_file, "w", encoding="utf-8") as out:
-        out.writelines(f"{line}\n" for line in sorted(seen))
+        out.writelines(f"{line} {times}\n" for line, times in sorted(seen.items()))
     return code
 
 

@@ -216,3 +216,130 @@ fn with_budget() -> Vec<Value> {
     let spec = json!({"maxUnavailable": 0, "selector": {"matchLabels": {"app": "web"}}});
     vec![ready("web-1", json!({"app": "web"})), budget(&spec, &status)]
 }
+
+#[test]
+fn broken_pods_may_go_and_more_replicas_may_come() {
+    let broken = |policy: Value| {
+        let mut spec = json!({"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}});
+        spec["unhealthyPodEvictionPolicy"] = policy;
+        let mut pod = ready("web-1", json!({"app": "web"}));
+        pod["status"]["conditions"] = json!([{"type": "Ready", "status": "False"}]);
+        pod["status"]["containerStatuses"][0]["ready"] = json!(false);
+        let status = json!({"expectedPods": 1, "currentHealthy": 0, "desiredHealthy": 1, "disruptionsAllowed": 0});
+        vec![pod, budget(&spec, &status)]
+    };
+    let scaled = |now: i64| {
+        vec![json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "shop"},
+            "spec": {"maxReplicas": 5, "scaleTargetRef": {"kind": "Deployment", "name": "web"}},
+            "status": {"currentReplicas": now, "conditions": [{"type": "ScalingLimited", "status": "True",
+                "reason": "TooManyReplicas", "message": "more than the maximum", "lastTransitionTime": OLD}]}})]
+    };
+    check(vec![
+        Row {
+            code: "pdb-unhealthy-blocks-drain",
+            objects: broken(Value::Null),
+            answer: "needs-choice [spec.unhealthyPodEvictionPolicy: null -> \"AlwaysAllow\"]",
+            twin: broken(json!("AlwaysAllow")),
+            of_twin: "none",
+        },
+        Row {
+            code: "hpa-limited-max",
+            objects: scaled(5),
+            answer: "needs-choice [spec.maxReplicas: 5 -> 8]",
+            twin: scaled(4),
+            of_twin: "none",
+        },
+    ]);
+}
+
+#[test]
+fn agents_tolerate_what_a_person_says() {
+    let set = |tolerations: Value| {
+        let spec = json!({"tolerations": tolerations, "containers": []});
+        json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "agent"}, "status": {"desiredNumberScheduled": 0},
+            "spec": {"template": {"metadata": {"labels": {"app": "agent"}}, "spec": spec}}})
+    };
+    let node = json!({"kind": "Node", "metadata": {"name": "n"}, "spec": {"taints": [{"key": "team", "value": "a", "effect": "NoSchedule"}]}});
+    check(vec![Row {
+        code: "ds-tainted-nodes",
+        objects: vec![set(json!([])), node.clone()],
+        answer: "needs-choice [spec.template.spec.tolerations: [] -> [{\"key\":\"team\",\"operator\":\"Equal\",\"value\":\"a\",\"effect\":\"NoSchedule\"}]]",
+        twin: vec![set(json!([{"operator": "Exists"}])), node],
+        of_twin: "none",
+    }]);
+}
+
+#[test]
+fn a_right_goes_to_an_account_that_a_person_names() {
+    let bound = |subject: Value, account: &str, namespace: &str| {
+        let mut other = named("ServiceAccount", "v1", account);
+        other["metadata"]["namespace"] = json!(namespace);
+        vec![
+            json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "b"},
+                "roleRef": {"kind": "Role", "name": "reader"}, "subjects": [subject]}),
+            json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "reader"}, "rules": []}),
+            named("ServiceAccount", "v1", "default"),
+            other,
+        ]
+    };
+    let subject = |name: &str| json!({"kind": "ServiceAccount", "name": name});
+    check(vec![
+        Row {
+            code: "rolebinding-subject-missing",
+            objects: bound(subject("web"), "web", "prod"),
+            answer: "needs-choice [subjects[0].namespace: - -> \"prod\"]",
+            twin: bound(subject("web"), "web", "a"),
+            of_twin: "none",
+        },
+        Row {
+            code: "rolebinding-subject-missing",
+            objects: bound(subject("orders"), "ordres", "a"),
+            answer: "needs-choice [subjects[0].name: \"orders\" -> \"ordres\"]",
+            twin: bound(subject("orders"), "billing", "a"),
+            of_twin: "needs-choice",
+        },
+    ]);
+}
+
+#[test]
+fn a_claim_may_take_a_class_whose_driver_works() {
+    let waits = |bound: &str| {
+        let claim = |name: &str, class: &str, phase: &str| {
+            json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "status": {"phase": phase},
+                "spec": {"storageClassName": class, "resources": {"requests": {"storage": "1Gi"}}}})
+        };
+        let message = "Waiting for a volume to be created either by the external provisioner 'slow.example' or manually by the system administrator.";
+        let mut other = claim("other", "fast", bound);
+        other["spec"]["volumeName"] = json!("pv-1");
+        vec![
+            claim("data", "slow", "Pending"),
+            other,
+            named("StorageClass", "storage.k8s.io/v1", "slow"),
+            named("StorageClass", "storage.k8s.io/v1", "fast"),
+            crate::diagnose::testing::event("PersistentVolumeClaim", "data", "ExternalProvisioning", message),
+        ]
+    };
+    check(vec![Row {
+        code: "provisioner-missing",
+        objects: waits("Bound"),
+        answer: "needs-choice [spec.storageClassName: \"slow\" -> \"fast\"]",
+        twin: waits("Pending"),
+        of_twin: "not-in-git",
+    }]);
+}
+
+/// Tests that make cases, for the table of classes.
+pub(super) const MADE: &[fn()] = &[
+    a_port_of_the_node_goes_only_where_a_service_leads_to_it,
+    pods_that_must_stay_apart_may_prefer_it,
+    an_account_lists_the_secret_that_its_pods_mount,
+    a_budget_that_blocks_every_drain,
+    a_budget_for_pods_without_a_controller_counts_them,
+    a_manifest_may_leave_the_count_to_the_autoscaler,
+    an_account_pulls_with_a_secret_that_is_there,
+    a_full_claim_grows_where_its_class_can,
+    broken_pods_may_go_and_more_replicas_may_come,
+    agents_tolerate_what_a_person_says,
+    a_right_goes_to_an_account_that_a_person_names,
+    a_claim_may_take_a_class_whose_driver_works,
+];

@@ -337,3 +337,13 @@ fn deadlines_follow_the_runs_that_ended_well() {
         of_twin: "needs-choice [spec.jobTemplate.spec.activeDeadlineSeconds: 600 -> 1200]",
     }]);
 }
+
+/// Tests that make cases, for the table of classes.
+pub(super) const MADE: &[fn()] = &[
+    claims_without_a_volume,
+    a_claim_of_a_set_is_never_edited_and_a_larger_one_neither,
+    schedules_that_start_nothing,
+    variables_are_set_before_their_use,
+    what_delivery_tools_do_not_find,
+    deadlines_follow_the_runs_that_ended_well,
+];

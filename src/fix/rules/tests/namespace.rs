@@ -325,5 +325,57 @@ fn rollouts_that_may_take_no_step() {
         twin: step("25%", 4),
         of_twin: "none",
     }]);
-    super::removes("rollout-zero-surge-zero", &step("25%", 3));
 }
+
+#[test]
+fn amounts_that_the_last_good_revision_had_come_back() {
+    let must = "pods \"web-\" is forbidden: failed quota: q: must specify limits.memory for: app";
+    let below = "Pod \"web-\" is invalid: spec.containers[0].resources.requests: Invalid value: \"1Gi\": must be less than or equal to memory limit of 512Mi";
+    let both =
+        |request: &str| pod(json!({"resources": {"requests": {"memory": request}, "limits": {"memory": "512Mi"}}}));
+    let limits = || pod(json!({"resources": {"limits": {"memory": "64Mi"}}}));
+    let scaler = |all: Vec<Value>| {
+        let mut all = all;
+        all[0]["status"] = json!({"replicas": 1});
+        all.push(json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "shop"},
+            "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "web"}},
+            "status": {"conditions": [{"type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric", "lastTransitionTime": OLD,
+                "message": "failed to get cpu utilization: missing request for cpu in container app of Pod web-1"}]}}));
+        all
+    };
+    let cpu = || pod(json!({"resources": {"requests": {"cpu": "50m"}}}));
+    check(vec![
+        Row {
+            code: "quota-must-specify",
+            objects: after(limits(), vec![refused(must, pod(json!({})))]),
+            answer: leak(format!("safe {CONTAINER}.resources.limits.memory: - -> \"64Mi\"")),
+            twin: after(pod(json!({"image": "y"})), vec![refused(must, pod(json!({})))]),
+            of_twin: "needs-choice",
+        },
+        Row {
+            code: "resources-invalid",
+            objects: after(both("256Mi"), vec![refused(below, both("1Gi"))]),
+            answer: leak(format!("safe {CONTAINER}.resources.requests.memory: \"1Gi\" -> \"256Mi\"")),
+            twin: vec![refused(below, both("1Gi"))],
+            of_twin: "needs-choice",
+        },
+        Row {
+            code: "hpa-missing-requests",
+            objects: scaler(after(cpu(), vec![refused("", pod(json!({})))])),
+            answer: leak(format!("safe Deployment/web {CONTAINER}.resources.requests.cpu: - -> \"50m\"")),
+            twin: scaler(after(pod(json!({"image": "y"})), vec![refused("", pod(json!({})))])),
+            of_twin: "needs-choice",
+        },
+    ]);
+}
+
+/// Tests that make cases, for the table of classes.
+pub(super) const MADE: &[fn()] = &[
+    classes_and_accounts,
+    levels_of_a_namespace,
+    bounds_of_a_namespace,
+    quotas_of_a_namespace,
+    what_the_last_good_revision_had_comes_first,
+    rollouts_that_may_take_no_step,
+    amounts_that_the_last_good_revision_had_come_back,
+];

@@ -155,3 +155,51 @@ fn a_host_is_corrected_once_the_container_fails_over_it() {
     assert_eq!(with("http://u:p@ordres:8080", "orders", true), "needs-judgement", "it holds a credential");
     assert_eq!(with("http://orders:8080", "orders", true), "none");
 }
+
+#[test]
+fn a_set_whose_broken_pod_waits_for_the_image_that_the_template_still_names() {
+    let with = |image: &str| {
+        let template = |image: &str, level: &str| {
+            json!({"metadata": {"labels": {"app": "db"}}, "spec": {"containers": [
+                {"name": "app", "image": image, "env": [{"name": "LEVEL", "value": level}]}]}})
+        };
+        let revision = |number: i64, image: &str, level: &str| {
+            let name = format!("db-{number}");
+            let one = json!({"apiVersion": "apps/v1", "kind": "ControllerRevision", "revision": number,
+                "metadata": {"name": name, "labels": {"controller-revision-hash": name}},
+                "data": {"spec": {"template": template(image, level)}}});
+            owned_by(one, "StatefulSet", "db")
+        };
+        let set = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db"},
+            "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "db"}}, "template": template(image, "a")},
+            "status": {"replicas": 1, "currentRevision": "db-2", "updateRevision": "db-3"}});
+        let mut pod = ready("db-0", json!({"app": "db", "controller-revision-hash": "db-2"}));
+        pod["spec"]["containers"][0]["image"] = json!("shop/db:bad");
+        pod["status"] = json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "False"}],
+            "containerStatuses": [{"name": "app", "ready": false, "state": {"waiting": {"reason": "ImagePullBackOff",
+                "message": "Back-off pulling image \"shop/db:bad\": ErrImagePull: failed to resolve reference \"shop/db:bad\": shop/db:bad: not found"}}}]});
+        vec![
+            set,
+            owned_by(pod, "StatefulSet", "db"),
+            revision(1, "shop/db:1", "a"),
+            revision(2, "shop/db:bad", "b"),
+            revision(3, image, "a"),
+        ]
+    };
+    check(vec![Row {
+        code: "sts-broken-rollout-stuck",
+        objects: with("shop/db:bad"),
+        answer: "review spec.template.spec.containers[app].image: \"shop/db:bad\" -> \"shop/db:1\"",
+        twin: with("shop/db:1"),
+        of_twin: "not-in-git",
+    }]);
+}
+
+/// Tests that make cases, for the table of classes.
+pub(super) const MADE: &[fn()] = &[
+    a_volume_that_one_replica_takes_from_itself,
+    a_right_is_the_least_and_a_choice,
+    a_helper_of_a_job_becomes_a_sidecar,
+    a_host_is_corrected_once_the_container_fails_over_it,
+    a_set_whose_broken_pod_waits_for_the_image_that_the_template_still_names,
+];

@@ -1,6 +1,6 @@
 //! Services, Ingresses, routes and budgets.
 
-use super::{Row, check, deployment, named, removes, web};
+use super::{Row, check, deployment, named, web};
 use crate::diagnose::testing::{OLD, ready};
 use serde_json::{Value, json};
 
@@ -86,8 +86,6 @@ fn ports_of_services() {
             of_twin: "none",
         },
     ]);
-    removes("service-target-port-mismatch", &behind(json!({"port": 80, "targetPort": 8081})));
-    removes("service-named-port-missing", &behind(json!({"port": 80, "targetPort": "web"})));
 }
 
 fn ingress(service: &str, port: Value) -> Value {
@@ -150,8 +148,6 @@ fn backends_of_ingresses() {
             )),
         },
     ]);
-    removes("ingress-backend-service-missing", &routed(ingress("ordres", json!({"number": 80}))));
-    removes("ingress-backend-port-missing", &routed(by_number(8080)));
 }
 
 fn class(name: &str) -> Value {
@@ -206,8 +202,6 @@ fn classes_and_certificates_of_ingresses() {
             of_twin: "not-in-git",
         },
     ]);
-    removes("ingress-class-missing", &of_class(json!("ngnix"), &["nginx", "traefik"]));
-    removes("ingress-no-class", &of_class(Value::Null, &["nginx"]));
 }
 
 const GATEWAY: &str = "gateway.networking.k8s.io/v1";
@@ -333,7 +327,6 @@ fn autoscalers_and_budgets() {
             of_twin: "needs-choice [spec.template.spec.nodeSelector.pool: \"gpu\" -> \"batch\"]",
         },
     ]);
-    removes("pdb-selects-nothing", &budget("app", "ordres"));
 }
 
 #[test]
@@ -353,3 +346,13 @@ fn a_missing_request_is_set_on_what_the_autoscaler_scales() {
         of_twin: "needs-choice",
     }]);
 }
+
+/// Tests that make cases, for the table of classes.
+pub(super) const MADE: &[fn()] = &[
+    ports_of_services,
+    backends_of_ingresses,
+    classes_and_certificates_of_ingresses,
+    gateways_and_routes,
+    autoscalers_and_budgets,
+    a_missing_request_is_set_on_what_the_autoscaler_scales,
+];
