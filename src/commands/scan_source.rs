@@ -1,4 +1,4 @@
-//! The line in Git beside each finding of a scan.
+//! Line and commit in Git beside each finding of a scan.
 
 use super::look::Seen;
 use super::parts::Part;
@@ -10,11 +10,12 @@ use crate::model::intent::{Author, Disposition, FieldEdit, Intent, Op};
 use crate::model::kube::Object;
 use crate::model::object::ObjectRef;
 use crate::model::path::Path;
+use crate::model::proposal::Edit;
 use crate::model::report::SourceLine;
 use crate::model::tree::Tree;
 use crate::repo::{CommitId, Repo};
 use crate::source::lead::{self, Lead};
-use crate::source::{Candidate, Lines, Pointed, Question, Stop, Tools, point};
+use crate::source::{Candidate, Lines, Pointed, Question, Stop, Tools, blame, point};
 use crate::text;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,6 +80,7 @@ impl<'s> Sources<'s> {
             }
             progress.say(&format!("Looking for the line of {}", finding.object));
             let line = self.line(finding, &paths(finding), seen, ends).await?;
+            let line = line.map(|(line, edit)| self.dated(line, &edit, ends));
             known.push((finding.clone(), line.clone()));
             reported.source = line;
         }
@@ -105,7 +107,7 @@ impl<'s> Sources<'s> {
         paths: &[Path],
         seen: &Seen,
         ends: Instant,
-    ) -> Result<Option<SourceLine>, Error> {
+    ) -> Result<Option<(SourceLine, Edit)>, Error> {
         let mut within = None;
         for intent in intents(finding, paths, seen) {
             // What two controllers claim, or one renders elsewhere, is proved by no folder here.
@@ -141,7 +143,7 @@ impl<'s> Sources<'s> {
                 tools: &self.tools,
             };
             match point(&question, ends).await {
-                Ok(Pointed::Line(line)) => return Ok(Some(line)),
+                Ok(Pointed::Line(line, edit)) => return Ok(Some((line, edit))),
                 Ok(Pointed::Within(files)) => within = within.or(Some(files)),
                 Err(Stop::Refused(_)) => {}
                 Err(Stop::Failed(error)) => return Err(error),
@@ -149,6 +151,12 @@ impl<'s> Sources<'s> {
         }
         let paths: Vec<&Path> = paths.iter().collect();
         Ok(Lines::of(&self.tree).find(&finding.object, &paths, within.as_ref()))
+    }
+
+    /// The line with the commit that brought its value, as far as the clone has the history, and there is time.
+    fn dated(&self, line: SourceLine, edit: &Edit, ends: Instant) -> SourceLine {
+        let commit = if Instant::now() < ends { blame(&self.repo, &self.head, edit) } else { None };
+        SourceLine { commit, ..line }
     }
 
     /// The repository that a controller reads, when this is no clone of it.

@@ -1,6 +1,7 @@
 //! What a scan reports.
 
 use super::finding::Finding;
+use super::history::Commit;
 use super::snapshot::{Gap, Requests};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -40,6 +41,9 @@ pub struct SourceLine {
     /// Renders showed it: the folder makes the running object, and this line the field. Else it was read off
     /// the files, and is only likely.
     pub proved: bool,
+    /// Since when the file has this value; `None` where no value stands, or the history that is here does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Commit>,
 }
 
 /// A finding and the context it was seen in.

@@ -96,6 +96,7 @@ fn case(reported: &ReportedFinding, aside: Option<&SetAside>, now: Option<Timest
     let mut said = vec![format!("{}: {message}", finding.severity.name())];
     if let Some(source) = &reported.source {
         said.push(format!("source: {}", words::in_git(source)));
+        said.extend(words::commit(source).map(|commit| format!("commit: {commit}")));
     }
     said.extend(words::story(finding, now));
     Case {

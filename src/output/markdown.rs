@@ -100,6 +100,7 @@ fn details(report: &ScanReport, reported: &ReportedFinding) -> String {
     let mut story = vec![format!("what: {}", words::summary(finding))];
     if let Some(source) = &reported.source {
         story.push(format!("source: {}", words::in_git(source)));
+        story.extend(words::commit(source).map(|commit| format!("commit: {commit}")));
     }
     story.extend(words::story(finding, words::clock(report, &reported.context)));
     let story = story.join("\n");

@@ -131,6 +131,7 @@ fn result((reported, aside): Seen<'_>, rule: usize, fingerprint: &str, now: Opti
             "fix": finding.fix.class,
             "since": finding.since,
             "sourceProved": reported.source.as_ref().map(|source| source.proved),
+            "sourceCommit": reported.source.as_ref().and_then(|source| Some(&source.commit.as_ref()?.id)),
         },
     })
 }

@@ -113,9 +113,8 @@ struct Frame<'v> {
 }
 
 fn one(page: &mut Page, reported: &ReportedFinding, context: Option<&str>, frame: &Frame<'_>) {
-    let finding = &reported.finding;
+    let (finding, width) = (&reported.finding, frame.view.width);
     placed(page, finding, frame.namespaces, context);
-    let width = frame.view.width;
     page.wrapped(width, "  ", "  ", Sanitised::line(&finding.summary).as_str());
     pods(page, finding, width);
     if let (Some(since), Some(now)) = (finding.since, frame.now) {
@@ -128,6 +127,9 @@ fn one(page: &mut Page, reported: &ReportedFinding, context: Option<&str>, frame
             source.line,
             words::likely(source)
         ));
+        if let Some(commit) = words::commit(source) {
+            page.wrapped(width, "  commit    ", "            ", &commit);
+        }
     }
     evidence(page, &finding.evidence, frame);
     if let Some(change) = &finding.change {

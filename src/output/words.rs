@@ -2,6 +2,7 @@
 
 use super::codes;
 use crate::model::finding::{Change, Effect, Evidence, Finding};
+use crate::model::history::Commit;
 use crate::model::object::ObjectRef;
 use crate::model::report::{ContextReport, Filter, ReportedFinding, ScanReport, SetAside, SourceLine};
 use crate::model::snapshot::Gap;
@@ -58,6 +59,14 @@ pub(super) fn in_git(source: &SourceLine) -> String {
 /// What is said of a line that no render showed.
 pub(super) fn likely(source: &SourceLine) -> &'static str {
     if source.proved { "" } else { " (likely)" }
+}
+
+/// `3f2a91c "Lower the limit" by Ada, 2026-11-20`: the commit that brought the value of a line.
+pub(super) fn commit(source: &SourceLine) -> Option<String> {
+    // Redacted whole: a part of a secret is not known as one.
+    let clean =
+        |commit: &Commit| Commit { subject: redact::text(&commit.subject).as_str().to_owned(), ..commit.clone() };
+    source.commit.as_ref().map(|commit| line(&clean(commit).shown(), 200))
 }
 
 /// `cluster/NAMESPACE/KIND/NAME`, percent-encoded.

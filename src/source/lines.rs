@@ -3,6 +3,7 @@
 use super::locate::candidates::{names, objects};
 use crate::model::object::ObjectRef;
 use crate::model::path::Path;
+use crate::model::proposal::Edit;
 use crate::model::report::SourceLine;
 use crate::model::tree::Tree;
 use crate::yaml::{lines, parse};
@@ -21,18 +22,18 @@ impl<'t> Lines<'t> {
         Self { tree, parsed: BTreeMap::new() }
     }
 
-    /// The line of the first of these fields that is written, else that of the object. `None` when no document or
-    /// several documents could be meant: a base and its overlays are told apart by rendering alone.
+    /// The line of the first of these fields that is written, with its value, else that of the object. `None` when no
+    /// document or several documents could be meant: a base and its overlays are told apart by rendering alone.
     /// `within`: the only files that are asked.
     pub fn find(
         &mut self,
         object: &ObjectRef,
         paths: &[&Path],
         within: Option<&BTreeSet<String>>,
-    ) -> Option<SourceLine> {
+    ) -> Option<(SourceLine, Edit)> {
         let known = [object.name.clone()];
         let tree = self.tree;
-        let mut found: Vec<(&str, &str, usize, Path, bool)> = Vec::new();
+        let mut found: Vec<(&str, &str, usize, Path, Option<Value>)> = Vec::new();
         let asked = texts(tree).filter(|(file, _)| within.is_none_or(|within| within.contains(*file)));
         for (file, text) in asked.filter(|(_, text)| text.contains(&object.name) && text.contains(&object.kind)) {
             let documents = self.parsed.entry(file).or_insert_with(|| parse::all(text).unwrap_or_default());
@@ -40,21 +41,24 @@ impl<'t> Lines<'t> {
                 for (place, value) in objects(document) {
                     if is_kind(value, object) && names(value, object, &known) {
                         let path = paths.iter().find(|path| path.get(value).is_some());
-                        let whole = path.is_some();
+                        let held = path.and_then(|path| path.get(value)).cloned();
                         let path = path.map_or_else(|| Path::of("metadata.name"), |path| (*path).clone());
-                        found.push((file, text, number, place.join(&path), whole));
+                        found.push((file, text, number, place.join(&path), held));
                     }
                 }
             }
         }
         // A patch of the object names it too; the one that holds the field is meant.
-        let holds_field = found.iter().filter(|(.., whole)| *whole).count();
+        let holds_field = found.iter().filter(|(.., held)| held.is_some()).count();
         if holds_field == 1 {
-            found.retain(|(.., whole)| *whole);
+            found.retain(|(.., held)| held.is_some());
         }
-        let [(file, text, number, path, _)] = found.as_slice() else { return None };
+        let [(file, text, number, path, held)] = found.as_slice() else { return None };
         let (line, _) = lines::line(text, *number, path)?;
-        Some(SourceLine { file: (*file).to_owned(), line: u32::try_from(line).ok()?, proved: false })
+        let line =
+            SourceLine { file: (*file).to_owned(), line: u32::try_from(line).ok()?, proved: false, commit: None };
+        let file = line.file.clone();
+        Some((line, Edit { file, document: *number, path: path.clone(), old: held.clone(), new: None }))
     }
 }
 
@@ -87,7 +91,7 @@ mod tests {
         let tree = Tree { entries: entries.collect(), unreadable: 0 };
         let object = ObjectRef::new("apps/v1", "Deployment", "a", "web");
         let paths: Vec<&Path> = paths.iter().collect();
-        Lines::of(&tree).find(&object, &paths, None).map(|line| (line.file, line.line))
+        Lines::of(&tree).find(&object, &paths, None).map(|(line, _)| (line.file, line.line))
     }
 
     fn image() -> Path {

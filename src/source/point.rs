@@ -11,8 +11,8 @@ use tokio::time::Instant;
 /// What renders tell of the fields of a question.
 #[derive(Debug)]
 pub enum Pointed {
-    /// Changing this line changes the field.
-    Line(SourceLine),
+    /// Changing this line changes the field; with the value that stands there.
+    Line(SourceLine, Edit),
     /// The folder that makes the object is known, with all files that it reads; the line is not.
     Within(BTreeSet<String>),
 }
@@ -33,13 +33,13 @@ pub async fn point(question: &Question<'_>, ends: Instant) -> Result<Pointed, St
         Err(stop) => Err(stop),
     };
     match line {
-        Ok(Some(line)) => Ok(Pointed::Line(line)),
+        Ok(Some((line, edit))) => Ok(Pointed::Line(line, edit)),
         Ok(None) | Err(Stop::Refused(_)) => Ok(Pointed::Within(traced.bench.inputs().files.keys().cloned().collect())),
         Err(failed) => Err(failed),
     }
 }
 
-async fn placed(mut draft: Draft<'_, '_>) -> Result<Option<SourceLine>, Stop> {
+async fn placed(mut draft: Draft<'_, '_>) -> Result<Option<(SourceLine, Edit)>, Stop> {
     for edit in &draft.question.intent.edits {
         match draft.place(edit).await {
             Ok(()) => {}
@@ -50,7 +50,8 @@ async fn placed(mut draft: Draft<'_, '_>) -> Result<Option<SourceLine>, Stop> {
         let before = draft.question.base.tree.text(&edit.file);
         let line = before.zip(draft.text(&edit.file)).and_then(|(before, after)| line_of(edit, before, &after));
         if let Some(line) = line {
-            return Ok(Some(SourceLine { file: edit.file.clone(), line, proved: true }));
+            let line = SourceLine { file: edit.file.clone(), line, proved: true, commit: None };
+            return Ok(Some((line, edit.clone())));
         }
     }
     Ok(None)

@@ -6,6 +6,7 @@ use aifix::model::code::{Code, FixClass};
 use aifix::model::finding::{
     Change, Confidence, Effect, Evidence, FieldChange, Finding, FixHint, PodCounts, Severity, Source,
 };
+use aifix::model::history::Commit;
 use aifix::model::object::ObjectRef;
 use aifix::model::path::Path;
 use aifix::model::report::{ContextReport, Filter, ReportedFinding, ScanReport, SetAside, SourceLine, Summary};
@@ -95,7 +96,14 @@ fn report(said: &dyn Fn(&str) -> String) -> ScanReport {
         filter,
         reason: reason.to_owned(),
     };
-    let source = SourceLine { file: said("apps/web.yaml"), line: 12, proved: true };
+    let commit = Commit {
+        id: "c0ffee0000000000000000000000000000000000".to_owned(),
+        subject: said("Save memory"),
+        author: said("Ada"),
+        at: Some("2026-11-20T10:00:00Z".parse().unwrap()),
+        parents: Vec::new(),
+    };
+    let source = SourceLine { file: said("apps/web.yaml"), line: 12, proved: true, commit: Some(commit) };
     let mut in_git = reported("prod", "oom-killed", Severity::Critical);
     in_git.source = Some(source);
     let mut of_cluster = reported("staging", "crash-app-error", Severity::Warning);

@@ -12,13 +12,20 @@ fn scan(sandbox: &Sandbox, folder: &str, more: &[&str]) -> Ran {
     sandbox.aifix_in(folder, &args)
 }
 
+/// Where the first finding's line is, without its commit.
+fn place(report: &Value) -> Value {
+    let mut source = report["findings"][0]["source"].clone();
+    source.as_object_mut().unwrap().remove("commit");
+    source
+}
+
 #[test]
 fn each_format_names_the_line_that_holds_the_field() {
     let sandbox = Sandbox::new();
     sandbox.repository(&[("k8s/web.yaml", &oom_manifest()), ("README.md", "x\n")]);
     let line = oom_manifest().lines().position(|line| line.contains("memory: 32Mi")).unwrap() + 1;
     let report = scan(&sandbox, "work", &["-o", "json"]).exits(1).json();
-    assert_eq!(report["findings"][0]["source"], json!({"file": "k8s/web.yaml", "line": line, "proved": true}));
+    assert_eq!(place(&report), json!({"file": "k8s/web.yaml", "line": line, "proved": true}));
     let place = format!("k8s/web.yaml:{line}");
     assert!(scan(&sandbox, "work", &[]).exits(1).out.contains(&format!("  source    {place}\n")));
     assert!(scan(&sandbox, ".", &["--repo", "work", "-o", "html"]).exits(1).out.contains(&place));
@@ -26,6 +33,44 @@ fn each_format_names_the_line_that_holds_the_field() {
     let physical = &sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
     assert_eq!(physical["artifactLocation"]["uri"], "k8s/web.yaml");
     assert_eq!(physical["region"]["startLine"], line);
+}
+
+#[test]
+fn the_commit_that_brought_the_value_is_told_and_only_it() {
+    let sandbox = Sandbox::new();
+    sandbox.repository(&[("k8s/web.yaml", &oom_manifest().replace("32Mi", "64Mi"))]);
+    let commit = |subject: &str, text: &str| {
+        sandbox.write("work/k8s/web.yaml", text);
+        sandbox.git("work", &["commit", "-qam", subject]);
+        sandbox.git("work", &["rev-parse", "HEAD"])
+    };
+    let token = format!("ghp_{}", "a1B2".repeat(9));
+    let bad = commit(&format!("Save memory \u{1b}[2J {token}"), &oom_manifest());
+    commit("Word it better", &oom_manifest().replace("# The shop's front end.", "# The front end of the shop."));
+    let ran = scan(&sandbox, "work", &["-o", "json"]).exits(1);
+    let told = ran.json()["findings"][0]["source"]["commit"].clone();
+    assert_eq!((&told["id"], &told["author"]), (&json!(bad), &json!("Ada")));
+    assert!(told["at"].as_str().unwrap().starts_with("2026-11-22T"), "{told}");
+    let subject = told["subject"].as_str().unwrap();
+    assert!(subject.starts_with("Save memory"), "{told}");
+    for (format, word) in
+        [("text", "commit "), ("markdown", "commit: "), ("junit", "commit: "), ("html", "<dt>Commit</dt><dd>")]
+    {
+        let ran = scan(&sandbox, "work", &["-o", format]).exits(1);
+        let out = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in ["Save memory", "by Ada, 2026-11-22", &format!("{word}{}", &bad[..7])] {
+            assert!(out.contains(part), "{format}: {part}: {}", ran.out);
+        }
+        assert!(!ran.out.contains('\u{1b}') && !ran.out.contains(&token), "{format}: {}", ran.out);
+    }
+    assert!(!ran.out.contains('\u{1b}') && !ran.out.contains(&token), "{}", ran.out);
+
+    // A shallow clone has the line and not the history.
+    let origin = format!("file://{}", sandbox.path("work").display());
+    sandbox.git(".", &["clone", "-q", "--depth=1", &origin, "shallow"]);
+    let report = scan(&sandbox, "shallow", &["-o", "json"]).exits(1).json();
+    let source = &report["findings"][0]["source"];
+    assert!(source["line"].is_u64() && source.get("commit").is_none(), "{source}");
 }
 
 #[test]
@@ -51,7 +96,7 @@ fn the_folder_that_the_controller_names_is_asked() {
     let args = ["scan", "--from", from.to_str().unwrap(), "--source"];
     let ran = sandbox.aifix_in("work", &[&args[..], &["-o", "json"]].concat()).exits(1);
     let line = line_with(&oom_manifest(), "memory: 32Mi");
-    assert_eq!(ran.json()["findings"][0]["source"], json!({"file": "apps/web.yaml", "line": line, "proved": true}));
+    assert_eq!(place(&ran.json()), json!({"file": "apps/web.yaml", "line": line, "proved": true}));
     let without = scan(&sandbox, "work", &["-o", "json"]).exits(1).json();
     assert_eq!(without["findings"][0].get("source"), None);
 
@@ -104,7 +149,7 @@ fn a_line_that_no_render_showed_is_called_likely() {
     sandbox.write("work/base/web.yaml", "");
     let report = scan(&sandbox, "work", &["-o", "json"]).exits(1).json();
     let line = line_with(&base, "memory: 32Mi");
-    assert_eq!(report["findings"][0]["source"], json!({"file": "base/web.yaml", "line": line, "proved": true}));
+    assert_eq!(place(&report), json!({"file": "base/web.yaml", "line": line, "proved": true}));
     sandbox.write("work/base/web.yaml", &base.replace("busybox:1.36", "elsewhere/busybox:1.36"));
     sandbox.git("work", &["commit", "-qam", "Use another registry"]);
     let ran = scan(&sandbox, "work", &["-o", "junit"]).exits(1);

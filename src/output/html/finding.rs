@@ -91,6 +91,9 @@ fn facts(out: &mut Markup, reported: &ReportedFinding, frame: &Frame<'_>) {
     if let Some(source) = source {
         out.raw("<div><dt>Source</dt><dd><code>").name(&source.file).raw(":").number(source.line);
         out.raw("</code>").raw(words::likely(source)).raw("</dd></div>\n");
+        if let Some(commit) = words::commit(source) {
+            out.raw("<div><dt>Commit</dt><dd>").name(commit).raw("</dd></div>\n");
+        }
     }
     if let Some(context) = frame.context {
         out.raw("<div><dt>Context</dt><dd>").name(context).raw("</dd></div>\n");

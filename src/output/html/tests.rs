@@ -5,9 +5,10 @@ use crate::model::code::{Code, CodeInfo, FixClass};
 use crate::model::finding::{
     Change, Confidence, Effect, Evidence, FieldChange, Finding, FixHint, PodCounts, Severity, Source,
 };
+use crate::model::history::Commit;
 use crate::model::object::ObjectRef;
 use crate::model::path::Path;
-use crate::model::report::{ContextReport, Filter, ReportedFinding, ScanReport, SetAside, Summary};
+use crate::model::report::{ContextReport, Filter, ReportedFinding, ScanReport, SetAside, SourceLine, Summary};
 use crate::model::snapshot::Gap;
 use roxmltree::{Document, Node, ParsingOptions};
 use serde_json::json;
@@ -92,7 +93,10 @@ fn context(word: &str, roots: usize) -> ContextReport {
 }
 
 fn reported(word: &str, finding: Finding) -> ReportedFinding {
-    ReportedFinding { context: word.to_owned(), finding, source: None }
+    let (id, subject, author) = ("c0ffee".to_owned(), word.to_owned(), word.to_owned());
+    let commit = Some(Commit { id, subject, author, at: None, parents: Vec::new() });
+    let source = Some(SourceLine { file: word.to_owned(), line: 1, proved: false, commit });
+    ReportedFinding { context: word.to_owned(), finding, source }
 }
 
 /// A report that has everything, with `word` wherever foreign text can stand.

@@ -93,6 +93,7 @@ fn a_comment_has_a_table_folded_details_gaps_and_what_is_set_aside() {
     ```text
     what: container app was killed at its memory limit of 32Mi (exit 137)
     source: apps/web.yaml:12
+    commit: c0ffee0 "Save memory" by Ada, 2026-11-20
     pods: 1 of 2 failing: web-1
     since: 15 s ago
     evidence 1, log (15 s ago): Killed
