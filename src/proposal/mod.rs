@@ -289,10 +289,9 @@ fn proposal(finding: &Finding, mut intent: Intent, located: Located, ground: &Gr
         intent.review.extend(located.review.iter().cloned());
     }
     let branch = branch(finding, &intent.object, &located, "", ground);
-    let fields: Vec<_> = intent.edits.iter().map(|edit| edit.path.clone()).collect();
     let object = ground.snapshot.resolve(&intent.object);
-    let next =
-        object.map(|object| source::next(ground.snapshot, object, &fields, ground.base_branch)).unwrap_or_default();
+    let next = object.map(|object| source::next(ground.snapshot, object, &intent.edits, ground.base_branch));
+    let next = next.unwrap_or_default();
     Proposal {
         finding: finding.clone(),
         asked: None,

@@ -70,10 +70,7 @@ pub(super) async fn find(finding: &Finding, ground: &Ground<'_>) -> Result<Resul
     let controller = ground.snapshot.resolve(&finding.object);
     let next = match (&broken, controller) {
         (_, None) => Default::default(),
-        (Broken::Runs, Some(object)) => {
-            let fields: Vec<_> = intent.edits.iter().map(|edit| edit.path.clone()).collect();
-            source::next(ground.snapshot, object, &fields, ground.base_branch)
-        }
+        (Broken::Runs, Some(object)) => source::next(ground.snapshot, object, &intent.edits, ground.base_branch),
         (_, Some(controller)) => source::next_by(ground.snapshot, controller, ground.base_branch),
     };
     let proposal = Proposal {

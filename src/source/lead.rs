@@ -14,6 +14,7 @@ pub use flux::commit;
 pub use helm::{Chart, Given};
 
 use super::claims::{self, Marks};
+use super::scaler::Scaler;
 use crate::model::kube::Object;
 use crate::model::object::ObjectRef;
 use crate::model::proposal::{Signal, Tool, Trust};
@@ -126,6 +127,8 @@ pub struct Found {
     pub lead: Option<Lead>,
     /// Every signal that was believed or not.
     pub trail: Vec<Signal>,
+    /// What sets its replicas, whatever Git says.
+    pub scaler: Option<Scaler>,
 }
 
 /// Follows the signals on an object.
@@ -136,7 +139,7 @@ pub fn find(snapshot: &Snapshot, object: &ObjectRef) -> Result<Found, Refusal> {
     let mut trail = Vec::new();
     let Some(live) = snapshot.resolve(object) else { return Ok(Found::default()) };
     let lead = one(snapshot, live, &mut trail, 0)?;
-    Ok(Found { lead, trail })
+    Ok(Found { lead, trail, scaler: Scaler::of(snapshot, live) })
 }
 
 /// Where a controller takes what it applies from; nothing for what is no controller.
@@ -147,7 +150,7 @@ pub fn of_controller(snapshot: &Snapshot, controller: &ObjectRef) -> Result<Foun
     let mut trail = Vec::new();
     let Some(live) = snapshot.resolve(controller) else { return Ok(Found::default()) };
     let lead = led(snapshot, live, &mut trail, 0)?;
-    Ok(Found { lead, trail })
+    Ok(Found { lead, trail, scaler: None })
 }
 
 /// What one controller says of an object that it lists.

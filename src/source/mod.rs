@@ -26,6 +26,7 @@ mod prove;
 mod releases;
 mod remote;
 mod revert;
+mod scaler;
 mod search;
 mod trace;
 mod unseen;

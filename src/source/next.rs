@@ -1,5 +1,7 @@
 //! What carries a merged change to the cluster.
 
+use super::scaler::{Scaler, sets_replicas};
+use crate::model::intent::FieldEdit;
 use crate::model::kube::Object;
 use crate::model::path::Path;
 use crate::model::proposal::{Delivery, Next};
@@ -15,13 +17,14 @@ const FLUX: [(&str, &str, &str); 2] = [
     ("helm.toolkit.fluxcd.io", "HelmRelease", "helmrelease"),
 ];
 
-/// What happens once the change of these fields is on `branch`, from the object's marks and the
+/// What happens once these edits are on `branch`, from the object's marks and the
 /// controllers that were seen. A controller that was not seen is named, and nothing is said for it.
-pub fn next(snapshot: &Snapshot, object: &Object, fields: &[Path], branch: &str) -> Next {
+pub fn next(snapshot: &Snapshot, object: &Object, edits: &[FieldEdit], branch: &str) -> Next {
     let mut said = Said { snapshot, branch, next: Next::default(), known: false };
-    said.autoscaler(object, fields);
-    said.rollout(object, fields);
-    said.deliverer(object, fields);
+    let fields: Vec<Path> = edits.iter().map(|edit| edit.path.clone()).collect();
+    said.autoscaler(object, edits);
+    said.rollout(object, &fields);
+    said.deliverer(object, &fields);
     if !said.known {
         let by = object.metadata.annotations.get("meta.helm.sh/release-name").map_or_else(
             || "nothing on the object says what applies it from Git: apply it as it was applied before".to_owned(),
@@ -70,17 +73,9 @@ impl<'s> Said<'s> {
     }
 
     /// An autoscaler that sets the replicas again, whatever Git says.
-    fn autoscaler(&mut self, object: &Object, fields: &[Path]) {
-        if !fields.contains(&Path::of("spec.replicas")) {
-            return;
-        }
-        let targets = |hpa: &&Object| {
-            hpa.metadata.namespace == object.metadata.namespace
-                && hpa.text("/spec/scaleTargetRef/kind") == object.kind
-                && hpa.text("/spec/scaleTargetRef/name") == object.metadata.name
-        };
-        if let Some(hpa) = self.snapshot.kind("HorizontalPodAutoscaler").iter().find(targets) {
-            let line = format!("spec.replicas is set by HorizontalPodAutoscaler {}, not by Git", hpa.metadata.name);
+    fn autoscaler(&mut self, object: &Object, edits: &[FieldEdit]) {
+        if let Some(scaler) = Scaler::of(self.snapshot, object).filter(|_| edits.iter().any(sets_replicas)) {
+            let line = format!("spec.replicas is set by {}, not by Git", scaler.object.qualified());
             self.say(Delivery::Blocked, line);
         }
     }

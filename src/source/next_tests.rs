@@ -1,6 +1,7 @@
 //! What happens next, by what was seen.
 
 use super::next;
+use crate::model::intent::{FieldEdit, Op};
 use crate::model::kube::Object;
 use crate::model::path::Path;
 use crate::model::proposal::{Delivery, Next};
@@ -47,12 +48,16 @@ fn application(spec: Value) -> Value {
 }
 
 fn ask(object: &Value, seen: &[Value], field: &str) -> Next {
+    ask_with(object, seen, field, Op::Set)
+}
+
+fn ask_with(object: &Value, seen: &[Value], field: &str, op: Op) -> Next {
     let read = |value: &Value| serde_json::from_value::<Object>(value.clone()).unwrap();
     let mut snapshot = Snapshot::new("x", Scope::All);
     for value in seen {
         snapshot.objects.entry(value["kind"].as_str().unwrap().to_owned()).or_default().push(read(value));
     }
-    next(&snapshot, &read(object), &[Path::of(field)], "main")
+    next(&snapshot, &read(object), &[FieldEdit { path: Path::of(field), op, old: None, new: None }], "main")
 }
 
 #[track_caller]
@@ -193,7 +198,11 @@ fn an_autoscaler_and_a_paused_rollout_keep_a_field_as_it_is() {
         "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "web"}}});
     let scaled = ask(&web(&json!({}), &json!({})), std::slice::from_ref(&hpa), "spec.replicas");
     assert_eq!(scaled.delivery, Delivery::Blocked);
-    assert_eq!(scaled.lines[0], "spec.replicas is set by HorizontalPodAutoscaler web, not by Git");
+    assert_eq!(scaled.lines[0], "spec.replicas is set by HorizontalPodAutoscaler prod/web, not by Git");
+    let left = ask_with(&web(&json!({}), &json!({})), std::slice::from_ref(&hpa), "spec.replicas", Op::Remove);
+    assert_eq!(left.delivery, Delivery::Unknown, "what Git no longer says is the autoscaler's");
+    let off = ask(&web(&json!({}), &json!({"replicas": 0})), std::slice::from_ref(&hpa), "spec.replicas");
+    assert_eq!(off.delivery, Delivery::Unknown, "0 replicas turn it off");
     assert_eq!(ask(&web(&json!({}), &json!({})), &[hpa], FIELD).delivery, Delivery::Unknown);
     let paused = ask(&web(&json!({}), &json!({"paused": true})), &[], FIELD);
     assert_eq!(paused.delivery, Delivery::Blocked);

@@ -2,6 +2,7 @@
 
 use super::locate::candidate::split_image;
 use super::locate::choose::{self, Judged};
+use super::scaler::sets_replicas;
 use super::writers::{Writer, writer};
 use super::{Budget, Candidate, Question, Stop, short};
 use crate::model::intent::{FieldEdit, Op};
@@ -331,13 +332,16 @@ fn check_target(question: &Question<'_>, traced: &Traced<'_>, edit: &FieldEdit) 
         ));
     }
     let by = writer(question.live, &canonical(path, question.live));
+    let refused = |who: &str, hint: String| {
+        Err(Refusal::new("field-owned-elsewhere", format!("{path} is controlled by {who}, not by Git"), hint))
+    };
+    if let Some(scaler) = question.found.scaler.as_ref().filter(|_| *path == Path::of("spec.replicas")) {
+        // What Git no longer says is the autoscaler's alone.
+        return if sets_replicas(edit) { refused(&scaler.object.qualified(), scaler.hint()) } else { Ok(()) };
+    }
     if let Writer::Controller(name) = &by {
-        let hint = if *path == Path::of("spec.replicas") {
-            "change minReplicas instead"
-        } else {
-            "change its own object instead"
-        };
-        return Err(Refusal::new("field-owned-elsewhere", format!("{path} is controlled by {name}, not by Git"), hint));
+        let is_count = *path == Path::of("spec.replicas");
+        return refused(name, format!("change {} instead", if is_count { "minReplicas" } else { "its own object" }));
     }
     let Some(differs) = traced.differs.iter().find(|d| d.path.starts_with(path) || path.starts_with(&d.path)) else {
         return Ok(());
