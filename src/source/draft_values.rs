@@ -246,12 +246,14 @@ impl Draft<'_, '_> {
                 return self.overlay(edit, Some(&wanted)).await;
             }
         }
-        let (document, path) = match &place.spot {
+        let (document, path) = match place.spot.base() {
             Spot::Yaml(place) | Spot::New(place) | Spot::List { place, .. } => (place.document, place.path.clone()),
-            Spot::Word { .. } | Spot::Line(_) | Spot::Whole => (0, Path::default()),
+            Spot::Word { .. } | Spot::Line(_) | Spot::Behind { .. } | Spot::Whole => (0, Path::default()),
         };
-        let old = matches!(place.spot, Spot::Yaml(_) | Spot::Word { .. }).then(|| place.old.clone());
-        self.keep(Edit { file: place.file, document, path, old, new: Some(wanted) }, changed);
+        let has_old = matches!(place.spot, Spot::Yaml(_) | Spot::Word { .. } | Spot::Behind { .. });
+        let old = has_old.then(|| place.spot.whole(&place.old));
+        let new = Some(place.spot.whole(&wanted));
+        self.keep(Edit { file: place.file, document, path, old, new }, changed);
         Ok(())
     }
 

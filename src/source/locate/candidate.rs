@@ -27,8 +27,28 @@ pub enum Spot {
     },
     /// A `KEY=value` line, from 0.
     Line(usize),
+    /// The value behind `KEY=` of another place.
+    Behind {
+        key: String,
+        of: Box<Spot>,
+    },
     /// The whole file.
     Whole,
+}
+
+impl Spot {
+    /// What holds it: itself, or the place that it is a part of.
+    pub fn base(&self) -> &Self {
+        if let Self::Behind { of, .. } = self { of.base() } else { self }
+    }
+
+    /// A value with what stands before it in that place.
+    pub fn whole(&self, value: &Value) -> Value {
+        match self {
+            Self::Behind { key, of } => of.whole(&Value::from(format!("{key}={}", text_of(value)))),
+            _ => value.clone(),
+        }
+    }
 }
 
 /// How a place makes the field.
@@ -175,6 +195,10 @@ impl Candidate {
                 edit::apply(text, place, &edit::Change::Add(whole))
             }
             Spot::Whole => Ok(text_of(new)),
+            Spot::Behind { key, .. } if text_of(new).contains('\n') => {
+                Err(YamlError::Unsupported(format!("what stands behind `{key}=` is one line")))
+            }
+            Spot::Behind { of, .. } => Self { spot: (**of).clone(), ..self.clone() }.apply(text, &self.spot.whole(new)),
             Spot::Word { line, start, end } => {
                 let word = edit::render(new);
                 let changed = text.split_inclusive('\n').enumerate().map(|(n, old)| match n == *line {
@@ -201,6 +225,7 @@ impl Candidate {
                 Some(inner) => format!("{}: {} > {inner}", self.file, place.path),
             },
             Spot::Line(number) | Spot::Word { line: number, .. } => format!("{}:{}", self.file, number + 1),
+            Spot::Behind { of, .. } => Self { spot: (**of).clone(), ..self.clone() }.shown(),
             Spot::Whole => self.file.clone(),
         }
     }

@@ -33,6 +33,8 @@ struct Layer {
     prefix: Path,
     values: Value,
     says: Says,
+    /// Where the one value stands that is no YAML of its own: a literal of a generator.
+    spot: Option<Spot>,
 }
 
 impl Layer {
@@ -111,7 +113,7 @@ impl Layers {
         match parse::document(source.text) {
             Ok(values) => {
                 let place = Place { document: 0, path: Path::default(), inner: None };
-                self.push(Layer { file: file.to_owned(), place, prefix, values, says });
+                self.push(Layer { file: file.to_owned(), place, prefix, values, says, spot: None });
             }
             Err(error) => self.unread.push(format!("{file}: {error}")),
         }
@@ -125,7 +127,7 @@ impl Layers {
                 _ if value.is_object() => (place, value),
                 _ => continue,
             };
-            self.push(Layer { file, place, prefix: Path::default(), values, says: Says::Release });
+            self.push(Layer { file, place, prefix: Path::default(), values, says: Says::Release, spot: None });
         }
         for file in generated(sources, field) {
             self.file(sources, &file, Path::default(), Says::Release);
@@ -134,7 +136,12 @@ impl Layers {
 
     fn set(&mut self, sources: &[Source<'_>], key: &Path, field: &Field) {
         for (file, place, values) in holders(sources, field) {
-            self.push(Layer { file, place, prefix: key.clone(), values, says: Says::Set });
+            self.push(Layer { file, place, prefix: key.clone(), values, says: Says::Set, spot: None });
+        }
+        for (file, spot, value) in paired(sources, field) {
+            let place = Place { document: 0, path: Path::default(), inner: None };
+            let (prefix, values) = (key.clone(), Value::from(value));
+            self.push(Layer { file, place, prefix, values, says: Says::Set, spot: Some(spot) });
         }
     }
 
@@ -193,9 +200,10 @@ impl Layers {
             // The named chart's own values; those of a chart inside it are set from there.
             (_, None) => self.all.iter().enumerate().rev().find(|(_, layer)| layer.prefix.0.is_empty())?,
         };
-        let spot = match layer.get(key) {
-            Some(_) => Spot::Yaml(layer.place(key)?),
-            None => match list.filter(|at| layer.get(&head(key, *at)).is_none()) {
+        let spot = match (layer.get(key), &layer.spot) {
+            (Some(_), Some(spot)) => spot.clone(),
+            (Some(_), None) => Spot::Yaml(layer.place(key)?),
+            (None, _) => match list.filter(|at| layer.get(&head(key, *at)).is_none()) {
                 Some(at) => {
                     let whole = head(key, at);
                     let list = whole.get(&self.merged).cloned().unwrap_or_else(|| Value::Array(Vec::new()));
@@ -302,26 +310,60 @@ pub(super) fn holders(sources: &[Source<'_>], field: &Field) -> Vec<(String, Pla
 
 /// Files that a kustomization makes the key of a ConfigMap of, nearest last.
 fn generated(sources: &[Source<'_>], field: &Field) -> Vec<String> {
-    let [Step::Field(data), Step::Field(key)] = field.path.0.as_slice() else { return Vec::new() };
-    let known = known_names(sources, &field.object);
     let mut found = Vec::new();
-    for source in sources.iter().filter(|_| data == "data" && field.object.kind == "ConfigMap") {
-        for entry in
-            source.kustomization.iter().flat_map(|spec| spec["configMapGenerator"].as_array().into_iter().flatten())
-        {
-            if !entry["name"].as_str().is_some_and(|name| known.iter().any(|known| known == name)) {
-                continue;
-            }
-            for file in entry["files"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-                let (own, path) = file.split_once('=').unwrap_or((file.rsplit('/').next().unwrap_or_default(), file));
-                if own == key {
-                    found.push((source.layer, beside(source.path, path)));
-                }
+    for (source, _, entry, key) in generators(sources, field) {
+        for file in items(entry, "files") {
+            let (own, path) = file.split_once('=').unwrap_or((file.rsplit('/').next().unwrap_or_default(), file));
+            if own == key {
+                found.push((source.layer, beside(source.path, path)));
             }
         }
     }
     found.sort_by_key(|(layer, _)| std::cmp::Reverse(*layer));
     found.into_iter().map(|(_, file)| file).collect()
+}
+
+/// `KEY=value` of generators, as literals and as lines of files, with the values, nearest last.
+fn paired(sources: &[Source<'_>], field: &Field) -> Vec<(String, Spot, String)> {
+    let mut found = Vec::new();
+    for (source, number, entry, key) in generators(sources, field) {
+        let value = |text: &str| text.split_once('=').filter(|(own, _)| *own == key).map(|(_, value)| value.to_owned());
+        let behind = |spot: Spot| Spot::Behind { key: key.to_owned(), of: Box::new(spot) };
+        for (at, value) in items(entry, "literals").enumerate().filter_map(|(at, text)| Some((at, value(text)?))) {
+            let path = Path::of("configMapGenerator").index(number).field("literals").index(at);
+            let spot = behind(Spot::Yaml(Place { document: 0, path, inner: None }));
+            found.push((source.layer, source.path.to_owned(), spot, value));
+        }
+        for file in items(entry, "envs").chain(entry["env"].as_str()).map(|file| beside(source.path, file)) {
+            let text = sources.iter().find(|other| other.path == file).map_or("", |other| other.text);
+            for (line, value) in text.lines().enumerate().filter_map(|(line, text)| Some((line, value(text)?))) {
+                found.push((source.layer, file.clone(), behind(Spot::Line(line)), value));
+            }
+        }
+    }
+    found.sort_by_key(|(layer, ..)| std::cmp::Reverse(*layer));
+    found.into_iter().map(|(_, file, spot, value)| (file, spot, value)).collect()
+}
+
+/// The generators of the ConfigMap that a field is a key of, with their numbers and that key.
+fn generators<'s>(sources: &[Source<'s>], field: &'s Field) -> Vec<(Source<'s>, usize, &'s Value, &'s str)> {
+    let [Step::Field(data), Step::Field(key)] = field.path.0.as_slice() else { return Vec::new() };
+    if data != "data" || field.object.kind != "ConfigMap" {
+        return Vec::new();
+    }
+    let known = known_names(sources, &field.object);
+    let named = |entry: &Value| entry["name"].as_str().is_some_and(|name| known.iter().any(|known| known == name));
+    let mut found = Vec::new();
+    for source in sources {
+        let Some(all) = source.kustomization.and_then(|spec| spec["configMapGenerator"].as_array()) else { continue };
+        let ours = all.iter().enumerate().filter(|(_, entry)| named(entry));
+        found.extend(ours.map(|(number, entry)| (*source, number, entry, key.as_str())));
+    }
+    found
+}
+
+fn items<'v>(entry: &'v Value, name: &str) -> impl Iterator<Item = &'v str> {
+    entry[name].as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 
 #[cfg(test)]

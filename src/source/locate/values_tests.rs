@@ -139,6 +139,31 @@ fn values_that_a_generator_reads_from_a_file_stand_in_that_file() {
 }
 
 #[test]
+fn a_set_value_that_a_generator_makes_stands_in_its_literal_or_its_line() {
+    let set = |key: &str| Values::Set {
+        name: format!("set.{key}"),
+        value: field("ConfigMap", &format!("data.{key}")),
+        text: false,
+    };
+    let spec = json!({"configMapGenerator": [
+        {"name": "other", "literals": ["a=0"]},
+        {"name": "web", "literals": ["x=y", "a=1=2"], "envs": ["web.env"]}]});
+    let own = Source { kustomization: Some(&spec), ..source("k/kustomization.yaml", 0, "") };
+    let sources = [own, source("k/web.env", 0, "# b=3\nb=4\n")];
+    let found = Layers::of(&sources, &[], &release(vec![set("a"), set("b")]));
+    assert_eq!(found.merged, json!({"set": {"a": "1=2", "b": "4"}}));
+    let written = |key: &str, text: &str| {
+        let key = Key { path: Path::of(key), value: Value::Null };
+        let candidate = found.candidate(&key, Way::Value, true)?;
+        Some((candidate.shown(), candidate.apply(text, &json!(5)).ok()?))
+    };
+    let literals = "configMapGenerator:\n- name: other\n- name: web\n  literals:\n  - x=y\n  - a=1=2 # why\n";
+    let place = "k/kustomization.yaml: configMapGenerator[1].literals[1]".to_owned();
+    assert_eq!(written("set.a", literals), Some((place, literals.replace("a=1=2", "a=5"))));
+    assert_eq!(written("set.b", "# b=3\nb=4\n"), Some(("k/web.env:2".to_owned(), "# b=3\nb=5\n".to_owned())));
+}
+
+#[test]
 fn the_name_of_a_set_value_is_a_path() {
     assert_eq!(set_path("a.b[0].c"), Path::of("a.b[0].c"));
     assert_eq!(set_path("nodeSelector.kubernetes\\.io/os"), Path::of("nodeSelector[\"kubernetes.io/os\"]"));
