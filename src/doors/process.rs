@@ -237,6 +237,16 @@ mod tests {
         assert!(done.code != 0 && done.stdout.is_empty(), "{done:?}");
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_child_that_never_ends_is_ended_though_nobody_watches_it() {
+        let mut child = std::process::Command::new("/bin/sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+        let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        bound(pid, 1 << 30, Duration::ZERO);
+        let status = child.wait().unwrap();
+        assert!(std::os::unix::process::ExitStatusExt::signal(&status).is_some(), "{status}");
+    }
+
     #[tokio::test]
     async fn a_program_that_is_not_there_is_named() {
         let error = run(Run::new("/nowhere/kustomize")).await.unwrap_err();

@@ -6,7 +6,8 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A repository that `make` fills; what it left is committed and pushed.
 fn repository(make: impl FnOnce(&Sandbox)) -> Sandbox {
@@ -330,29 +331,56 @@ fn a_full_disk_is_an_error_that_says_so_and_nothing_is_pushed() {
     assert_eq!(branches, "main");
 }
 
+/// Asks until there is an answer.
+#[track_caller]
+fn wait<T>(what: &str, ask: impl Fn() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "waited for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The seconds of processor time that a process may use at most.
+#[cfg(target_os = "linux")]
+fn processor_time(pid: i32) -> Option<u64> {
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
+    limits.lines().find_map(|line| line.strip_prefix("Max cpu time")?.split_whitespace().nth(1)?.parse().ok())
+}
+
 #[test]
 fn what_a_killed_process_left_is_gone_after_the_next_run() {
     let sandbox = repository(|sandbox| {
         sandbox.write("work/prod/kustomization.yaml", &format!("{KUSTOMIZATION}- web.yaml\n"));
         sandbox.write("work/prod/web.yaml", &oom_manifest());
     });
+    let before = bytes(&sandbox.path("work"));
     let started = sandbox.path("started");
-    let path = renderer(&sandbox, &format!("/usr/bin/touch {}\nexec /bin/sleep 20", started.display()));
+    // It never ends by itself, and outlives us.
+    let path = renderer(&sandbox, &format!("echo $$ >{}\nwhile :; do :; done", started.display()));
     let mut command = command(&sandbox, env!("CARGO_BIN_EXE_aifix"));
     command.env("PATH", path).args(["propose", "deployment/web", "--from", &recorded("oom-killed")]);
-    let mut child = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    while !started.exists() {
-        assert!(std::time::Instant::now() < deadline, "waited for the renderer to start");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let orphan = wait("the renderer to start", || fs::read_to_string(&started).ok()?.trim().parse::<i32>().ok());
+    #[cfg(target_os = "linux")]
+    let most = wait("the renderer to be bounded", || processor_time(orphan));
     child.kill().unwrap();
     child.wait().unwrap();
+    let orphan = rustix::process::Pid::from_raw(orphan).unwrap();
+    let outlived = rustix::process::test_kill_process(orphan).is_ok();
+    let _ = rustix::process::kill_process(orphan, rustix::process::Signal::KILL);
+    assert!(outlived, "the renderer is to outlive the one that started it");
+    #[cfg(target_os = "linux")]
+    assert!(most <= 31 * std::thread::available_parallelism().unwrap().get() as u64, "{most} s");
+    assert_eq!(bytes(&sandbox.path("work")), before);
     let held: Vec<_> = fs::read_dir(sandbox.path("scratch")).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(!held.is_empty());
     for folder in held {
         // As if a minute had passed: younger ones may be about to be held.
-        let made = std::time::SystemTime::now() - std::time::Duration::from_secs(120);
+        let made = SystemTime::now() - Duration::from_secs(120);
         fs::File::options().write(true).open(folder.join(".held")).unwrap().set_modified(made).unwrap();
     }
     propose(&sandbox, &[]).exits(0);
