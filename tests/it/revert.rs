@@ -275,6 +275,58 @@ fn a_chart_that_does_not_render_is_as_before_with_the_values_of_its_release() {
     assert!(proposal["next"]["commands"].to_string().contains("flux reconcile helmrelease web -n prod"));
 }
 
+/// A Deployment that runs what a HelmRelease of `prod/release.yaml` makes of `charts/web`.
+fn running(sandbox: &Sandbox) -> String {
+    let text = fs::read_to_string(Path::new(&recorded("oom-killed")).join("objects.json")).unwrap();
+    let mut seen: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let items = seen["items"].as_array_mut().unwrap();
+    let web = items.iter_mut().find(|item| item["kind"] == "Deployment").unwrap();
+    web["metadata"]["labels"] = serde_json::json!({
+        "helm.toolkit.fluxcd.io/name": "web", "helm.toolkit.fluxcd.io/namespace": NAMESPACE});
+    let source = serde_json::json!({"kind": "GitRepository", "name": "shop"});
+    items.push(serde_json::json!({"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease",
+        "metadata": {"name": "web", "namespace": NAMESPACE, "labels": {
+            "kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": NAMESPACE}},
+        "spec": {"chart": {"spec": {"chart": "./charts/web", "sourceRef": source}}, "values": {"memory": "32Mi"}}}));
+    items.push(serde_json::json!({"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
+        "metadata": {"name": "apps", "namespace": NAMESPACE}, "spec": {"path": "./prod", "sourceRef": source},
+        "status": {"inventory": {"entries": [
+            {"id": format!("{NAMESPACE}_web_helm.toolkit.fluxcd.io_HelmRelease"), "v": "v2"}]}}}));
+    items.push(serde_json::json!({"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository",
+        "metadata": {"name": "shop", "namespace": NAMESPACE},
+        "spec": {"url": "https://git.example.com/acme/shop", "ref": {"branch": "main"}}}));
+    sandbox.write("seen.json", &seen.to_string()).to_str().unwrap().to_owned()
+}
+
+const NAMESPACE: &str = "cat-oom-killed";
+
+#[test]
+fn a_value_of_a_release_that_kills_is_as_before_its_commit() {
+    let sandbox = Sandbox::new();
+    let release = |memory: &str| {
+        format!(
+            "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata:\n  name: web\n  namespace: {NAMESPACE}\n\
+             spec:\n  chart:\n    spec:\n      chart: ./charts/web\n      sourceRef: {{kind: GitRepository, name: shop}}\n  \
+             values:\n    memory: {memory} # small nodes\n"
+        )
+    };
+    sandbox.repository(&[
+        ("charts/web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 0.1.0\n"),
+        ("charts/web/templates/web.yaml", &oom_manifest().replace("32Mi", "{{ .Values.memory }}")),
+        ("prod/release.yaml", &release("128Mi")),
+    ]);
+    let bad = commit(&sandbox, "Save memory", &[("prod/release.yaml", &release("32Mi"))]);
+    let from = running(&sandbox);
+    let report = propose(&sandbox, "deployment/web", &from, &["--push", "--yes=review", "-o", "json"]).exits(0).json();
+    let proposal = &report["proposals"][0];
+    assert_eq!(proposal["reverts"]["id"], bad.as_str(), "{report:#}");
+    assert_eq!(proposal["proof"]["delta"][0]["new"], "128Mi", "{report:#}");
+    let branch = pushed(&sandbox);
+    let file = sandbox.git("remote.git", &["show", &format!("{branch}:prod/release.yaml")]);
+    assert_eq!(file.trim_end(), release("128Mi").trim_end());
+    assert_eq!(sandbox.git("remote.git", &["diff", "--numstat", "main", &branch]), "1\t1\tprod/release.yaml");
+}
+
 #[test]
 fn a_post_renderer_that_names_nothing_is_as_before() {
     let sandbox = Sandbox::new();

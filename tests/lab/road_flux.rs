@@ -83,8 +83,8 @@ fn a_kill_that_came_with_a_commit_is_healed_by_a_merge_and_flux() {
     let ran = aifix(&work, &["propose", "-n", &namespace.0, "--as", &account, "-o", "json"]).exits(0);
     let searched = ran.json();
 
-    let ran = aifix(&work, &["propose", "-n", &namespace.0, "--push", "--yes=review", "-o", "json"]).exits(0);
-    let report = ran.json();
+    let words = ["propose", "-n", &namespace.0, "--push", "--yes=review", "--server-dry-run", "-o", "json"];
+    let report = aifix(&work, &words).exits(0).json();
     assert_eq!(searched["proposals"][0]["edits"], report["proposals"][0]["edits"], "{searched:#}");
     let listed = format!("{}/shop, which lists it", flux.namespace.0);
     let trail = |report: &Value| report["proposals"][0]["origin"]["trail"].to_string();
@@ -97,6 +97,13 @@ fn a_kill_that_came_with_a_commit_is_healed_by_a_merge_and_flux() {
     // The real server describes its kinds.
     let checked = json!([{"apiVersion": "apps/v1", "kind": "Deployment", "by": "cluster", "why": null}]);
     assert_eq!(proposal["proof"]["schema"], checked, "{report:#}");
+    // It takes the change from who applies it, and stores nothing; the record says so, too.
+    let applier = json!("kustomize-controller");
+    assert_eq!(proposal["proof"]["dryRun"], applier, "{report:#}");
+    let record = aifix(&work, &["audit", "show", proposal["record"].as_str().unwrap(), "-o", "json"]).exits(0).json();
+    assert_eq!(record["spec"]["proposedFix"]["proof"]["dryRun"], applier, "{record:#}");
+    let live = namespace.kubectl(&["get", "deployment", "cart", "-o", "json"]);
+    assert!(live.contains("\"memory\": \"32Mi\"") && !live.contains("128Mi"), "{live}");
     let branch = proposal["branch"].as_str().unwrap();
     let staging = build(&work.join("overlays/staging"));
     let checkout = repository.checkout(branch);

@@ -1,14 +1,15 @@
 //! The whole road with Helm: a kill under a chart, a fix in the environment's values, an upgrade.
 
-use crate::kit::{Namespace, Repository, aifix, failing, faults, run, wait};
+use crate::kit::{Namespace, Repository, aifix, faults, run, wait};
 use crate::rights::bound_to;
+use crate::road_flux::wait_for_the_kill;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// A chart and the values of two environments.
-fn files() -> Vec<(&'static str, String)> {
+/// A chart and the values of two environments; `memory` is what production may use.
+fn files(memory: &str) -> Vec<(&'static str, String)> {
     let template = fs::read_to_string(faults().join("oom-killed.yaml"))
         .unwrap()
         .replace("name: cart", "name: {{ .Release.Name }}")
@@ -17,7 +18,7 @@ fn files() -> Vec<(&'static str, String)> {
     vec![
         ("charts/cart/Chart.yaml", "apiVersion: v2\nname: cart\nversion: 0.3.1\n".to_owned()),
         ("charts/cart/values.yaml", "replicas: 1\nmemory: 128Mi\n".to_owned()),
-        ("charts/cart/values-prod.yaml", values("32Mi")),
+        ("charts/cart/values-prod.yaml", values(memory)),
         ("charts/cart/values-staging.yaml", "replicas: 2\n".to_owned()),
         ("charts/cart/templates/deployment.yaml", template),
     ]
@@ -35,16 +36,13 @@ fn helm(folder: &Path, args: &[&str]) -> String {
 #[test]
 fn a_kill_under_a_chart_is_healed_in_the_values_of_its_environment() {
     let namespace = Namespace::new("helm");
-    let repository = Repository::new("helm", &files());
+    let repository = Repository::new("helm", &files("32Mi"));
     let work = repository.work();
     let prod = ["charts/cart", "-f", "charts/cart/values-prod.yaml", "-n", &namespace.0];
     let staging =
         |folder: &Path| helm(folder, &["template", "cart", "charts/cart", "-f", "charts/cart/values-staging.yaml"]);
     helm(&work, &[&["install", "cart"], prod.as_slice()].concat());
-    wait("the kill", Duration::from_secs(120), || {
-        let found = failing(&aifix(&work, &["scan", "-n", &namespace.0, "-o", "json"]).json());
-        if found == ["oom-killed Deployment/cart"] { Ok(()) } else { Err(format!("{found:?}")) }
-    });
+    wait_for_the_kill(&namespace, &work);
 
     // A release's Secret is never asked for: who may read the namespace's workloads finds the same place.
     let (account, _guard) = bound_to(&namespace);
@@ -64,6 +62,42 @@ fn a_kill_under_a_chart_is_healed_in_the_values_of_its_environment() {
     repository.merge(branch);
     let merged = repository.checkout("main");
     helm(&merged, &[&["upgrade", "cart"], prod.as_slice()].concat());
+    namespace.kubectl(&["rollout", "status", "--timeout=90s", "deployment/cart"]);
+    wait("a healthy namespace", Duration::from_secs(60), || {
+        let ran = aifix(&work, &["scan", "-n", &namespace.0]);
+        if ran.code == 0 { Ok(()) } else { Err(ran.out) }
+    });
+}
+
+#[test]
+fn a_bad_value_that_was_released_is_taken_back_with_its_commit() {
+    let namespace = Namespace::new("helm-revert");
+    let repository = Repository::new("helm-revert", &files("128Mi"));
+    let work = repository.work();
+    let release = |folder: &Path, verb: &str| {
+        let words = [verb, "cart", "charts/cart", "-f", "charts/cart/values-prod.yaml", "-n", &namespace.0];
+        helm(folder, &words);
+    };
+    release(&work, "install");
+    namespace.kubectl(&["rollout", "status", "--timeout=90s", "deployment/cart"]);
+
+    let bad = repository.commit("Save memory", &[("charts/cart/values-prod.yaml", values("32Mi"))]);
+    release(&repository.checkout("main"), "upgrade");
+    wait_for_the_kill(&namespace, &work);
+
+    let words = ["propose", "deployment/cart", "-n", &namespace.0, "--revert", "--push", "--yes=review", "-o", "json"];
+    let report = aifix(&work, &words).exits(0).json();
+    let proposal = &report["proposals"][0];
+    assert_eq!(proposal["reverts"]["id"], bad.as_str(), "{report:#}");
+    let diff = proposal["diff"].as_str().unwrap();
+    let files: Vec<&str> = diff.lines().filter_map(|line| line.strip_prefix("+++ ")).collect();
+    assert_eq!(files, ["b/charts/cart/values-prod.yaml"], "{report:#}");
+    let branch = proposal["branch"].as_str().unwrap();
+    repository.merge(branch);
+    // What the branch holds is what was merged: nothing else came to `main`.
+    let merged = repository.checkout(branch);
+    assert_eq!(fs::read_to_string(merged.join("charts/cart/values-prod.yaml")).unwrap(), values("128Mi"));
+    release(&merged, "upgrade");
     namespace.kubectl(&["rollout", "status", "--timeout=90s", "deployment/cart"]);
     wait("a healthy namespace", Duration::from_secs(60), || {
         let ran = aifix(&work, &["scan", "-n", &namespace.0]);
