@@ -1,11 +1,12 @@
 //! Every recorded failure of a real cluster, diagnosed.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a recording that can't be read is a failed test")]
 
+use aifix::cluster::files::load;
 use aifix::diagnose::Diagnosis;
 use aifix::model::finding::Finding;
-use aifix::model::kube::Keyed;
-use aifix::model::snapshot::{LogLine, LogTail, Scope, Snapshot};
-use serde_json::Value;
+use aifix::model::snapshot::Snapshot;
+use serde_json::{Value, json};
+use std::fs;
 use std::path::PathBuf;
 
 mod answered;
@@ -43,53 +44,32 @@ fn objects(name: &str) -> Vec<Value> {
     list["items"].as_array().unwrap().clone()
 }
 
-/// A snapshot of these objects with the recording's logs and clock.
-fn snapshot(name: &str, objects: Vec<Value>) -> Snapshot {
-    let mut out = Snapshot::new(name, Scope::All);
-    let namespace = objects.iter().find_map(|o| o["metadata"]["namespace"].as_str()).unwrap_or_default().to_owned();
-    for object in objects {
-        match object["kind"].as_str().unwrap() {
-            "Pod" => out.pods.push(serde_json::from_value(object).unwrap()),
-            "Event" => out.events.push(serde_json::from_value(object).unwrap()),
-            "ConfigMap" => out.config_maps.extend(Keyed::from_value(&object)),
-            "Secret" => out.secrets.extend(Keyed::from_value(&object)),
-            kind => {
-                let list = out.objects.entry(kind.to_owned()).or_default();
-                list.push(serde_json::from_value(object.clone()).unwrap());
-            }
-        }
-    }
-    let dir = folder().join(name);
-    out.taken_at = text(&dir.join("taken-at")).and_then(|at| at.trim().parse().ok());
-    out.logs = logs(&text(&dir.join("logs.txt")).unwrap_or_default(), &namespace);
-    out
+/// What the containers of a recording wrote.
+fn logs(name: &str) -> String {
+    text(&folder().join(name).join("logs.txt")).unwrap_or_default()
 }
 
-fn logs(text: &str, namespace: &str) -> Vec<LogTail> {
-    let mut out: Vec<LogTail> = Vec::new();
-    for line in text.lines() {
-        if let Some(head) = line.strip_prefix("== pod/") {
-            let mut words = head.split(' ');
-            out.push(LogTail {
-                namespace: namespace.to_owned(),
-                pod: words.next().unwrap().to_owned(),
-                container: words.next().unwrap().trim_start_matches("container=").to_owned(),
-                previous: words.next() == Some("--previous"),
-                lines: Vec::new(),
-            });
-        } else if let Some(tail) = out.last_mut() {
-            let (at, said) = match line.split_once(' ') {
-                Some((at, said)) if at.parse::<jiff::Timestamp>().is_ok() => (at.parse().ok(), said),
-                _ => (None, line),
-            };
-            tail.lines.push(LogLine { at, text: said.to_owned() });
-        }
+/// A snapshot of these objects with the recording's logs and clock.
+fn snapshot(name: &str, objects: Vec<Value>) -> Snapshot {
+    snapshot_with(name, objects, &logs(name))
+}
+
+/// The same with other logs, read from files as `scan --from` reads them.
+fn snapshot_with(name: &str, objects: Vec<Value>, logs: &str) -> Snapshot {
+    let own = tempfile::tempdir().unwrap();
+    let (from, to) = (folder().join(name).join("taken-at"), own.path().join(name));
+    fs::create_dir(&to).unwrap();
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
+    fs::write(to.join("objects.json"), list.to_string()).unwrap();
+    fs::write(to.join("logs.txt"), logs).unwrap();
+    if from.exists() {
+        fs::copy(from, to.join("taken-at")).unwrap();
     }
-    out
+    load(&to, None).unwrap()
 }
 
 fn recorded(name: &str) -> Snapshot {
-    snapshot(name, objects(name))
+    load(&folder().join(name), None).unwrap()
 }
 
 fn of_code<'d>(found: &'d Diagnosis, code: &str) -> Option<&'d Finding> {

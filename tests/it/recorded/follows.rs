@@ -2,7 +2,7 @@
 
 use super::diagnosis::roots;
 use super::pods::is_of_pods;
-use super::{logs, objects, of_code, snapshot};
+use super::{logs, objects, of_code, snapshot, snapshot_with};
 use aifix::diagnose::diagnose;
 use aifix::model::finding::Severity;
 use aifix::model::snapshot::Snapshot;
@@ -26,9 +26,8 @@ fn beside(name: &str, line: &str) -> Snapshot {
     let caller = moved("crash-app-error.exit-2", &namespace, "caller");
     let pod = caller.iter().find(|o| o["kind"] == "Pod").unwrap()["metadata"]["name"].as_str().unwrap().to_owned();
     all.extend(caller);
-    let mut out = snapshot(name, all);
-    out.logs.extend(logs(&format!("== pod/{pod} container=app current\n{line}\n"), &namespace));
-    out
+    let said = format!("{}\n== pod/{pod} container=app current\n{line}\n", logs(name));
+    snapshot_with(name, all, &said)
 }
 
 fn codes(snapshot: &Snapshot) -> Vec<String> {
@@ -100,9 +99,8 @@ fn workloads_that_wait_for_each_other_are_one_incident_without_a_root() {
     }
     let pods: Vec<String> =
         all.iter().filter(|o| o["kind"] == "Pod").map(|o| o["metadata"]["name"].as_str().unwrap().to_owned()).collect();
-    let mut made = snapshot("crash-app-error.exit-2", all);
     let text = |pod: &str, host: &str| format!("== pod/{pod} container=app current\nECONNREFUSED {host}:80\n");
-    made.logs = logs(&(text(&pods[0], "b") + &text(&pods[1], "a")), namespace);
+    let made = snapshot_with("crash-app-error.exit-2", all, &(text(&pods[0], "b") + &text(&pods[1], "a")));
     let found = diagnose(&made);
     assert_eq!(codes(&made), ["crash-dependency-refused"], "one incident");
     assert!(found.findings[0].summary.contains("the root is not known"), "{}", found.findings[0].summary);
@@ -124,9 +122,9 @@ fn waiting(since: &str, line: &str, sts: bool) -> Snapshot {
     if sts {
         all.extend(objects("sts-first-pod-blocked"));
     }
-    let mut made = snapshot("init-container-failing", all);
+    let said = format!("== pod/{pod} container=migrate current\n{line}\n");
+    let mut made = snapshot_with("init-container-failing", all, &said);
     made.taken_at = "2026-11-22T17:30:00Z".parse().ok();
-    made.logs = logs(&format!("== pod/{pod} container=migrate current\n{line}\n"), &namespace);
     made
 }
 

@@ -1,6 +1,7 @@
 //! Recordings of cluster objects: their roots and effects.
 
-use super::{edited, folder, names, of_code, recorded, snapshot, text};
+use super::{edited, folder, names, of_code, recorded, text};
+use aifix::cluster::files::load;
 use aifix::diagnose::{Diagnosis, codes, diagnose, needs};
 use aifix::model::finding::Severity;
 use aifix::model::snapshot::Snapshot;
@@ -326,11 +327,10 @@ fn a_row_of_these_families_is_written_for_a_person() {
 
 /// A recording of a delivery tool, read a moment after the newest time in it.
 fn delivered(name: &str) -> Snapshot {
-    let path = folder().with_file_name("recorded-gitops").join(name).join("objects.json");
-    let list: Value = serde_json::from_str(&text(&path).unwrap()).unwrap();
-    let items = list["items"].as_array().unwrap().clone();
+    let path = folder().with_file_name("recorded-gitops").join(name);
+    let list: Value = serde_json::from_str(&text(&path.join("objects.json")).unwrap()).unwrap();
     let mut newest: Option<jiff::Timestamp> = None;
-    let mut todo: Vec<&Value> = items.iter().collect();
+    let mut todo = vec![&list];
     while let Some(value) = todo.pop() {
         match value {
             Value::String(text) => newest = newest.max(text.parse().ok()),
@@ -339,7 +339,6 @@ fn delivered(name: &str) -> Snapshot {
             _ => {}
         }
     }
-    let mut out = snapshot(name, items);
-    out.taken_at = newest.and_then(|at| jiff::Timestamp::from_second(at.as_second() + 15).ok());
-    out
+    let at = newest.and_then(|at| jiff::Timestamp::from_second(at.as_second() + 15).ok());
+    load(&path, at).unwrap()
 }
