@@ -20,6 +20,7 @@ mod lists;
 mod logs;
 mod names;
 mod openapi;
+mod owners;
 mod page;
 mod proxy;
 mod rights;

@@ -4,10 +4,13 @@ use super::client::{Api, Count, JSON, METADATA_LIST};
 use super::failure::{Failure, foreign};
 use super::kinds::{Reading, Row, collection, escape};
 use crate::model::kube::{Event, Keyed, Object, Pod, Unmanaged};
+use crate::model::object::ObjectRef;
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::panic::resume_unwind;
+use std::sync::Arc;
 
 /// Items per page, as kubectl asks.
 const LIMIT: usize = 500;
@@ -76,6 +79,22 @@ pub(super) async fn list(api: &Api, row: &Row, api_version: &str, namespace: Opt
             listed.map(Batch::Objects)
         }
     }
+}
+
+/// Lists a kind that is not known here, and keeps the objects of these uids.
+pub(super) async fn list_known(
+    api: &Api,
+    owner: &ObjectRef,
+    path: &str,
+    uids: BTreeSet<String>,
+) -> Listed<Vec<Object>> {
+    let (kind, api_version, uids) = (owner.kind.clone(), owner.api_version(), Arc::new(uids));
+    let named = move |Unmanaged(mut object)| {
+        kind.clone_into(&mut object.kind);
+        object.api_version.clone_from(&api_version);
+        uids.contains(&object.metadata.uid).then_some(object)
+    };
+    pages(api, &format!("{path}?limit={LIMIT}"), JSON, named).await
 }
 
 /// A pod that is reduced before the next one is read.

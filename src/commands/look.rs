@@ -92,6 +92,16 @@ pub(super) async fn read(
     }
     let owners = diagnose::unseen_owners(&snapshot);
     cluster.read_owners(&mut snapshot, &owners).await;
+    // What is read may be owned by another kind.
+    let mut listed = Vec::new();
+    loop {
+        let owners = diagnose::unlisted_owners(&snapshot, &listed);
+        if owners.is_empty() {
+            break;
+        }
+        cluster.list_owners(&mut snapshot, &owners).await;
+        listed.extend(owners);
+    }
     Ok(snapshot)
 }
 

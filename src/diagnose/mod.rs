@@ -16,6 +16,7 @@ mod codes_tests;
 mod config;
 mod crash;
 mod current;
+mod custom;
 mod daemonset;
 mod delivery;
 mod diff;
@@ -67,6 +68,7 @@ mod writes;
 
 pub use checks::{Check, checks};
 pub use config::references;
+pub use custom::unlisted_owners;
 pub(crate) use ingress::backends as ingress_backends;
 pub use needs::{INSTALLED, further, logs_of, needs, unseen_owners};
 pub use observe::prepare;
@@ -110,7 +112,7 @@ pub struct Diagnosis {
 }
 
 /// The rules that look at pods and objects, one per family.
-const RULES: [fn(&View<'_>) -> Vec<Observation>; 28] = [
+const RULES: [fn(&View<'_>) -> Vec<Observation>; 29] = [
     admission::observe,
     mounts::observe,
     storage::observe,
@@ -139,6 +141,7 @@ const RULES: [fn(&View<'_>) -> Vec<Observation>; 28] = [
     values::observe,
     flux::observe,
     delivery::observe,
+    custom::observe,
 ];
 
 /// What follows from what.
@@ -212,6 +215,7 @@ pub fn codes() -> Vec<&'static CodeInfo> {
         autoscaling::CODES,
         bound::CODES,
         budgets::CODES,
+        custom::CODES,
         daemonset::CODES,
         delivery::CODES,
         flux::CODES,

@@ -3,10 +3,11 @@
 use super::crash;
 use super::health::{self, Health};
 use super::log_lines;
+use super::owners;
 use super::refusal;
 use super::values;
 use super::view::{Running, Settled, View, settled};
-use crate::model::kube::{Condition, Meta, Object, Pod};
+use crate::model::kube::{Condition, Object, Pod};
 use crate::model::object::ObjectRef;
 use crate::model::snapshot::{LogNeed, Needs, Snapshot};
 use std::cmp::Reverse;
@@ -15,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Containers whose logs are read at most.
 const LOGS: usize = 20;
 /// Custom resources that are read at most; each may cost two requests.
-const OWNERS: usize = 2;
+pub(super) const OWNERS: usize = 2;
 
 /// Custom kinds whose own objects tell that they failed, whatever else was seen. Where they are not installed
 /// nothing is asked.
@@ -36,7 +37,7 @@ pub fn needs(snapshot: &Snapshot) -> Needs {
     let view = View::new(snapshot);
     let containers: Vec<Running<'_, '_>> = view.subjects().flat_map(super::view::Subject::containers).collect();
     let mut kinds = Kinds::default();
-    owners(&view, &mut kinds);
+    rare_owners(&view, &mut kinds);
     delivery(&view, &mut kinds);
     nodes(&view, &containers, &mut kinds);
     refusals(&view, &mut kinds);
@@ -92,7 +93,7 @@ impl Kinds {
 }
 
 /// Owners that few clusters have: a pod or an event names them.
-fn owners(view: &View<'_>, kinds: &mut Kinds) {
+fn rare_owners(view: &View<'_>, kinds: &mut Kinds) {
     let of_pods = view.snapshot.pods.iter().filter_map(|pod| Some(pod.metadata.controller()?.kind.as_str()));
     let of_events = view.snapshot.events.iter().map(|event| event.involved_object.kind.as_str());
     if of_pods.chain(of_events).any(|kind| kind == "ReplicationController") {
@@ -323,23 +324,16 @@ fn delivered(snapshot: &Snapshot, kinds: &mut Kinds) {
 
 /// Custom resources that own a failing workload, whose conditions may tell why: at most two of them.
 pub fn unseen_owners(snapshot: &Snapshot) -> Vec<ObjectRef> {
-    let objects = snapshot.objects.values().flatten().map(|object| &object.metadata);
-    let mut owners = snapshot.pods.iter().map(|pod| &pod.metadata).chain(objects).filter_map(Meta::controller);
-    // Few clusters have one: nothing is judged for that.
-    if !owners.any(|owner| owner.api_version.split('/').next().is_some_and(is_custom)) {
+    if !owners::has_custom(snapshot) {
         return Vec::new();
     }
     let view = View::new(snapshot);
     let failing = view.workloads.iter().filter(|one| one.health == Health::Failing && !one.inspected);
     let unseen = failing
         .map(|workload| &workload.top)
-        .filter(|top| is_custom(&top.group) && snapshot.resolve(top).is_none() && top.kind != "Rollout");
+        .filter(|top| owners::is_custom(&top.group) && snapshot.resolve(top).is_none() && top.kind != "Rollout");
     let unseen: BTreeSet<&ObjectRef> = unseen.collect();
     unseen.into_iter().take(OWNERS).cloned().collect()
-}
-
-fn is_custom(group: &str) -> bool {
-    group.contains('.') && !group.ends_with(".k8s.io")
 }
 
 /// The logs of one object's containers, whatever their state: a person asks about it by name.

@@ -1,5 +1,6 @@
 //! What one rule saw on one pod, and the merging of many.
 
+use super::owners;
 use super::view::{Running, Settled, View, Workload};
 use crate::model::code::{Code, CodeInfo, FixClass};
 use crate::model::finding::{Confidence, Evidence, Finding, FixHint, PodCounts, Severity, Source};
@@ -7,7 +8,6 @@ use crate::model::kube::Event;
 use crate::model::object::ObjectRef;
 use crate::model::path::Path;
 use crate::redact;
-use crate::text;
 use jiff::Timestamp;
 use regex::Regex;
 use serde_json::{Value, json};
@@ -270,17 +270,9 @@ fn note_owner(view: &View<'_>, finding: &mut Finding, workload: &Workload<'_>) {
     let Some(object) = view.snapshot.resolve(owner) else {
         return note(Source::Spec, None, &format!("{owner} owns these pods; owner not inspected"));
     };
-    let conditions = object.conditions();
-    let is_bad = |kind: &str, status: &str| match kind {
-        "Ready" | "Available" | "Healthy" => status == "False",
-        "Degraded" => status == "True",
-        _ => false,
-    };
     note(Source::Spec, None, &format!("{owner} owns these pods"));
-    for c in conditions.iter().filter(|c| is_bad(&c.kind, &c.status)) {
-        let said = [c.reason.as_str(), c.message.trim()].into_iter().filter(|part| !part.is_empty());
-        let said: String = said.map(|part| format!(": {}", text::clip(part, 200))).collect();
-        note(Source::Status, c.last_transition_time.0, &format!("{owner} says {}={}{said}", c.kind, c.status));
+    for c in owners::complaints(object) {
+        note(Source::Status, c.last_transition_time.0, &format!("{owner} says {}", owners::complaint(&c)));
     }
 }
 

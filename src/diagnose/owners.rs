@@ -1,8 +1,9 @@
 //! Who owns a pod, up to the top.
 
-use crate::model::kube::{Meta, Object, OwnerReference, Pod};
+use crate::model::kube::{Condition, Meta, Object, OwnerReference, Pod};
 use crate::model::object::ObjectRef;
 use crate::model::snapshot::Snapshot;
+use crate::text;
 use std::collections::BTreeMap;
 
 /// Kinds whose objects make pods, top level or not.
@@ -20,6 +21,35 @@ pub(crate) fn is_workload(object: &Object) -> bool {
 /// The same, with a template of its own: a Rollout may borrow that of a Deployment, and an edit goes there.
 fn is_editable(object: &Object) -> bool {
     is_workload(object) && object.template_pointer().is_some()
+}
+
+/// Whether a group is that of a custom resource.
+pub(crate) fn is_custom(group: &str) -> bool {
+    group.contains('.') && !group.ends_with(".k8s.io")
+}
+
+/// Whether a custom resource owns anything. Few clusters have one: nothing need be judged for that.
+pub(crate) fn has_custom(snapshot: &Snapshot) -> bool {
+    let objects = snapshot.objects.values().flatten().map(|object| &object.metadata);
+    let mut owners = snapshot.pods.iter().map(|pod| &pod.metadata).chain(objects).filter_map(Meta::controller);
+    owners.any(|owner| owner.api_version.split('/').next().is_some_and(is_custom))
+}
+
+/// The conditions by which an object says that it is not well.
+pub(crate) fn complaints(object: &Object) -> Vec<Condition> {
+    let is_bad = |c: &Condition| match c.kind.as_str() {
+        "Ready" | "Available" | "Healthy" => c.status == "False",
+        "Degraded" => c.status == "True",
+        _ => false,
+    };
+    object.conditions().into_iter().filter(is_bad).collect()
+}
+
+/// One of [`complaints`] in words: `Ready=False: NoQuorum: 1 of 3 members`.
+pub(crate) fn complaint(c: &Condition) -> String {
+    let said = [c.reason.as_str(), c.message.trim()].into_iter().filter(|part| !part.is_empty());
+    let said: String = said.map(|part| format!(": {}", text::clip(part, 200))).collect();
+    format!("{}={}{said}", c.kind, c.status)
 }
 
 /// Owners are this many levels deep at most; a longer chain is a circle.

@@ -236,3 +236,49 @@ fn a_custom_resource_that_owns_what_fails_is_read_and_says_why() {
     let gap = &report["contexts"][0]["gaps"][0];
     assert!(gap["what"].as_str().unwrap().starts_with("Widget ") && gap["essential"] == false, "{gap}");
 }
+
+/// A ready pod that a Widget owns, and the Widget, which says that it is not ready.
+fn unwell() -> Vec<Value> {
+    let at = "2026-11-20T16:00:00Z";
+    let meta = |name: &str| json!({"name": name, "namespace": "shop", "uid": name, "creationTimestamp": at});
+    let mut pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": meta("w-0"),
+        "spec": {"nodeName": "n", "restartPolicy": "Always", "containers": [{"name": "app", "image": "x"}]},
+        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": at}],
+            "containerStatuses": [{"name": "app", "ready": true, "started": true, "restartCount": 0, "image": "x",
+                "imageID": "", "state": {"running": {"startedAt": at}}}]}});
+    pod["metadata"]["ownerReferences"] =
+        json!([{"apiVersion": "example.org/v1", "kind": "Widget", "name": "w", "uid": "w", "controller": true}]);
+    let widget = |name: &str| {
+        json!({"apiVersion": "example.org/v1", "kind": "Widget", "metadata": meta(name), "status": {"conditions": [
+            {"type": "Ready", "status": "False", "reason": "Broken", "message": "no quorum", "lastTransitionTime": at}]}})
+    };
+    vec![pod, widget("w"), widget("owns-nothing")]
+}
+
+#[test]
+fn a_custom_resource_that_is_not_well_is_told_though_its_pods_are() {
+    let words: &[&str] = &["scan", "-o", "json", "--request-timeout", "60s"];
+    for scope in [&["-A"][..], &["-n", "shop"]] {
+        let server = ApiServer::start(unwell(), "", 500);
+        let report = sandbox(&server).aifix(&[words, scope].concat()).exits(1).json();
+        let [found] = report["findings"].as_array().unwrap().as_slice() else { panic!("{report}") };
+        assert_eq!((&found["code"], &found["severity"]), (&json!("custom-resource-unhealthy"), &json!("warning")));
+        assert_eq!((&found["object"]["kind"], &found["object"]["name"]), (&json!("Widget"), &json!("w")));
+        assert_eq!(found["summary"], "Widget w says Ready=False: Broken: no quorum; its pods are ready");
+        assert_eq!(report["contexts"][0]["gaps"], json!([]));
+        assert_eq!(
+            server.targets("example.org").len(),
+            2,
+            "its plural and one list: {:?}",
+            server.targets("example.org")
+        );
+        assert!(server.seen().len() <= 30);
+    }
+    // Who may not read it is told what stays hidden.
+    let server = ApiServer::start(unwell(), "", 500);
+    server.always("/widgets?", Act::Fail(403, "", "widgets is forbidden"));
+    let report = sandbox(&server).aifix(&[words, &["-A"]].concat()).exits(0).json();
+    let gap = &report["contexts"][0]["gaps"][0];
+    assert_eq!((&gap["what"], &gap["essential"]), (&json!("Widget of example.org"), &json!(false)));
+    assert_eq!(gap["codes"], json!(["custom-resource-unhealthy"]));
+}
