@@ -16,7 +16,7 @@ mod measure;
 mod objects;
 
 use api::Api;
-use measure::{Figures, measure};
+use measure::{Figures, grows_faster, measure};
 use objects::Apps;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -63,6 +63,7 @@ async fn all(only: &[String]) -> ExitCode {
     let api = Api::from_env();
     objects::nodes(&api).await;
     let mut missed = 0;
+    let mut measured = Vec::new();
     println!("{}", Figures::HEAD);
     for case in CASES.iter().filter(|case| only.is_empty() || only.iter().any(|name| name == case.name)) {
         let began = Instant::now();
@@ -79,6 +80,11 @@ async fn all(only: &[String]) -> ExitCode {
         for what in figures.missed() {
             println!("  missed: {what}");
         }
+        measured.push(figures);
+    }
+    if let Some(what) = grows_faster(&measured) {
+        println!("  missed: {what}");
+        missed += 1;
     }
     println!("{missed} marks missed");
     ExitCode::from(u8::from(missed > 0))

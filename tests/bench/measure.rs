@@ -27,6 +27,8 @@ const MORE: Duration = Duration::from_millis(60);
 /// How many times slower than a scan popeye has to be.
 const POPEYE: u32 = 3;
 const PEAK_MIB: u64 = 150;
+/// How much more memory each pod may take where there are many than where there are few: what varies by itself.
+const PER_POD: f64 = 1.1;
 /// For each thousand pods.
 const DIAGNOSIS: Duration = Duration::from_millis(50);
 
@@ -39,7 +41,7 @@ pub(crate) struct Figures {
     scan: Duration,
     bare: Duration,
     popeye: Option<Duration>,
-    peak_mib: u64,
+    peak_kib: u64,
     pods: usize,
     diagnosis: Duration,
     judges_pods: bool,
@@ -75,7 +77,7 @@ pub(crate) async fn measure(api: &Api, case: &Case) -> Figures {
         scan: median("scan").unwrap(),
         bare: median("bare").unwrap(),
         popeye: median("popeye"),
-        peak_mib: peak(case),
+        peak_kib: peak(&case.scan()),
         pods,
         diagnosis,
         judges_pods: case.pods,
@@ -162,14 +164,32 @@ fn popeye(case: &Case) -> Option<Command> {
     case.name.ends_with("-500").then_some(command)
 }
 
-/// Peak resident memory of a scan, in MiB: the most of three.
-fn peak(case: &Case) -> u64 {
+/// Peak resident memory of a scan, in KiB: the most of three.
+fn peak(scan: &[String]) -> u64 {
     let once = || {
         let mut command = itself("peak");
-        command.arg(env!("CARGO_BIN_EXE_aifix")).args(case.scan());
+        command.arg(env!("CARGO_BIN_EXE_aifix")).args(scan);
         String::from_utf8(command.output().unwrap().stdout).unwrap().trim().parse::<u64>().unwrap()
     };
-    (0..3).map(|_| once()).max().unwrap() / 1024
+    (0..3).map(|_| once()).max().unwrap()
+}
+
+/// Whether memory grows faster than the pods between the case with the fewest and that with the most. What a scan
+/// takes of a namespace without any is set aside.
+pub(crate) fn grows_faster(all: &[Figures]) -> Option<String> {
+    let judged = || all.iter().filter(|figures| figures.judges_pods);
+    let few = judged().min_by_key(|figures| figures.pods)?;
+    let many = judged().max_by_key(|figures| figures.pods).filter(|many| many.pods > few.pods)?;
+    let idle = peak(&["scan", "-o", "json", "-n", "default"].map(str::to_owned));
+    let each = |figures: &Figures| figures.peak_kib.saturating_sub(idle) as f64 / figures.pods as f64;
+    let (few_each, many_each) = (each(few), each(many));
+    println!(
+        "memory: {idle} KiB for nothing, then {few_each:.1} KiB a pod of {} and {many_each:.1} KiB a pod of {}",
+        few.pods, many.pods
+    );
+    (many_each > few_each * PER_POD).then(|| {
+        format!("{many_each:.1} KiB a pod of {}, {few_each:.1} KiB a pod of {}: not linear", many.pods, few.pods)
+    })
 }
 
 /// Peak resident memory of a command, in KiB. A process of its own asks: the kernel counts all children together.
@@ -221,8 +241,8 @@ impl Figures {
         if self.popeye.is_some_and(|popeye| popeye < self.scan * POPEYE) {
             missed.push(format!("less than {POPEYE} times as fast as popeye"));
         }
-        if self.judges_pods && self.peak_mib > PEAK_MIB {
-            missed.push(format!("{} MiB, at most {PEAK_MIB} MiB", self.peak_mib));
+        if self.judges_pods && self.peak_kib / 1024 > PEAK_MIB {
+            missed.push(format!("{} MiB, at most {PEAK_MIB} MiB", self.peak_kib / 1024));
         }
         if self.judges_pods && self.diagnosis > DIAGNOSIS.mul_f64(self.pods as f64 / 1000.0) {
             missed.push(format!("the diagnosis takes {} ms", self.diagnosis.as_millis()));
@@ -233,7 +253,8 @@ impl Figures {
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, requests, pages, mib_read, peak_mib, .. } = self;
+        let Self { name, requests, pages, mib_read, .. } = self;
+        let peak_mib = self.peak_kib / 1024;
         let [scan, bare, allowed, diagnosis] =
             [self.scan, self.bare, self.allowed(), self.diagnosis].map(|t| t.as_millis());
         let popeye = self.popeye.map_or_else(|| "-".to_owned(), |time| time.as_millis().to_string());
