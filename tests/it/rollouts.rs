@@ -2,10 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 use crate::api_server::{Act, ApiServer};
-use crate::harness::{Sandbox, recorded};
+use crate::harness::{Sandbox, oom_manifest, recorded};
 use crate::live::sandbox;
 use aifix::doors::files;
 use serde_json::{Value, json};
+use std::fs;
 use std::path::Path;
 
 const HASH: &str = "66b64596dd";
@@ -13,10 +14,16 @@ const LABEL: &str = "rollouts-pod-template-hash";
 
 /// The crash loop of a recording, as if an Argo Rollout had made it.
 fn crashing() -> Vec<Value> {
-    let list = files::read(&Path::new(&recorded("crash-app-error.exit-2")).join("objects.json")).unwrap();
+    rolled("crash-app-error.exit-2")
+}
+
+/// A recording of a Deployment whose pods fail, as if it were a Rollout.
+fn rolled(name: &str) -> Vec<Value> {
+    let list = files::read(&Path::new(&recorded(name)).join("objects.json")).unwrap();
     let list: Value = serde_json::from_slice(&list).unwrap();
     let mut objects = list["items"].as_array().unwrap().clone();
     objects.retain(|object| object["kind"] != "Event" || object["involvedObject"]["kind"] == "Pod");
+    let hash = of(&mut objects, "Pod")["metadata"]["labels"]["pod-template-hash"].clone();
     for object in &mut objects {
         let labels = object["metadata"]["labels"].as_object_mut();
         if let Some((labels, hash)) = labels.and_then(|l| l.remove("pod-template-hash").map(|hash| (l, hash))) {
@@ -29,7 +36,7 @@ fn crashing() -> Vec<Value> {
                 object["spec"]["strategy"] = json!({"canary": {"steps": [{"setWeight": 50}, {"pause": {}}]}});
                 let late = json!({"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded",
                     "lastTransitionTime": "2026-11-22T16:45:24Z", "lastUpdateTime": "2026-11-22T16:45:24Z"});
-                object["status"] = json!({"observedGeneration": "1", "currentPodHash": HASH, "replicas": 1,
+                object["status"] = json!({"observedGeneration": "1", "currentPodHash": hash, "replicas": 1,
                     "updatedReplicas": 1, "phase": "Degraded", "conditions": [late]});
             }
             "ReplicaSet" => {
@@ -220,4 +227,42 @@ fn without_the_crd_nothing_is_asked_and_nothing_is_missing() {
     assert_eq!(report["contexts"][0]["gaps"], json!([]));
     assert_eq!(told(&report).0, ["critical crash-app-error Rollout/web"]);
     assert!(evidence(&report).iter().any(|text| text.ends_with("owns these pods; owner not inspected")));
+}
+
+/// The Rollout of the recorded `oom-killed`, as a person keeps it.
+fn kept() -> String {
+    let strategy = "  strategy:\n    canary:\n      steps: [{setWeight: 50}, {pause: {}}]\n  selector:";
+    let text = oom_manifest().replace("apps/v1", "argoproj.io/v1alpha1").replace("kind: Deployment", "kind: Rollout");
+    text.replace("  selector:", strategy)
+}
+
+/// What the one branch that a proposal pushed changes, and in how many files.
+fn pushed(repository: &[(&str, &str)]) -> (Vec<String>, String) {
+    let sandbox = Sandbox::new();
+    sandbox.repository(repository);
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": rolled("oom-killed")});
+    let seen = sandbox.write("seen/objects.json", &list.to_string());
+    fs::copy(Path::new(&recorded("oom-killed")).join("taken-at"), sandbox.path("seen/taken-at")).unwrap();
+    let from = seen.parent().unwrap().to_str().unwrap();
+    let args = ["propose", "rollout/web", "--from", from, "--push", "--yes=review"];
+    let ran = sandbox.aifix_in("work", &args).exits(0);
+    let branches = sandbox.git("remote.git", &["for-each-ref", "--format=%(refname:short)", "refs/heads"]);
+    let [branch, "main"] = branches.lines().collect::<Vec<_>>()[..] else { panic!("{branches}: {}", ran.out) };
+    assert!(branch.starts_with("aifix/cat-oom-killed/rollout-web/oom-killed-"), "{branch}");
+    let diff = sandbox.git("remote.git", &["diff", "--unified=0", "main", branch]);
+    let changed = |line: &&str| line.starts_with(['-', '+']) && !line.starts_with("---") && !line.starts_with("+++");
+    let lines = diff.lines().filter(changed).map(str::to_owned).collect();
+    (lines, sandbox.git("remote.git", &["diff", "--numstat", "main", branch]))
+}
+
+#[test]
+fn the_memory_limit_of_a_rollout_is_raised_in_a_pushed_branch() {
+    let raised = ["-            memory: 32Mi   # small nodes", "+            memory: 64Mi   # small nodes"];
+    let (changed, files) = pushed(&[("k8s/web.yaml", &kept())]);
+    assert_eq!((changed, files.as_str()), (raised.map(str::to_owned).to_vec(), "1\t1\tk8s/web.yaml"));
+    // The same in a folder that Kustomize builds, which sets the namespace.
+    let bare = kept().replace("  namespace: cat-oom-killed\n", "");
+    let kustomization = "namespace: cat-oom-killed\nresources: [web.yaml]\n";
+    let (changed, files) = pushed(&[("prod/web.yaml", &bare), ("prod/kustomization.yaml", kustomization)]);
+    assert_eq!((changed, files.as_str()), (raised.map(str::to_owned).to_vec(), "1\t1\tprod/web.yaml"));
 }
