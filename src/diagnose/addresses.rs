@@ -19,7 +19,8 @@ SERVICE_HEADLESS_MISUSE "service-headless-misuse" Ask:
      controllers do not take it.";
     "clusterIP None with a port that differs from its targetPort, used by an Ingress.";
     "A Service that was made for a StatefulSet and is used for traffic.";
-    "A possible cause only: a person chooses a second Service with an address.".
+    "A possible cause only: a person chooses a second Service with an address. Where one of the same pods is \
+     there, the Ingress may be sent to it.".
 SERVICE_EXTERNAL_NAME_BAD "service-external-name-bad" Ask:
     "the external name of a Service can't work";
     "An ExternalName Service is a DNS alias. An empty name, an IP address or its own name resolves to nothing.";

@@ -52,13 +52,15 @@ HPA_INVALID_SELECTOR "hpa-invalid-selector" Ask:
     "The scale of the target does not say which pods belong to it.";
     "condition ScalingActive=False, reason InvalidSelector.";
     "A custom resource without a selector in its scale.";
-    "A person chooses: the target or its definition.".
+    "A person chooses: the controller of the target writes this selector, so correct its definition, or scale \
+     another target.".
 HPA_AMBIGUOUS "hpa-ambiguous" Ask:
     "several autoscalers scale the same pods";
     "They would undo each other, so all of them stop.";
     "condition ScalingActive=False, reason AmbiguousSelector, with the list of autoscalers.";
     "An autoscaler that was renamed and not removed, two tools that each make one.";
-    "A person chooses which autoscaler stays.".
+    "A person chooses which autoscaler stays. One that is named like a workload which nothing scales may be \
+     pointed to that; the others are taken out of Git by hand.".
 HPA_SCALING_DISABLED "hpa-scaling-disabled" None:
     "an autoscaler is off because its target is scaled to zero";
     "By intent: it goes on when the target has a replica again.";

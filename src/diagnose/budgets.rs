@@ -40,7 +40,8 @@ PDB_MULTIPLE "pdb-multiple" Ask:
      node does not end.";
     "event MultiplePodDisruptionBudgets on the pod, or two budgets whose selectors match it.";
     "A budget that was renamed and not removed, one for all pods beside one for some.";
-    "A person chooses which budget stays.".
+    "A person chooses which budget stays: a budget is never taken away by a tool. `kubectl get pdb` shows what \
+     each protects; take the others out of Git, or narrow their selectors.".
 PDB_UNHEALTHY_BLOCKS_DRAIN "pdb-unhealthy-blocks-drain" Ask:
     "pods that are broken keep a node from being drained";
     "While too few pods are healthy, the budget protects even those that do not work.";

@@ -47,7 +47,7 @@ ARGOCD_SHARED_RESOURCE "argocd-shared-resource" Ask:
     "Two Applications that own one object undo each other.";
     "Application condition SharedResourceWarning, RepeatedResourceWarning or OrphanedResourceWarning.";
     "A manifest that two paths include, an Application that was copied.";
-    "A person chooses which Application keeps the object.".
+    "A person chooses which Application keeps the object: take it out of the source of the other one.".
 HELM_RELEASE_FAILED "helm-release-failed" None:
     "the newest revision of a Helm release failed";
     "Helm gave up on its newest install or upgrade. The reason is inside a Secret and not read.";
@@ -67,7 +67,7 @@ DRIFT_BY_HAND "drift-by-hand" Ask:
     "What runs is not what Git says, and the next sync may undo it.";
     "managedFields of a delivered workload: a kubectl manager wrote spec fields after the delivery tool did.";
     "A quick change on the cluster, an experiment that was left.";
-    "A person chooses: bring the change into Git or undo it.".
+    "A person chooses: bring the change into Git by a commit, or undo it by a sync.".
 }
 
 /// A difference or a lock of this age is no longer in transit.

@@ -100,13 +100,14 @@ CONFIG_IMMUTABLE "config-immutable" Ask:
     "The API refuses to change the data of an immutable object, so the delivery stops.";
     "a delivery tool reports `field is immutable when immutable is set`.";
     "A change of the data without a new name.";
-    "A person chooses a new name for it, so that its users roll over.".
+    "A person chooses a new name for it in Git, and names that one where it is used, so that its users roll \
+     over; those are listed.".
 CONFIG_TOO_LARGE "config-too-large" Ask:
     "a ConfigMap or Secret is larger than the API takes";
     "The API refuses an object of more than about one mebibyte, so the newest version of it is not applied.";
     "a delivery tool reports `Too long: must have at most 1048576 bytes`.";
     "Data files or generated content in a ConfigMap.";
-    "A person chooses: split it, or bring the data in another way.".
+    "A person chooses: split it, or bring the data in another way, such as an image or a volume.".
 }
 
 static APPLY: LazyLock<Option<Regex>> = LazyLock::new(|| {

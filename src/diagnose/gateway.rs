@@ -25,7 +25,8 @@ GATEWAY_NOT_PROGRAMMED "gateway-not-programmed" Ask:
     "The controller took the Gateway and could not set up its address or a listener.";
     "condition Programmed=False; a listener's ResolvedRefs=False (InvalidCertificateRef, RefNotPermitted).";
     "A certificate that is not there, a reference into another namespace that is not granted, no address left.";
-    "A person chooses: the message names the listener and the reference.".
+    "A person chooses: the message names the listener and the reference. Where a certificate is missing, those \
+     that a ready Certificate makes are listed.".
 HTTPROUTE_NOT_ACCEPTED "httproute-not-accepted" Rule:
     "no Gateway takes a route";
     "The route's parent does not exist, has no such listener, or does not allow routes of this namespace or host.";
@@ -124,6 +125,8 @@ fn programmed(view: &View<'_>, gateway: &Object) -> Option<Observation> {
         let mut seen = base(&GATEWAY_NOT_PROGRAMMED, gateway, summary, Some(&condition));
         let path = Path::of("spec.listeners").item(&listener);
         seen.show(Source::Spec, None, &format!("listener {listener}"), Some(path));
+        seen.fact("listener", listener);
+        seen.fact("reason", condition.reason.as_str());
         return seen.settle(view.settled(condition.last_transition_time.0, SETTLING));
     }
     let conditions = gateway.conditions();

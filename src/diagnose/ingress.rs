@@ -66,7 +66,8 @@ INGRESS_HOST_CONFLICT "ingress-host-conflict" Ask:
     "They send to different backends, and which one wins depends on the controller.";
     "host and path of the rules of all Ingresses of a class.";
     "A copy that was left behind, two teams with one host.";
-    "A person chooses which Ingress keeps the path.".
+    "A person chooses which Ingress keeps the path: for each, the path is taken out of the other one. An \
+     Ingress that would be left empty is taken out of Git by hand.".
 }
 
 /// One backend of an Ingress.
@@ -318,7 +319,7 @@ fn conflicts(view: &View<'_>) -> Vec<Observation> {
         }
     }
     let mut out = Vec::new();
-    for ((_, host, path), mut claims) in claims {
+    for ((class, host, path), mut claims) in claims {
         claims.sort_by_key(|(ingress, _)| (&ingress.metadata.namespace, &ingress.metadata.name));
         let [(first, one), rest @ ..] = claims.as_slice() else { continue };
         let other = rest.iter().find(|(ingress, backend)| {
@@ -335,6 +336,9 @@ fn conflicts(view: &View<'_>) -> Vec<Observation> {
         seen.message = format!("{host}{path}");
         seen.show(Source::Spec, None, &format!("{host}{path} to {}", one.service), Some(one.at.clone()));
         seen.fact("other", json!(other.object().to_string()));
+        seen.fact("class", class);
+        seen.fact("host", host);
+        seen.fact("path", path);
         out.push(seen);
     }
     out

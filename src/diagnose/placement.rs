@@ -86,7 +86,8 @@ UNSCHEDULABLE_CLAIMS "unschedulable-claims" Ask:
     "The pod has resource claims (dynamic resource allocation) that do not exist or that no node can satisfy.";
     "condition PodScheduled=False with `cannot allocate all claims` or a resourceclaim that is not found.";
     "A claim template that is missing, a driver that is not installed, all devices in use.";
-    "A person chooses: the claim, its class, or another node pool.".
+    "A person chooses: the claim, its class, or another node pool; `kubectl describe resourceclaim` tells what \
+     no node has.".
 SCHEDULING_GATED "scheduling-gated" None:
     "a pod is held back by a scheduling gate";
     "The scheduler does not look at a pod while spec.schedulingGates is not empty. The controller of the gate removes \

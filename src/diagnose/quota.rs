@@ -34,13 +34,15 @@ QUOTA_INSUFFICIENT_SCOPE "quota-insufficient-scope" Ask:
     "Consumption of this scope is limited to namespaces whose quota allows it, and here none does.";
     "a refusal with `insufficient quota to consume`.";
     "A PriorityClass that is reserved for certain namespaces.";
-    "A person chooses: another priority class, or a quota with this scope.".
+    "A person chooses: a priority class that a quota of the namespace is for, each one listed; or a quota with \
+     this scope, which is never edited.".
 PVC_QUOTA "pvc-quota" Ask:
     "a claim does not fit into the quota of its namespace";
     "The namespace's ResourceQuota leaves less storage, or fewer claims, than a new claim asks for.";
     "a refusal with `exceeded quota` for `requests.storage` or `persistentvolumeclaims`.";
     "Claims of StatefulSets that were scaled down and kept, a quota that was made for less.";
-    "A person chooses: raise the quota, ask for less, or delete claims that are not used.".
+    "A person chooses: raise the quota, ask for less in the claim's manifest, or delete claims that are not \
+     used; `kubectl describe quota` shows what is left.".
 }
 
 static EXCEEDED: LazyLock<Option<Regex>> =

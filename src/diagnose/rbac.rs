@@ -19,7 +19,7 @@ ROLEBINDING_ROLE_MISSING "rolebinding-role-missing" Ask:
     "The binding grants nothing, and nothing in its status says so: programs that need the rights are refused.";
     "roleRef of RoleBindings and ClusterRoleBindings against the roles.";
     "A mistyped name, a role that was renamed or removed, a Role where a ClusterRole was meant.";
-    "A person chooses: roleRef can't be changed, so the binding is made anew, and it grants rights.".
+    "A person chooses: make the role, or correct roleRef in Git and delete the binding: it can't be changed.".
 ROLEBINDING_SUBJECT_MISSING "rolebinding-subject-missing" Ask:
     "a binding names an account that does not exist";
     "Its rights go to nobody. Often the namespace of the subject is left out or wrong.";

@@ -21,7 +21,9 @@ CONFIG_CHANGED_NOT_RELOADED "config-changed-not-reloaded" Ask:
     "Variables and subPath mounts are read when a container starts. A change is seen only after a restart.";
     "a write to the ConfigMap after the container's start, and no checksum in the pod template.";
     "A ConfigMap that was edited by hand or by a tool that does not restart pods.";
-    "A person chooses: a restart, by an annotation of the pod template.".
+    "A person may choose a restart: the pod template gets the annotation kubectl.kubernetes.io/restartedAt with \
+     the time of the change. For the next change let the template follow the ConfigMap, by a name with a hash \
+     or a checksum.".
 CONFIG_CHANGED_BROKE "config-changed-broke" Model:
     "crashes began shortly after a ConfigMap was changed";
     "The template is unchanged and the first crash followed a write to a ConfigMap that the container reads.";
@@ -41,7 +43,8 @@ ENV_DUPLICATE "env-duplicate" Ask:
     "The last one wins, which may not be the one that was meant.";
     "two entries of one name in env.";
     "A patch or a chart value that adds what is already there.";
-    "A possible cause only: a person chooses which one stays.".
+    "A possible cause only: a person chooses which one stays. The last counts now, so keeping it changes \
+     nothing.".
 ENV_REF_ORDER "env-ref-order" Rule:
     "a variable is used before it is set";
     "`$(NAME)` is replaced only by variables that stand earlier in the list; otherwise the text stays as it is.";

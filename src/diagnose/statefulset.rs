@@ -29,7 +29,8 @@ STS_HEADLESS_SERVICE_MISSING "sts-headless-service-missing" Ask:
     "The pods run, and their DNS names resolve to nothing. No event and no condition says so.";
     "spec.serviceName against the Services of the namespace.";
     "A Service that was not applied, a mistyped name.";
-    "A person chooses: a new headless Service of that name, because serviceName can't be changed.".
+    "A person chooses: a new headless Service of that name with the set's selector (clusterIP: None), because \
+     serviceName can't be changed.".
 STS_PVC_PENDING "sts-pvc-pending" None:
     "a pod of a StatefulSet waits for its claim";
     "The claim was made from the set's template and has no volume.";

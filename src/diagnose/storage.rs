@@ -75,7 +75,8 @@ PVC_MISBOUND "pvc-misbound" Ask:
     "Only one of the two is the volume's claim; this one is bound incorrectly and can't be used.";
     "claim phase Lost while its volume is there, bound to another claim; event ClaimMisbound.";
     "Two claims with the same volumeName.";
-    "A person chooses which claim keeps the volume.".
+    "A person chooses which claim keeps the volume: save its data, then make the other claim anew under a name \
+     of its own.".
 }
 
 static NO_CLASS: LazyLock<Option<Regex>> =

@@ -21,7 +21,8 @@ UNSCHEDULABLE_VOLUME_AFFINITY "unschedulable-volume-affinity" Ask:
     "condition PodScheduled=False with `didn't match PersistentVolume's node affinity` or `volume node affinity \
      conflict`; nodeAffinity of the volume.";
     "A node that was replaced, a pod that a selector sends to another zone.";
-    "The data lives where it lives: a person decides whether to bring the node back or to move the data.".
+    "The data lives where it lives. Where the pod's own nodeSelector sends it elsewhere, a person may choose \
+     the volume's place; else bring the node back or move the data.".
 UNSCHEDULABLE_VOLUME_ZONE "unschedulable-volume-zone" None:
     "a pod's volume is in a zone without a node for the pod";
     "The volume can be attached in one zone only, and no node of it can take the pod.";

@@ -24,6 +24,7 @@ pub(super) fn check(case: &Case<'_>, intent: &Intent) -> Result<(), Refusal> {
                 || is_within_bounds(intent, edit)
                 || is_for_a_person(code, intent, edit)
                 || is_least_right(case, intent, edit)
+                || is_account_of_good(case, intent, edit)
         };
         match weakens(code, &case.target.kind, edit).filter(|_| !may()) {
             Some(what) => {
@@ -153,7 +154,8 @@ fn is_for_a_person(code: &str, intent: &Intent, edit: &FieldEdit) -> bool {
 /// Whether a role gains the one verb on the one resource that was refused, and nothing more. It is a person's choice.
 fn is_least_right(case: &Case<'_>, intent: &Intent, edit: &FieldEdit) -> bool {
     let (verb, resource, group) = (case.text("verb"), case.text("resource"), case.text("group"));
-    if case.finding.code.name() != "rbac-verb-missing"
+    if !matches!(case.finding.code.name(), "crash-rbac-forbidden" | "rbac-verb-missing")
+        || [verb, resource, group].iter().any(|part| part.contains('*'))
         || intent.author != Author::Rule
         || intent.disposition != Disposition::Review
         || case.target.kind != "Role"
@@ -172,6 +174,18 @@ fn is_least_right(case: &Case<'_>, intent: &Intent, edit: &FieldEdit) -> bool {
         && rule["apiGroups"] == json!([group])
         && rule["resources"] == json!([resource])
         && rule.get("resourceNames").is_none()
+}
+
+/// Whether the pods get back the account of the revision that works, whose rights the program has run with. It is a
+/// person's choice.
+fn is_account_of_good(case: &Case<'_>, intent: &Intent, edit: &FieldEdit) -> bool {
+    let root = case.spec_path();
+    let change = case.finding.change.as_ref().filter(|change| change.good);
+    case.finding.code.name() == "crash-rbac-forbidden"
+        && intent.author == Author::Rule
+        && intent.disposition == Disposition::Review
+        && [root.field("serviceAccountName"), root.field("serviceAccount")].contains(&edit.path)
+        && change.is_some_and(|change| change.fields.iter().any(|one| one.path == edit.path && one.old == edit.new))
 }
 
 /// Whether a list only gains the item of this name.

@@ -49,13 +49,18 @@ pub fn candidates(snapshot: &Snapshot, finding: &Finding) -> Result<Vec<Intent>,
     let Some(rule) = rules::of(finding.code.name()) else { return Err(by_hand(finding)) };
     let is_guess = finding.confidence == Confidence::Hypothesis;
     // What a person may choose is told, however little it matters.
-    let may_wait = finding.severity == Severity::Info && finding.code.0.class != FixClass::Ask;
-    if is_guess || (may_wait && !WRONG_ANYWAY.contains(&finding.code.name())) {
+    let may_choose = finding.code.0.class == FixClass::Ask;
+    let may_wait = finding.severity == Severity::Info && !WRONG_ANYWAY.contains(&finding.code.name());
+    if !may_choose && (is_guess || may_wait) {
         let message = format!("{} on {} is only worth knowing", finding.code, finding.object);
         return Err(Refusal::new(refusal::NEEDS_JUDGEMENT, message, "read its evidence"));
     }
     let case = Case::new(snapshot, finding)?;
     let mut intents = rule(&case).map_err(|refusal| offer_revert(refusal, finding))?;
+    if is_guess {
+        // A possible cause decides nothing.
+        return Err(case.ask(finding.summary.clone(), finding.code.0.fix.trim_end_matches('.'), intents));
+    }
     // What is there already is no change.
     intents.iter_mut().for_each(|intent| intent.edits.retain(|edit| edit.old != edit.new));
     intents.retain(|intent| !intent.edits.is_empty());

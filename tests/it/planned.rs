@@ -59,7 +59,32 @@ fn class(arms: &str) -> FixClass {
 /// The arms of each code of the table.
 fn planned() -> BTreeMap<&'static str, &'static str> {
     let rows = ARMS.lines().filter(|line| !line.starts_with('#'));
-    rows.map(|line| line.split_once('\t').unwrap()).collect()
+    rows.map(|line| line.split_once('\t').unwrap())
+        .map(|(code, rest)| (code, rest.split_once('\t').map_or(rest, |(arms, _)| arms)))
+        .collect()
+}
+
+/// Codes of which a person chooses, and no fact names a change to choose; each with the reason.
+pub(crate) fn by_hand() -> BTreeMap<&'static str, &'static str> {
+    let rows = ARMS.lines().filter(|line| !line.starts_with('#'));
+    rows.filter_map(|line| {
+        let mut fields = line.split('\t');
+        Some((fields.next()?, fields.nth(1)?))
+    })
+    .collect()
+}
+
+#[test]
+fn what_has_no_change_to_choose_has_a_reason_and_says_what_to_do() {
+    let rows: BTreeMap<&str, &aifix::model::code::CodeInfo> = codes().into_iter().map(|row| (row.name, row)).collect();
+    for (code, why) in by_hand() {
+        let row = rows.get(code).unwrap_or_else(|| panic!("{code} is no code"));
+        assert_eq!(row.class, FixClass::Ask, "{code}: only where a person chooses");
+        assert!(why.len() > 20, "{code}: {why:?} is no reason");
+        let told = row.fix.trim_start_matches("A person chooses").trim_start_matches([':', ' ']);
+        assert!(told.len() > 40, "{code} does not say what to do: {:?}", row.fix);
+    }
+    assert!(by_hand().len() > 10);
 }
 
 #[test]

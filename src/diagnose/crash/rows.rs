@@ -138,8 +138,8 @@ CRASH_RBAC_FORBIDDEN "crash-rbac-forbidden" Ask:
     "The program ended because its ServiceAccount may not do what it asks the API for.";
     "log `is forbidden: User \"system:serviceaccount:NS:SA\" cannot VERB resource \"R\"`.";
     "A Role without the verb, a RoleBinding to a Role that does not exist, another serviceAccountName.";
-    "Rights are never added by rule: a person adds the verb to the Role, or sets the ServiceAccount of the last good \
-     revision.".
+    "Rights are never added by rule. A person may choose the one verb on the one resource in the one Role that \
+     is bound to the account, or the ServiceAccount of the last good revision.".
 CRASH_MISSING_LIBRARY "crash-missing-library" Rule:
     "the image lacks a shared library";
     "The dynamic loader could not start the program: a library, or a symbol of the C library, is not in the image.";

@@ -94,6 +94,7 @@ fn displaced(
         seen.show(Source::Spec, None, &shown, None);
         seen.fact("preemptor", by.metadata.name.as_str());
         seen.fact("preemptorPriority", by.spec.priority);
+        seen.fact("preemptorClass", by.spec.priority_class_name.as_str());
     }
     // What the replacement waits for is what the preemptor took.
     if code.name == rows::PREEMPTED.name {

@@ -50,13 +50,15 @@ PREEMPTED "preempted" Ask:
     "event Preempted `Preempted by pod UID on node N`, or condition DisruptionTarget, reason PreemptionByScheduler; a \
      pod of the same owner is Pending.";
     "A full cluster, a priority that is too low or that of another workload too high.";
-    "A person chooses: priorities, requests or nodes.".
+    "A person chooses: priorities, requests or nodes. The priority class of the pod that took the room is \
+     listed.".
 POD_DEADLINE_EXCEEDED "pod-deadline-exceeded" Ask:
     "a pod ran longer than its activeDeadlineSeconds";
     "The kubelet ended the pod when its deadline was over. Nothing starts it again.";
     "pod phase Failed, reason DeadlineExceeded.";
     "A deadline that was meant for a job, a program that takes longer than before.";
-    "A person chooses: how long the program needs is not known, and a pod that runs never gets more.".
+    "A person chooses: for pods of a CronJob a longer deadline, by what good runs took. A pod that is there \
+     never gets more: raise it in Git and make the pod anew.".
 NODE_SHUTDOWN_KILLED "node-shutdown-killed" None:
     "pods were ended because their node shut down";
     "The node shut down in an orderly way, ended its pods and admitted no new ones.";
@@ -68,7 +70,8 @@ RESIZE_INFEASIBLE "resize-infeasible" Ask:
     "New requests or limits were set on a running pod, and its node cannot give them, now or ever.";
     "condition PodResizePending, reason Infeasible or Deferred.";
     "A node that is too small or too full.";
-    "A person chooses: smaller values, or a pod on another node.".
+    "A person chooses: smaller values for the pod as it runs, or a new pod on another node, by a rollout with \
+     the values in the template.".
 CPU_THROTTLED "cpu-throttled" Model:
     "a small cpu limit may be why probes time out";
     "Probes of the container time out and its cpu limit is below 200m. Nothing in the cluster's objects shows throttling: \

@@ -127,5 +127,6 @@ PROBE_MISSING "probe-missing" Ask:
      from their first moment.";
     "a log with `connection refused` to a Service whose pods are ready and have no readinessProbe.";
     "A program that needs time to listen, a probe that was left out.";
-    "A person adds a readiness probe that knows the program.".
+    "A person adds a readiness probe that knows the program. To choose from: whether the port that callers use \
+     answers, and what the liveness probe asks there.".
 }

@@ -87,5 +87,7 @@ pub(crate) fn missing(workload: &Workload<'_>, target: &Target<'_, '_>, line: &L
     seen.summary =
         format!("{} refuses connections while its pods count as ready: they have no readiness probe", target.host);
     seen.show(Source::Log, line.at, &line.text, None);
+    seen.fact("service", target.service.map(|service| service.metadata.name.as_str()));
+    seen.fact("port", target.port);
     Some(seen.aside())
 }

@@ -45,7 +45,8 @@ HOSTPATH_TYPE_MISMATCH "hostpath-type-mismatch" Ask:
     "The volume wants a folder, file or socket of the node that is not there or is of another type.";
     "event FailedMount `hostPath type check failed: P is not a directory`.";
     "A node without that software, a path that differs between nodes.";
-    "A person chooses: the path, the type, or nodes that have it.".
+    "A person chooses: make the path on the node what its type says, correct the type, or select nodes that \
+     have it. A path of the node is never edited.".
 RUN_AS_NON_ROOT "run-as-non-root" Rule:
     "the pod must not run as root and its image does";
     "runAsNonRoot is true, no runAsUser is set, and the image's user is root: the kubelet does not create the container.";
@@ -63,7 +64,8 @@ RUN_AS_USER_NAME "run-as-user-name" Ask:
     "runAsNonRoot is true and the image's USER is a name: the kubelet does not know its number.";
     "state.waiting.reason CreateContainerConfigError `image has non-numeric user (U), cannot verify user is non-root`.";
     "An image with `USER app` in place of a number.";
-    "A person sets runAsUser to the user's number.".
+    "A person sets runAsUser to the user's number. Those that ready pods with an image of the same repository \
+     run as are listed.".
 RUN_AS_USER_UNKNOWN "run-as-user-unknown" Rule:
     "the user to run as is not in the image";
     "The runtime looked for the user's name in the image's passwd file and did not find it.";
@@ -138,7 +140,8 @@ RUNTIME_HANDLER_MISSING "runtime-handler-missing" Ask:
     "The RuntimeClass exists and its handler is not configured in the node's container runtime.";
     "event FailedCreatePodSandBox `no runtime for \"H\" is configured`.";
     "A node pool without that runtime, a handler with another name.";
-    "A person chooses: another runtimeClassName, or nodes that have the runtime.".
+    "A person chooses: install the runtime on the nodes, select nodes that have it, or name another \
+     runtimeClassName; another isolation is never chosen by a tool.".
 CONTAINER_CREATE_TIMEOUT "container-create-timeout" None:
     "the node's runtime does not create the container in time";
     "The runtime answers too late, or holds the name of a container that it did not finish.";

@@ -3,7 +3,7 @@
 use super::super::case::Case;
 use super::super::facts::{judge, outside};
 use super::super::history;
-use super::image;
+use super::{image, users};
 use crate::model::intent::Intent;
 use crate::model::path::Path;
 use crate::model::refusal::Refusal;
@@ -23,7 +23,6 @@ pub(super) const RULES: &[(&str, super::Rule)] = &[
     ("image-platform-missing", offer),
     ("image-registry-unreachable", back),
     ("image-signature-rejected", offer),
-    ("pod-deadline-exceeded", back),
     ("post-start-hook-failed", back),
     ("readiness-gate-unset", back),
     ("run-as-non-root", back),
@@ -133,12 +132,6 @@ const TABLE: &[Row] = &[
         },
     },
     Row {
-        code: "pod-deadline-exceeded",
-        fields: &["T.activeDeadlineSeconds"],
-        why: "pods end at their deadline",
-        otherwise: |_| judge("how long a pod needs is not known", "choose activeDeadlineSeconds, or leave it away"),
-    },
-    Row {
         code: "post-start-hook-failed",
         fields: &["C.lifecycle.postStart"],
         why: "the hook after the start fails",
@@ -157,15 +150,20 @@ const TABLE: &[Row] = &[
         code: "run-as-non-root",
         fields: USER,
         why: "the image runs as root, which runAsNonRoot forbids",
-        otherwise: user,
+        otherwise: users::choose,
     },
     Row {
         code: "run-as-root-refused",
         fields: USER,
         why: "runAsUser 0 and runAsNonRoot contradict each other",
-        otherwise: user,
+        otherwise: users::choose,
     },
-    Row { code: "run-as-user-unknown", fields: USER, why: "the image does not have this user", otherwise: user },
+    Row {
+        code: "run-as-user-unknown",
+        fields: USER,
+        why: "the image does not have this user",
+        otherwise: users::choose,
+    },
     Row {
         code: "sysctl-forbidden",
         fields: &["T.securityContext.sysctls"],
@@ -205,11 +203,6 @@ const TABLE: &[Row] = &[
 fn rebuild(case: &Case<'_>) -> Refusal {
     let message = format!("the image of container {} is at fault, and no earlier one is known", case.name());
     outside(message, "build the image anew, or name one that worked")
-}
-
-fn user(case: &Case<'_>) -> Refusal {
-    let message = format!("which user container {} may run as is not known", case.name());
-    judge(message, "set runAsUser to a number that the image has; never drop runAsNonRoot")
 }
 
 fn back(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {

@@ -12,64 +12,8 @@ use crate::text;
 use serde_json::{Value, json};
 
 /// Rules of this family.
-pub(super) const RULES: &[(&str, super::Rule)] = &[
-    ("rbac-verb-missing", verb),
-    ("rolebinding-subject-missing", subject),
-    ("sa-no-pull-secret", pull_secret),
-    ("volume-full", volume_full),
-];
-
-fn texts(value: &Value, field: &str) -> Vec<String> {
-    let all = value.get(field).and_then(Value::as_array).into_iter().flatten();
-    all.filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
-/// Exactly the verb on exactly the resource, in a Role that the account has already.
-fn verb(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
-    let (verb, resource, group) = (case.text("verb"), case.text("resource"), case.text("group"));
-    let spec = case.pod_spec();
-    let account = if spec.service_account_name.is_empty() { "default" } else { &spec.service_account_name };
-    let namespace = case.target.namespace();
-    let is_it = |one: &Value| {
-        let text = |field: &str| one.get(field).and_then(Value::as_str).unwrap_or_default();
-        let here = text("namespace").is_empty() || text("namespace") == namespace;
-        text("kind") == "ServiceAccount" && text("name") == account && here
-    };
-    let bindings = case.snapshot.kind("RoleBinding").iter().filter(|one| one.metadata.namespace == namespace);
-    let mut choices = Vec::new();
-    for binding in bindings.filter(|one| one.text("/roleRef/kind") == "Role") {
-        let subjects: Vec<Value> = binding.view("/subjects");
-        let role = case.snapshot.find("Role", namespace, binding.text("/roleRef/name"));
-        let Some(role) = role.filter(|_| subjects.iter().any(is_it)) else { continue };
-        let Ok(on) = case.on(&role.object()) else { continue };
-        let rules: Vec<Value> = role.view("/rules");
-        let same = rules.iter().position(|rule| {
-            texts(rule, "resources") == [resource]
-                && texts(rule, "apiGroups") == [group]
-                && rule.get("resourceNames").is_none()
-        });
-        let edit = match same {
-            Some(at) => {
-                let mut verbs = texts(&rules[at], "verbs");
-                verbs.push(verb.to_owned());
-                on.set(Path::of("rules").index(at).field("verbs"), json!(verbs))
-            }
-            None => {
-                let mut all = rules.clone();
-                all.push(json!({"apiGroups": [group], "resources": [resource], "verbs": [verb]}));
-                on.set(Path::of("rules"), json!(all))
-            }
-        };
-        let why = match subjects.len() {
-            1 => format!("{} gives it to ServiceAccount {account} alone", binding.object()),
-            n => format!("{} gives it to {n} subjects", binding.object()),
-        };
-        let subject = format!("Allow {verb} on {resource} in Role {}", role.metadata.name);
-        choices.push(on.intent(subject, why, vec![edit], Vec::new()));
-    }
-    let hint = format!("allow {verb} on {resource}, and nothing more, in a role of ServiceAccount {account}");
-    Err(case.ask(case.finding.summary.clone(), &hint, choices))
-}
+pub(super) const RULES: &[(&str, super::Rule)] =
+    &[("rolebinding-subject-missing", subject), ("sa-no-pull-secret", pull_secret), ("volume-full", volume_full)];
 
 /// An account that is there in place of one that is not: of the same name in another namespace, or the nearest here.
 fn subject(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {

@@ -20,6 +20,7 @@ pub(super) const RULES: &[(&str, super::Rule)] = &[
     ("argocd-sync-failed", apply),
     ("helmrelease-chart-missing", chart),
     ("helmrelease-values-missing", values),
+    ("config-immutable", renamed),
 ];
 
 fn is_ready(object: &Object) -> bool {
@@ -206,4 +207,39 @@ fn values(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     }
     let choices = names.iter().take(9).map(|name| take(name, Vec::new())).collect();
     Err(case.ask(format!("ConfigMap {wanted} with values does not exist"), hint, choices))
+}
+
+/// What can't change gets another name, and so do those that name it; they are told, for no live object has that name.
+fn renamed(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
+    let (object, namespace) = (case.text("object"), case.text("namespace"));
+    let (kind, name) = object.split_once('/').unwrap_or(("ConfigMap", object));
+    let users = case.snapshot.objects.values().flatten().filter(|one| {
+        one.metadata.controller().is_none() && (namespace.is_empty() || one.metadata.namespace == namespace)
+    });
+    let uses = |one: &&Object| {
+        let template = one.template_pointer().filter(|_| one.body.may_contain(name));
+        template.is_some_and(|pointer| names(&one.view(&format!("{pointer}/spec")), kind, name))
+    };
+    let mut details: Vec<String> = users.filter(uses).map(|one| format!("{} names it", one.object())).collect();
+    details.sort();
+    let hint = "give it another name in Git, and name that one where it is used (kustomize generators do both: a hash \
+                of the data ends the name); its users then roll over";
+    let message = format!("{object} is immutable: its data stays as it is under this name");
+    Err(Refusal::new(refusal::NEEDS_CHOICE, message, hint).with_details(details))
+}
+
+/// Whether a pod spec names a ConfigMap or Secret, in a variable, a volume or else.
+fn names(value: &Value, kind: &str, name: &str) -> bool {
+    let fields: &[&str] = match kind {
+        "Secret" => &["secret", "secretRef", "secretKeyRef"],
+        _ => &["configMap", "configMapRef", "configMapKeyRef"],
+    };
+    match value {
+        Value::Object(map) => map.iter().any(|(field, inner)| {
+            let own = ["name", "secretName"].iter().any(|key| inner.get(key).is_some_and(|one| one == name));
+            fields.contains(&field.as_str()) && own || names(inner, kind, name)
+        }),
+        Value::Array(items) => items.iter().any(|one| names(one, kind, name)),
+        _ => false,
+    }
 }

@@ -194,7 +194,7 @@ fn short(image: &str) -> &str {
 }
 
 /// The image without tag and digest. A colon before the last slash is a port.
-fn repository(image: &str) -> &str {
+pub(super) fn repository(image: &str) -> &str {
     let image = image.split_once('@').map_or(image, |(head, _)| head);
     match image.rsplit_once(':') {
         Some((head, tag)) if !tag.contains('/') => head,

@@ -10,15 +10,18 @@ use crate::model::kube::Object;
 use crate::model::path::Path;
 use crate::model::refusal::Refusal;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Rules of this family.
 pub(super) const RULES: &[(&str, super::Rule)] = &[
     ("ingress-backend-service-missing", backend_service),
     ("ingress-backend-port-missing", backend_port),
     ("ingress-class-missing", class_missing),
+    ("ingress-host-conflict", conflict),
     ("ingress-no-class", no_class),
     ("ingress-tls-secret-missing", certificate),
     ("gateway-class-missing", gateway_class),
+    ("gateway-not-programmed", listener_certificate),
     ("httproute-not-accepted", parent),
     ("httproute-backend-missing", route_backend),
 ];
@@ -35,7 +38,7 @@ fn ports(service: &Object) -> Vec<Value> {
 }
 
 /// Whether a Service has the port that a backend names or numbers.
-fn serves(service: &Object, port: &Value) -> bool {
+pub(super) fn serves(service: &Object, port: &Value) -> bool {
     let fits = |one: &Value| match port {
         Value::String(name) => one.get("name").and_then(Value::as_str) == Some(name),
         number => one.get("port") == Some(number),
@@ -155,6 +158,33 @@ fn gateway_class(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     Reference::new(case, "GatewayClass", "", path)?.decide(case, &[EXPOSES], false)
 }
 
+/// Another Secret with a certificate: one that a Certificate makes.
+fn listener_certificate(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
+    let hint = "make what the listener refers to, or name what is there; the message tells which";
+    let message = case.finding.summary.clone();
+    let list = Path::of("spec.listeners").item(case.text("listener")).field("tls").field("certificateRefs");
+    let references = case.at(&list).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    // With several it is not known which of them is meant; one of another namespace needs a grant.
+    let ([one], "InvalidCertificateRef") = (references, case.text("reason")) else {
+        return Err(Refusal::new(refusal::NEEDS_CHOICE, message, hint));
+    };
+    let text = |field: &str| one.get(field).and_then(Value::as_str).unwrap_or_default();
+    let elsewhere = !text("namespace").is_empty() && text("namespace") != case.target.namespace();
+    if elsewhere || !matches!(text("kind"), "" | "Secret") {
+        return Err(Refusal::new(refusal::NEEDS_CHOICE, message, hint));
+    }
+    let ready = |object: &&Object| object.conditions().iter().any(|c| c.kind == "Ready" && c.status == "True");
+    let made = case.here("Certificate").filter(ready).map(|one| {
+        (one.text("/spec/secretName").to_owned(), format!("Certificate {} is issued into it", one.metadata.name))
+    });
+    let made: BTreeMap<String, String> = made.filter(|(name, _)| !name.is_empty() && name != text("name")).collect();
+    let path = list.index(0).field("name");
+    let choices = made.into_iter().take(super::CHOICES).map(|(name, why)| {
+        case.choice(path.clone(), json!(name), format!("Take the certificate of Secret {name}"), &why)
+    });
+    Err(case.ask(message, hint, choices.collect()))
+}
+
 /// The Gateway, or the listener of it, that a route names.
 fn parent(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     let references = case.at(&Path::of("spec.parentRefs")).and_then(Value::as_array).cloned().unwrap_or_default();
@@ -204,4 +234,52 @@ fn route_backend(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     }
     let port = backend.get("port").cloned().unwrap_or_default();
     service(case, path.clone(), wanted.as_str().unwrap_or_default(), &[port], vec![path])
+}
+
+/// One of the Ingresses leaves the path to the others.
+fn conflict(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
+    let (host, path) = (case.text("host"), case.text("path"));
+    let hint = "let one of them have it: take the path out of the others, or give it another host or path";
+    let claims =
+        |one: &&Object| ingress_backends(one).iter().any(|backend| backend.host == host && backend.path == path);
+    let mut all: Vec<&Object> = case.snapshot.kind("Ingress").iter().filter(claims).collect();
+    all.retain(|one| one.text("/spec/ingressClassName") == case.text("class"));
+    // Most controllers give it to the oldest: that one stays in the first choice.
+    all.sort_by_key(|one| std::cmp::Reverse((one.metadata.creation_timestamp, &one.metadata.name)));
+    let mut choices = Vec::new();
+    for own in &all {
+        let others: Vec<&&Object> = all.iter().filter(|other| other.metadata.uid != own.metadata.uid).collect();
+        let [other] = others.as_slice() else { continue };
+        let Ok(on) = case.on(&own.object()) else { continue };
+        let Some(edit) = without(&on, own, host, path) else { continue };
+        let goes = ingress_backends(other).into_iter().find(|one| one.host == host && one.path == path);
+        let service = goes.map(|one| one.service).unwrap_or_default();
+        let is_older = other.metadata.creation_timestamp < own.metadata.creation_timestamp;
+        let age = if is_older { ", the older of the two," } else { "" };
+        let there = &other.metadata;
+        let why = format!("Ingress {}/{}{age} sends it to Service {service}", there.namespace, there.name);
+        let subject = format!("Leave {host}{path} to Ingress {}", there.name);
+        choices.push(on.intent(subject, why, vec![edit], Vec::new()));
+    }
+    Err(case.ask(case.finding.summary.clone(), hint, choices))
+}
+
+/// The rules of an Ingress without this host and path; `None` where nothing would be left of it.
+fn without(on: &Case<'_>, ingress: &Object, host: &str, path: &str) -> Option<FieldEdit> {
+    let is_host = |rule: &Value| rule.get("host").and_then(Value::as_str) == Some(host);
+    let is_path = |one: &Value| one.get("path").and_then(Value::as_str).unwrap_or_default() == path;
+    let rules: Vec<Value> = ingress.view("/spec/rules");
+    let at = rules.iter().position(|rule| {
+        let paths = rule.pointer("/http/paths").and_then(Value::as_array);
+        is_host(rule) && paths.is_some_and(|paths| paths.iter().any(is_path))
+    })?;
+    let list = Path::of("spec.rules").index(at).field("http").field("paths");
+    let mut paths = on.at(&list)?.as_array()?.clone();
+    paths.retain(|one| !is_path(one));
+    if !paths.is_empty() {
+        return Some(on.set(list, json!(paths)));
+    }
+    let mut left = rules;
+    left.remove(at);
+    (!left.is_empty()).then(|| on.set(Path::of("spec.rules"), json!(left)))
 }

@@ -2,18 +2,21 @@
 
 use super::super::case::Case;
 use super::super::closeness::only_close;
+use super::super::facts::drifted;
 use super::super::refusal;
 use crate::model::intent::{FieldEdit, Intent, Op};
 use crate::model::kube::Object;
 use crate::model::path::Path;
 use crate::model::refusal::Refusal;
-use crate::text;
+use crate::schema;
+use crate::text::{self, shell_word};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 /// Rules of this family.
 pub(super) const RULES: &[(&str, super::Rule)] = &[
     ("job-deadline-exceeded", deadline),
+    ("pod-deadline-exceeded", pod_deadline),
     ("job-sidecar-never-ends", sidecar),
     ("cronjob-invalid-schedule", schedule),
     ("cronjob-unknown-timezone", time_zone),
@@ -75,6 +78,33 @@ fn deadline(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
             Err(case.ask(format!("{}: {why}", case.finding.summary), hint, vec![double(Vec::new(), why)]))
         }
     }
+}
+
+/// Each pod of a CronJob may get more time; a pod that is there never does.
+fn pod_deadline(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
+    let path = case.spec_path().field("activeDeadlineSeconds");
+    let Some(now) = case.at(&path).and_then(Value::as_i64).filter(|now| *now > 0) else {
+        return Err(drifted(format!("{} sets no deadline any more", case.target)));
+    };
+    // A pod takes a shorter one alone.
+    let (kind, own) = (case.target.kind.as_str(), shell_word(&case.target.name));
+    let anew = format!("raise it in Git and delete the pod, so that it is made again: kubectl delete pod {own}");
+    let anew = (kind == "Pod").then(|| format!("{anew} -n {}", shell_word(case.target.namespace())));
+    if let Some(by_hand) = anew.or_else(|| schema::immutable(&case.target, &case.live, &path)) {
+        let message = format!("{}; how long it needs is not known", case.finding.summary);
+        let hint = format!("find out why it takes so long; if it may take longer, {by_hand}");
+        return Err(Refusal::new(refusal::NEEDS_CHOICE, message, hint));
+    }
+    // What a good run took, with a quarter to spare; at least as much again as there was.
+    let longest = runs(case).last().copied();
+    let new = longest.map_or(0, |most| most + most / 4).clamp(now * 2, now * 10);
+    let why = match longest {
+        Some(most) => format!("runs that ended well took {most} seconds at most; a run that hangs is held longer"),
+        None => "no run that ended well is known; a run that hangs is held longer".to_owned(),
+    };
+    let choice = case.choice(path, json!(new), format!("Give each pod {new} seconds instead of {now}"), &why);
+    let hint = "find out why it takes so long, or allow more time";
+    Err(case.ask(case.finding.summary.clone(), hint, vec![choice]))
 }
 
 /// The helper becomes a sidecar, which ends with the others.

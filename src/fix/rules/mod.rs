@@ -11,6 +11,7 @@ mod delivery;
 mod devices;
 mod eviction;
 mod files;
+mod headless;
 mod hosts;
 mod image;
 mod ingress;
@@ -18,10 +19,13 @@ mod job;
 mod keys;
 mod oom;
 mod ports;
+mod priority;
 mod probe;
 mod probe_time;
 mod refs;
 mod resources;
+mod restart;
+mod rights;
 mod rollout;
 mod sandbox;
 mod scaling;
@@ -34,6 +38,9 @@ mod start;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod unprobed;
+mod users;
+mod volume_nodes;
 
 pub(super) use delivery::close_folder;
 pub(super) use sandbox::LOW_PORTS;
@@ -49,7 +56,7 @@ pub(crate) type Rule = fn(&Case<'_>) -> Result<Vec<Intent>, Refusal>;
 const CHOICES: usize = 6;
 
 /// The families; each file names its own codes.
-const FAMILIES: [&[(&str, Rule)]; 30] = [
+const FAMILIES: [&[(&str, Rule)]; 37] = [
     admission::RULES,
     back::RULES,
     beside::RULES,
@@ -61,6 +68,7 @@ const FAMILIES: [&[(&str, Rule)]; 30] = [
     devices::RULES,
     eviction::RULES,
     files::RULES,
+    headless::RULES,
     hosts::RULES,
     image::RULES,
     ingress::RULES,
@@ -68,9 +76,12 @@ const FAMILIES: [&[(&str, Rule)]; 30] = [
     keys::RULES,
     oom::RULES,
     ports::RULES,
+    priority::RULES,
     probe::RULES,
     probe_time::RULES,
     resources::RULES,
+    restart::RULES,
+    rights::RULES,
     rollout::RULES,
     sandbox::RULES,
     scaling::RULES,
@@ -80,6 +91,9 @@ const FAMILIES: [&[(&str, Rule)]; 30] = [
     spread::RULES,
     start::RULES,
     storage::RULES,
+    unprobed::RULES,
+    users::RULES,
+    volume_nodes::RULES,
 ];
 
 /// The rule of a code.

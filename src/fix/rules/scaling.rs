@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Rules of this family.
 pub(super) const RULES: &[(&str, super::Rule)] = &[
+    ("hpa-ambiguous", ambiguous),
     ("hpa-limited-max", maximum),
     ("hpa-target-missing", target),
     ("hpa-missing-requests", requests),
@@ -44,6 +45,34 @@ fn target(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
         Some(name) if fits(name) => reference.decide(case, &[review], false),
         _ => Err(reference.only(|name| !scaled.iter().any(|one| one == name)).choose(case)),
     }
+}
+
+/// An autoscaler that is named like a workload which nothing scales may be meant for that one.
+fn ambiguous(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
+    let hint = "keep one of them in Git, and take the others out or point them to what they are meant for";
+    let all = case.snapshot.kind("HorizontalPodAutoscaler");
+    let path = Path::of("spec.scaleTargetRef.name");
+    let (mut choices, mut details) = (Vec::new(), Vec::new());
+    for one in strings(case, "autoscalers") {
+        let Some((namespace, name)) = one.split_once('/') else { continue };
+        let Some(hpa) = case.snapshot.find("HorizontalPodAutoscaler", namespace, name) else { continue };
+        let (kind, target) = (hpa.text("/spec/scaleTargetRef/kind"), hpa.text("/spec/scaleTargetRef/name"));
+        let (least, most) = (hpa.int("/spec/minReplicas").unwrap_or(1), hpa.int("/spec/maxReplicas").unwrap_or(0));
+        details.push(format!("{name} keeps {kind} {target} at {least} to {most} replicas"));
+        let is_scaled = all.iter().any(|other| {
+            other.metadata.namespace == namespace
+                && other.text("/spec/scaleTargetRef/kind") == kind
+                && other.text("/spec/scaleTargetRef/name") == name
+        });
+        if is_scaled || name == target || case.snapshot.find(kind, namespace, name).is_none() {
+            continue;
+        }
+        let Ok(on) = case.on(&hpa.object()) else { continue };
+        let why = format!("{kind} {name} has the autoscaler's name, and no autoscaler scales it");
+        let edits = vec![on.set(path.clone(), json!(name))];
+        choices.push(on.intent(format!("Scale {kind} {name} with autoscaler {name}"), why, edits, Vec::new()));
+    }
+    Err(case.ask(case.finding.summary.clone(), hint, choices).with_details(details))
 }
 
 /// Half as many again: what the load needs is not known, and nodes and quotas must have room.

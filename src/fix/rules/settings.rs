@@ -2,16 +2,18 @@
 
 use super::super::case::Case;
 use super::super::closeness::only_close;
-use super::super::facts::{drifted, judge};
+use super::super::facts::{drifted, judge, text_of};
 use super::super::refusal;
 use crate::model::intent::Intent;
 use crate::model::refusal::Refusal;
 use crate::redact;
+use crate::text;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Rules of this family.
 pub(super) const RULES: &[(&str, super::Rule)] =
-    &[("config-url-typo", url), ("env-dollar-eaten", dollar), ("env-ref-order", order)];
+    &[("config-url-typo", url), ("env-dollar-eaten", dollar), ("env-duplicate", duplicate), ("env-ref-order", order)];
 
 fn url(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     let (host, variable) = (case.text("host"), case.text("variable"));
@@ -41,7 +43,7 @@ fn url(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
         return Ok(vec![take(name, vec![format!("{name} is the only Service with a name as close")])]);
     }
     let mut near = names;
-    near.sort_by_key(|name| (crate::text::distance(host, name), *name));
+    near.sort_by_key(|name| (text::distance(host, name), *name));
     let choices = near.into_iter().take(5).map(|name| take(name, Vec::new())).collect();
     Err(case.ask(case.finding.summary.clone(), "name a Service that exists", choices))
 }
@@ -100,4 +102,72 @@ fn order(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     let review = vec!["the program then gets another value".to_owned()];
     let edits = vec![case.set(path, json!(list))];
     Ok(vec![case.intent(format!("Set {uses} before {variable}"), why, edits, review)])
+}
+
+/// One of the entries stays: the last is what counts now, each other one is another value.
+fn duplicate(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
+    case.alone()?;
+    let path = case.container_path().field("env");
+    let list = case.at(&path).and_then(Value::as_array).cloned().unwrap_or_default();
+    let hint = "keep one of them, in the place that is meant to say it";
+    if redact::is_masked(&Value::from(list.clone()).to_string()) {
+        return Err(Refusal::new(refusal::NEEDS_CHOICE, case.finding.summary.clone(), hint));
+    }
+    let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (at, one) in list.iter().enumerate() {
+        places.entry(text_of(one, "name")).or_default().push(at);
+    }
+    let mut choices = Vec::new();
+    for (name, places) in places.iter().filter(|(_, places)| places.len() > 1).take(super::CHOICES) {
+        for (nth, keep) in places.iter().enumerate().rev() {
+            let mut left = list.clone();
+            let mut at = 0..;
+            left.retain(|_| at.next().is_none_or(|at| at == *keep || !places.contains(&at)));
+            let counts = nth + 1 == places.len();
+            let alike = places.iter().all(|at| list[*at] == list[*keep]);
+            let why = match (alike, counts) {
+                (true, _) => "all of them say the same".to_owned(),
+                (_, true) => format!("it is what counts now: {}", said(&list[*keep])),
+                (_, false) => format!("the program then gets another value: {}", said(&list[*keep])),
+            };
+            let which = if counts { "last".to_owned() } else { ordinal(nth + 1) };
+            let subject = format!("Keep the {which} {name} of container {}", case.name());
+            let uses = uses_between(&list, name, places);
+            let why = if uses.is_empty() { why } else { format!("{why}; {uses} uses it in between") };
+            choices.push(case.choice(path.clone(), json!(left), subject, &why));
+            if alike {
+                break;
+            }
+        }
+    }
+    if choices.is_empty() {
+        return Err(drifted(format!("container {} sets no variable twice any more", case.name())));
+    }
+    Err(case.ask(case.finding.summary.clone(), hint, choices))
+}
+
+fn ordinal(number: usize) -> String {
+    match number {
+        1 => "first".to_owned(),
+        2 => "second".to_owned(),
+        3 => "third".to_owned(),
+        more => format!("{more}th"),
+    }
+}
+
+/// What an entry of `env` sets, in words; a secret is not told.
+fn said(entry: &Value) -> String {
+    let name = text_of(entry, "name");
+    match entry.get("valueFrom") {
+        Some(from) => text::clip(&from.to_string(), 100),
+        None if redact::is_secret_variable(name) => "a value that looks secret".to_owned(),
+        None => text::clip(redact::text(&format!("{:?}", text_of(entry, "value"))).as_str(), 60),
+    }
+}
+
+/// The first variable between two entries of a name whose value takes it from the earlier one.
+fn uses_between(list: &[Value], name: &str, places: &[usize]) -> String {
+    let (Some(first), Some(last)) = (places.first(), places.last()) else { return String::new() };
+    let takes = |one: &&Value| text_of(one, "value").contains(&format!("$({name})"));
+    list[first + 1..*last].iter().find(takes).map(|one| text_of(one, "name").to_owned()).unwrap_or_default()
 }

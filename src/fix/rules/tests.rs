@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+mod asked;
+mod asked_of_pods;
 mod chosen;
 mod classes;
 mod delivered;

@@ -2,6 +2,7 @@
 
 use super::answered::{Answered, candidates, taken};
 use super::{decided, fixes, names, pod_rules, recorded, rules};
+use crate::planned::by_hand;
 use aifix::diagnose::{codes, diagnose};
 use aifix::model::code::{CodeInfo, FixClass};
 use std::collections::BTreeMap;
@@ -9,25 +10,18 @@ use std::collections::BTreeMap;
 /// The families that are about pods.
 const FAMILIES: [&str; 7] = ["config", "crash", "eviction", "image", "probe", "scheduling", "start"];
 
-/// Codes of which a person decides, and no field of a manifest is the candidate.
-const BY_HAND: [(&str, &str); 13] = [
-    ("apparmor-refused", "the profile is loaded on the node"),
-    ("config-changed-not-reloaded", "a restart is no field"),
-    ("crash-rbac-forbidden", "the role was not seen; once it is, rbac-verb-missing has the choice"),
-    ("env-duplicate", "a hypothesis: which of the two is meant shows in the program alone"),
-    ("hostpath-type-mismatch", "a path of the node is never edited"),
-    ("pod-deadline-exceeded", "a deadline of a pod is never raised in place, and how long it needs is not known"),
-    ("preempted", "a priority takes the room of others"),
-    ("probe-missing", "a hypothesis: which path tells health shows in the program alone"),
-    ("resize-infeasible", "a node, or what the program needs"),
-    ("run-as-user-name", "the number of the user shows in the image alone"),
-    ("runtime-handler-missing", "another isolation is never chosen by rule"),
-    ("unschedulable-claims", "devices of the node"),
-    ("unschedulable-volume-affinity", "where the data lies"),
-];
-
 /// Made beside the rules, among objects.
-const BESIDE_RULES: [&str; 3] = ["config-url-typo", "env-ref-order", "unschedulable-host-port"];
+const BESIDE_RULES: [&str; 9] = [
+    "config-url-typo",
+    "crash-rbac-forbidden",
+    "env-duplicate",
+    "env-ref-order",
+    "pod-deadline-exceeded",
+    "probe-missing",
+    "run-as-user-name",
+    "unschedulable-host-port",
+    "unschedulable-volume-affinity",
+];
 
 /// The codes of pods whose answers are not what their class says.
 fn wrong(answered: &BTreeMap<&'static str, Answered>) -> Vec<String> {
@@ -35,7 +29,7 @@ fn wrong(answered: &BTreeMap<&'static str, Answered>) -> Vec<String> {
     let ours = |code: &&CodeInfo| FAMILIES.contains(&code.family) && !BESIDE_RULES.contains(&code.name);
     for code in codes().into_iter().filter(ours) {
         let Answered { intents, choices } = answered.get(code.name).copied().unwrap_or_default();
-        let by_hand = BY_HAND.iter().any(|(name, _)| *name == code.name);
+        let by_hand = by_hand().contains_key(code.name);
         let holds = match code.class {
             FixClass::Rule => intents > 0,
             FixClass::Ask => (intents + choices > 0) != by_hand,

@@ -29,7 +29,7 @@ fn answer(snapshot: &Snapshot, code: &str) -> String {
 }
 
 /// Folder, code (the folder's name where empty), answer.
-const ANSWERS: [(&str, &str, &str); 34] = [
+const ANSWERS: [(&str, &str, &str); 37] = [
     ("cronjob-invalid-schedule", "", "needs-choice"),
     ("ds-no-matching-nodes", "", "needs-choice"),
     ("hpa-target-missing", "", r#"needs-choice [spec.scaleTargetRef.name: "web-app" -> "web"]"#),
@@ -95,7 +95,14 @@ const ANSWERS: [(&str, &str, &str); 34] = [
     ("hpa-ambiguous", "", "needs-choice"),
     ("rolebinding-role-missing", "", "needs-choice"),
     ("pdb-unmanaged-pods", "", "needs-choice"),
-    ("config-changed-not-reloaded", "", "needs-choice"),
+    (
+        "config-changed-not-reloaded",
+        "",
+        r#"needs-choice [spec.template.metadata.annotations["kubectl.kubernetes.io/restartedAt"]: - -> "2026-11-22T16:51:49Z"]"#,
+    ),
+    ("preempted", "", r#"needs-choice [spec.template.spec.priorityClassName: "cat-low" -> "cat-high"]"#),
+    ("pod-deadline-exceeded", "", "needs-choice"),
+    ("unschedulable-volume-affinity", "", "needs-choice"),
 ];
 
 #[test]
