@@ -6,12 +6,14 @@ use super::model::{self, ModelArgs};
 use super::target::Target;
 use crate::diagnose;
 use crate::error::{Error, exit};
+use crate::fix;
 use crate::llm::{Client, Settings, consent};
 use crate::model::code::FixClass;
 use crate::model::finding::{Finding, Severity};
 use crate::model::kube::{Pod, Terminated};
 use crate::model::object::ObjectRef;
 use crate::model::proposal::Signal;
+use crate::model::refusal::Refusal;
 use crate::model::snapshot::Snapshot;
 use crate::narrative::{self, Narrative};
 use crate::output::{explain_text, json, scan_text};
@@ -169,7 +171,8 @@ async fn failing(
         let trail = trail(&finding.object, seen);
         let asked = target.filter(|t| t.kind != finding.object.kind || t.name != finding.object.name);
         let asked = asked.filter(|t| t.kind != "Pod").map(|t| format!("{}/{}", t.kind, t.name));
-        let next = next(finding, args, &seen.snapshot);
+        let refusal = fix::candidates(&seen.snapshot, finding).err();
+        let next = next(finding, refusal.as_ref(), args, &seen.snapshot);
         if at > 0 {
             page.end();
         }
@@ -181,6 +184,7 @@ async fn failing(
                 now: seen.snapshot.now(),
                 asked: asked.as_deref(),
                 trail: &trail,
+                refusal: refusal.as_ref(),
                 next: &next,
             },
         );
@@ -225,7 +229,12 @@ fn has_run(snapshot: &Snapshot, finding: &Finding, pod: &str) -> bool {
 }
 
 /// Commands that look further.
-fn next(finding: &Finding, args: &ExplainArgs, snapshot: &Snapshot) -> Vec<(String, String)> {
+fn next(
+    finding: &Finding,
+    refusal: Option<&Refusal>,
+    args: &ExplainArgs,
+    snapshot: &Snapshot,
+) -> Vec<(String, String)> {
     let namespace = finding.object.namespace.as_ref().map(|name| format!(" -n {name}")).unwrap_or_default();
     let mut out = Vec::new();
     if let Some(pod) = finding.pods.names.first() {
@@ -242,6 +251,12 @@ fn next(finding: &Finding, args: &ExplainArgs, snapshot: &Snapshot) -> Vec<(Stri
         out.push((
             format!("aifix propose {}{namespace}", finding.object),
             "the fix, proved; run it inside a clone of the manifests".to_owned(),
+        ));
+    }
+    if refusal.is_some_and(|refusal| !refusal.choices.is_empty()) && args.look.from.is_none() {
+        out.push((
+            format!("aifix propose {}{namespace} --choose N", finding.object),
+            "one of these changes, proved; run it inside a clone of the manifests".to_owned(),
         ));
     }
     out

@@ -261,8 +261,11 @@ async fn pick(
         seen.diagnosis.findings.iter().filter(|finding| finding.severity != Severity::Info).collect();
     if let Some(target) = target {
         let owner = seen.owner_of_pod(&target.kind, &target.name);
-        let about: Vec<Finding> =
+        let mut about: Vec<Finding> =
             failing.iter().filter(|finding| target.is_about(finding, owner.as_ref())).map(|f| (*f).clone()).collect();
+        if about.is_empty() && !args.place.choose.is_empty() {
+            about = propose_choose::unhurried(target, seen).into_iter().cloned().collect();
+        }
         if about.is_empty() {
             return no_finding(target, seen);
         }
@@ -280,9 +283,9 @@ async fn pick(
         [] if failing.is_empty() => Ok(Vec::new()),
         [] => match failing.as_slice() {
             [one] => Ok(vec![(*one).clone()]),
-            several => choose(several, "None of these is fixed by rule. Which one", session).await,
+            several => propose_choose::which(several, "None of these is fixed by rule. Which one", session).await,
         },
-        several => choose(several, "Which one", session).await,
+        several => propose_choose::which(several, "Which one", session).await,
     }
 }
 
@@ -291,20 +294,6 @@ fn no_finding(target: &Target, seen: &Seen) -> Result<Vec<Finding>, Error> {
         return Ok(Vec::new());
     }
     Err(seen.not_seen(target))
-}
-
-async fn choose(several: &[&Finding], question: &str, session: &Session) -> Result<Vec<Finding>, Error> {
-    let lines: Vec<String> =
-        several.iter().map(|finding| format!("{}  {}: {}", finding.object, finding.code, finding.summary)).collect();
-    if !session.ui.can_ask() {
-        return Err(Error::usage(format!("{} root causes could be meant", several.len()))
-            .hint(format!("name one:\n{}", lines.join("\n")))
-            .hint("or fix several: aifix propose --all"));
-    }
-    match session.ui.choose(question, &lines).await {
-        Some(at) => Ok(several.get(at).map(|finding| (*finding).clone()).into_iter().collect()),
-        None => Err(Error::new(Kind::Declined, "none was chosen")),
-    }
 }
 
 fn nothing_to_fix(args: &ProposeArgs, target: Option<&Target>, seen: &Seen, session: &Session) -> Result<u8, Error> {
@@ -317,6 +306,10 @@ fn nothing_to_fix(args: &ProposeArgs, target: Option<&Target>, seen: &Seen, sess
             if let Some((object, checks)) = checked {
                 explain_text::healthy(&mut page, &object, &checks, &[], session.ui.width());
                 page.end().line("Nothing to fix. A failure that is just beginning shows after a minute.");
+                if target.is_some_and(|target| !propose_choose::unhurried(target, seen).is_empty()) {
+                    page.put(Paint::Plain, "What may be chosen all the same: ");
+                    page.foreign(Paint::Bold, &format!("aifix explain {object}")).end();
+                }
                 session.ui.print(page.as_str())?;
                 return Ok(if seen.has_essential_gap() { exit::GAP } else { exit::DONE });
             }

@@ -5,12 +5,16 @@ use crate::diagnose::Check;
 use crate::model::finding::{Evidence, Finding, Source};
 use crate::model::object::ObjectRef;
 use crate::model::proposal::{Signal, Trust};
+use crate::model::refusal::Refusal;
 use crate::narrative::Narrative;
 use crate::redact;
 use crate::text::{self, Sanitised};
 use crate::ui::{Page, Paint};
 use jiff::Timestamp;
 use serde_json::Value;
+
+/// So many lines of what stands in the way are shown.
+const DETAILS: usize = 8;
 
 /// What an explanation stands on besides the finding.
 #[derive(Debug, Clone)]
@@ -20,6 +24,8 @@ pub struct Around<'a> {
     /// The object that was asked about, when it is not the root itself.
     pub asked: Option<&'a str>,
     pub trail: &'a [Signal],
+    /// Why no edit is decided, with what there is to choose or to do instead.
+    pub refusal: Option<&'a Refusal>,
     /// Commands that look further, each with what it shows.
     pub next: &'a [(String, String)],
 }
@@ -48,12 +54,30 @@ pub fn failing(page: &mut Page, finding: &Finding, around: &Around<'_>) {
     heading(page, "Fix");
     let fix = codes::fix(&finding.fix);
     page.wrapped(width, "  ", "  ", Sanitised::line(&fix).as_str());
+    if let Some(refusal) = around.refusal {
+        instead(page, finding, refusal, width);
+    }
     if !around.next.is_empty() {
         heading(page, "Look next");
         for (command, what) in around.next {
             page.put(Paint::Plain, "  ").foreign(Paint::Bold, command).end();
             page.wrapped(width, "    ", "    ", what);
         }
+    }
+}
+
+/// What a person can choose, and what there is to do where no field is the answer.
+fn instead(page: &mut Page, finding: &Finding, refusal: &Refusal, width: usize) {
+    for (at, choice) in refusal.choices.iter().enumerate() {
+        let words = format!("{}: {}", choice.subject, choice.why);
+        page.wrapped(width, &format!("  {:>2}. ", at + 1), "      ", Sanitised::line(&words).as_str());
+    }
+    for detail in refusal.details.iter().take(DETAILS) {
+        page.wrapped(width, "  - ", "    ", Sanitised::line(&text::clip(detail, 300)).as_str());
+    }
+    // A row of the catalogue may have said it already.
+    if !refusal.hint.is_empty() && !refusal.hint.starts_with(&finding.fix.summary) {
+        page.wrapped(width, "  What to do: ", "    ", Sanitised::line(&refusal.hint).as_str());
     }
 }
 

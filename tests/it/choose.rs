@@ -118,3 +118,56 @@ fn on_a_terminal_the_person_is_asked_which_and_enter_is_none() {
         }
     }
 }
+
+const RESTARTED: &str = "apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+  namespace: cat-config-changed-not-reloaded
+spec:
+  replicas: 1
+  selector:
+    matchLabels: {app: web}
+  template:
+    metadata:
+      labels: {app: web}
+    spec:
+      terminationGracePeriodSeconds: 2
+      containers:
+      - name: app
+        image: busybox:1.36
+        imagePullPolicy: IfNotPresent
+        command: [sh, -c, sleep 99999]
+        envFrom:
+        - configMapRef: {name: app-config}
+";
+
+#[test]
+fn what_is_merely_worth_knowing_is_chosen_by_who_names_it() {
+    let sandbox = Sandbox::new();
+    sandbox.repository(&[("k8s/web.yaml", RESTARTED)]);
+    let from = recorded("config-changed-not-reloaded");
+    let propose =
+        |more: &[&str]| sandbox.aifix_in("work", &[&["propose", "deployment/web", "--from", &from][..], more].concat());
+    let healthy = propose(&[]).exits(0).out;
+    assert!(healthy.contains("Nothing to fix") && healthy.contains("aifix explain Deployment/web"), "{healthy}");
+
+    let told = sandbox.aifix(&["explain", "deployment/web", "--from", &from]).exits(0).out;
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "1. Restart to read ConfigMap app-config: its pods are made anew",
+        "What to do: restart it in Git or by hand (kubectl rollout restart deployment/web",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+
+    let patch = propose(&["--choose", "1", "-o", "patch"]).exits(0).out;
+    let added: Vec<&str> = patch.lines().filter(|line| line.starts_with('+') && !line.starts_with("+++")).collect();
+    let [map, note] = added.as_slice() else { panic!("{patch}") };
+    assert_eq!(map.trim_start_matches('+').trim(), "annotations:");
+    let note = note.trim_start_matches('+').trim().replace(['"', '\''], "");
+    assert_eq!(note, "kubectl.kubernetes.io/restartedAt: 2026-11-22T16:51:49Z");
+    assert!(!patch.lines().any(|line| line.starts_with('-') && !line.starts_with("---")), "{patch}");
+    let wrong = propose(&["--choose", "2"]).exits(2).err;
+    assert!(wrong.contains("there is 1 change") || wrong.contains("there are 1 change"), "{wrong}");
+}

@@ -27,10 +27,16 @@ fn manifests(items: &[Value]) -> Vec<(String, String)> {
 
 /// The lines that a proposal for `target` takes and adds.
 fn proposed(sandbox: &Sandbox, items: &[Value], from: &str, target: &str) -> Vec<String> {
+    chosen(sandbox, items, from, target, &[])
+}
+
+/// The same, with the number of the change that a person chose.
+fn chosen(sandbox: &Sandbox, items: &[Value], from: &str, target: &str, more: &[&str]) -> Vec<String> {
     let files = manifests(items);
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     sandbox.repository(&files);
-    let patch = sandbox.aifix_in("work", &["propose", target, "--from", from, "-o", "patch"]).exits(0).out;
+    let patch =
+        sandbox.aifix_in("work", &[&["propose", target, "--from", from, "-o", "patch"], more].concat()).exits(0).out;
     let changed = |line: &&str| {
         (line.starts_with('-') || line.starts_with('+')) && !line.starts_with("---") && !line.starts_with("+++")
     };
@@ -161,4 +167,47 @@ fn a_path_that_the_repository_lacks_becomes_its_one_close_folder() {
             assert_eq!(refused["proposals"][0]["refusal"]["code"], "not-in-git", "{others:?}: {refused:#}");
         }
     }
+}
+
+#[test]
+fn one_of_two_entries_of_a_variable_goes_and_the_other_stays() {
+    let env = json!([{"name": "LEVEL", "value": "info"}, {"name": "MODE", "value": "x"}, {"name": "LEVEL", "value": "debug"}]);
+    let spec = json!({"containers": [{"name": "app", "image": "shop:1", "env": env}]});
+    let template = json!({"metadata": {"labels": {"app": "web"}}, "spec": spec});
+    let runs = json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}],
+        "containerStatuses": [{"name": "app", "ready": true, "state": {"running": {"startedAt": OLD}}}]});
+    let mut items = [
+        json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "web"},
+            "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": template}}),
+        json!({"apiVersion": "v1", "kind": "Pod", "spec": spec, "status": runs,
+            "metadata": {"name": "web-0", "labels": {"app": "web"}, "ownerReferences": owner("StatefulSet", "apps/v1", "web")}}),
+    ];
+    for (number, value) in [("1", "info"), ("2", "debug")] {
+        let sandbox = Sandbox::new();
+        let from = saved(&sandbox, &mut items);
+        let got = chosen(&sandbox, &items, &from, "statefulset/web", &["--choose", number]);
+        assert_eq!(got, ["-- name: LEVEL".to_owned(), format!("-value: {value}")], "{got:?}");
+    }
+}
+
+#[test]
+fn a_path_of_two_ingresses_leaves_the_younger_one() {
+    let path = |path: &str, service: &str| json!({"path": path, "pathType": "Prefix", "backend": {"service": {"name": service, "port": {"number": 80}}}});
+    let ingress = |name: &str, paths: Value| {
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name},
+            "spec": {"ingressClassName": "nginx", "rules": [{"host": "shop.example", "http": {"paths": paths}}]}})
+    };
+    let service = |name: &str| json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": {"ports": [{"port": 80}]}});
+    let mut items = [
+        ingress("a", json!([path("/", "web")])),
+        ingress("b", json!([path("/", "api"), path("/api", "api")])),
+        service("web"),
+        service("api"),
+    ];
+    let sandbox = Sandbox::new();
+    let from = saved(&sandbox, &mut items);
+    let got = chosen(&sandbox, &items, &from, "ingress/a", &["--choose", "1"]);
+    assert!(got.iter().all(|line| line.starts_with('-')), "lines only go: {got:?}");
+    assert!(got.iter().any(|line| line == "-- path: /" || line == "-path: /"), "{got:?}");
+    assert!(!got.iter().any(|line| line.contains("/api")), "the other path stays: {got:?}");
 }
