@@ -3,7 +3,7 @@
 //! `AIFIX_LAB_HEALS` is a part of the folders' names: those alone.
 
 use crate::codes::{Fault, wait_for_room};
-use crate::expected::{Expected, folders, name};
+use crate::expected::{Expected, folders, line, name};
 use crate::kit::{Repository, aifix, failing, run, wait};
 use aifix::model::path::Path;
 use serde_json::Value;
@@ -104,17 +104,27 @@ fn heal(row: &Row) {
         fault.apply("before.yaml");
         fault.roll_out("before.yaml");
     }
+    if row.folder.join("first.yaml").exists() {
+        fault.apply("first.yaml");
+        fault.roll_out("first.yaml");
+    }
     fault.apply("fault.yaml");
-    let object = Expected::read(&row.folder, &namespace.0).roots[0].split(' ').nth(1).unwrap().to_owned();
+    let expected = Expected::read(&row.folder, &namespace.0);
+    let of_code = |line: &&String| line.split(' ').next() == name(&row.folder).split('.').next();
+    let first = expected.roots.iter().chain(&expected.infos).find(of_code).unwrap();
+    let object = first.split(' ').nth(1).unwrap().to_owned();
     let kustomization = format!("namespace: {}\nresources:\n- all.yaml\n", namespace.0);
     let files = [("k8s/kustomization.yaml", kustomization), ("k8s/all.yaml", text)];
     let repository = Repository::new(&format!("heal-{}", namespace.0), &files);
-    let command = ["propose", &object, "-n", &namespace.0, "--push", "--yes=review", "-o", "json"];
+    let mut command = vec!["propose", &object, "-n", &namespace.0, "--push", "--yes=review", "-o", "json"];
+    if row.way == "chosen" {
+        command.extend(["--choose", "1"]);
+    }
     let code = name(&row.folder).split('.').next().unwrap();
     let found = format!("{code} {object}");
     wait("the finding", LIMIT, || {
         let ran = aifix(fault.files.path(), &["scan", "-n", &namespace.0, "-o", "json"]);
-        let all = failing(&ran.json());
+        let all = told(&ran.json(), row);
         if all.contains(&found) {
             return Ok(());
         }
@@ -143,7 +153,9 @@ fn heal(row: &Row) {
     wait("a healthy object", LIMIT, || {
         let ran = aifix(fault.files.path(), &["scan", "-n", &namespace.0, "-o", "json"]);
         let own = format!(" {object}");
-        let worse: Vec<String> = failing(&ran.json()).into_iter().filter(|line| line.ends_with(&own)).collect();
+        let report = ran.json();
+        let mut worse: Vec<String> = failing(&report).into_iter().filter(|line| line.ends_with(&own)).collect();
+        worse.extend(told(&report, row).into_iter().filter(|line| *line == found));
         if worse.is_empty() {
             return Ok(());
         }
@@ -156,6 +168,14 @@ fn heal(row: &Row) {
     eprintln!("healed  {}", name(&row.folder));
 }
 
+/// `code Kind/name` of what fails, and where a person chooses also of what is merely worth knowing.
+fn told(report: &Value, row: &Row) -> Vec<String> {
+    let mut all = failing(report);
+    let infos = report["findings"].as_array().unwrap().iter().filter(|finding| finding["severity"] == "info");
+    all.extend(infos.filter(|_| row.way == "chosen").map(line));
+    all
+}
+
 /// Every edited field becomes what the healthy twin has.
 fn as_the_twin(fault: &Fault, object: &str, edits: &[Value]) {
     let twin = fault.namespace.kubectl(&["get", &format!("{object}-twin"), "-o", "json"]);
@@ -166,8 +186,12 @@ fn as_the_twin(fault: &Fault, object: &str, edits: &[Value]) {
     }
 }
 
-/// `path: old -> new`
+/// `path: old -> new`; a time is `TIME`.
 fn shown(edit: &Value) -> String {
-    let value = |value: &Value| if value.is_null() { "-".to_owned() } else { value.to_string() };
+    let value = |value: &Value| match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) if text.parse::<jiff::Timestamp>().is_ok() => "TIME".to_owned(),
+        other => other.to_string(),
+    };
     format!("{}: {} -> {}", edit["path"].as_str().unwrap(), value(&edit["old"]), value(&edit["new"]))
 }
