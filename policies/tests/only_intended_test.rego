@@ -37,6 +37,17 @@ test_another_name_is_another_object if {
 	support.paths(denied) == {"metadata.name"}
 }
 
+test_another_hash_of_a_generated_map_is_the_same_object if {
+	before := config("c-b5m459hdcm", "1")
+	count(only_intended.deny) == 0 with input as change(true, false, before, config("c-26b8dfm5tk", "2"))
+	denied := only_intended.deny with input as change(true, false, before, config("d-26b8dfm5tk", "2"))
+	support.paths(denied) == {"metadata.name"}
+	secret := object.union(before, {"kind": "Secret"})
+	after := object.union(config("c-26b8dfm5tk", "2"), {"kind": "Secret"})
+	also_denied := only_intended.deny with input as change(true, false, secret, after)
+	support.paths(also_denied) == {"metadata.name"}
+}
+
 test_another_kind_or_group_is_another_object if {
 	other := object.union(config("c", "1"), {"kind": "Secret"})
 	denied := only_intended.deny with input as change(true, false, config("c", "1"), other)

@@ -139,7 +139,10 @@ impl Cluster {
         for ((namespace, name), answer) in names.iter().zip(futures_util::future::join_all(read).await) {
             let known = |map: &&mut Keyed| map.metadata.namespace == *namespace && map.metadata.name == *name;
             match (answer, snapshot.config_maps.iter_mut().find(known)) {
-                (Ok(Some(map)), Some(known)) => known.odd = map.odd,
+                (Ok(Some(map)), Some(known)) => {
+                    known.odd = map.odd;
+                    known.keys = map.keys.or(known.keys.take());
+                }
                 // It was deleted in between.
                 (Ok(_), _) => {}
                 (Err(failure), _) if failure.code() == Some(404) => {}

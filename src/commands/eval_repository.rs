@@ -59,7 +59,7 @@ pub(super) async fn prove(
     intent: &Intent,
     tools: &Tools,
 ) -> Result<Result<(), Refusal>, Error> {
-    let Some(object) = snapshot.resolve(&intent.object) else {
+    let Some(object) = snapshot.seen(&intent.object) else {
         let message = format!("{} was not seen", intent.object.qualified());
         return Ok(Err(Refusal::new("not-seen", message, "record it with the case")));
     };

@@ -37,8 +37,8 @@ pub(super) async fn ask(outcome: Outcome, seen: &Seen) -> Result<Outcome, Error>
 
 /// The field manager that applies the object.
 fn manager(proposal: &Proposal, snapshot: &Snapshot) -> &'static str {
-    let object = snapshot.resolve(&proposal.intent.object);
-    let fields = object.map(|object| object.metadata.managed_fields.as_slice()).unwrap_or_default();
+    let object = snapshot.seen(&proposal.intent.object);
+    let fields = object.as_ref().map(|object| object.metadata.managed_fields.as_slice()).unwrap_or_default();
     let applies = |name: &&&str| fields.iter().any(|entry| entry.subresource.is_empty() && entry.manager == **name);
     APPLIERS.iter().find(applies).copied().unwrap_or("aifix")
 }

@@ -116,7 +116,7 @@ impl<'s> Sources<'s> {
                 self.elsewhere.insert(away);
                 return Ok(None);
             }
-            let Some(live) = seen.snapshot.resolve(&intent.object) else { continue };
+            let Some(live) = seen.snapshot.seen(&intent.object) else { continue };
             if Instant::now() >= ends {
                 self.untried += 1;
                 break;

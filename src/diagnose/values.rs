@@ -42,6 +42,8 @@ struct Use {
     /// The variable that is set, `None` for a file or for all variables.
     variable: Option<String>,
     is_file: bool,
+    /// The command names a file below the place where it is mounted.
+    is_run: bool,
     /// Below the container, or below the pod's spec for a file.
     path: Path,
 }
@@ -58,14 +60,20 @@ pub(crate) fn observe(view: &View<'_>) -> Vec<Observation> {
 
 /// Namespace and name of the ConfigMaps that failing containers read, for a look at the kind of their values.
 pub(crate) fn wanted(view: &View<'_>) -> Vec<(String, String)> {
-    let mut out: Vec<(String, String)> = Vec::new();
+    let mut all: Vec<(bool, (String, String))> = Vec::new();
     for (workload, container) in failing(view) {
         for one in uses(workload, container) {
-            let name = (workload.top.namespace().to_owned(), one.map);
-            let is_there = find(view, workload, &name.1).is_some();
-            if is_there && out.len() < MAPS && !out.contains(&name) {
-                out.push(name);
+            if find(view, workload, &one.map).is_some() {
+                all.push((one.is_run, (workload.top.namespace().to_owned(), one.map)));
             }
+        }
+    }
+    // What is run tells most.
+    all.sort_by_key(|(is_run, _)| !is_run);
+    let mut out: Vec<(String, String)> = Vec::new();
+    for (_, name) in all {
+        if out.len() < MAPS && !out.contains(&name) {
+            out.push(name);
         }
     }
     out
@@ -92,26 +100,34 @@ fn uses(workload: &Workload<'_>, container: &Container) -> Vec<Use> {
         let Some(map) = text(from, "/configMapKeyRef/name") else { continue };
         let path = Path::of("env").item(&variable.name).field("valueFrom").field("configMapKeyRef");
         let key = text(from, "/configMapKeyRef/key");
-        out.push(Use { map, key, variable: Some(variable.name.clone()), is_file: false, path });
+        out.push(Use { map, key, variable: Some(variable.name.clone()), is_file: false, is_run: false, path });
     }
     for (at, source) in container.env_from.iter().enumerate() {
         let Some(map) = text(source, "/configMapRef/name") else { continue };
         let path = Path::of("envFrom").push(Step::Index(at)).field("configMapRef");
-        out.push(Use { map, key: None, variable: None, is_file: false, path });
+        out.push(Use { map, key: None, variable: None, is_file: false, is_run: false, path });
     }
     for volume in settings::volumes(workload) {
         let Some(name) = text(volume, "/name") else { continue };
-        let is_mounted = |mount: &Value| mount.get("name").and_then(Value::as_str) == Some(&name);
-        if !container.volume_mounts.iter().any(is_mounted) {
+        let is_it = |mount: &&Value| mount.get("name").and_then(Value::as_str) == Some(&name);
+        let mut mounts = container.volume_mounts.iter().filter(is_it).peekable();
+        if mounts.peek().is_none() {
             continue;
         }
+        let is_run = mounts.any(|mount| text(mount, "/mountPath").is_some_and(|folder| runs(container, &folder)));
         let projected = volume.pointer("/projected/sources").and_then(Value::as_array).into_iter().flatten();
         for source in [volume].into_iter().chain(projected).filter_map(|one| one.get("configMap")) {
             let Some(map) = text(source, "/name") else { continue };
             let items = source.get("items").and_then(Value::as_array);
             let path = Path::of("volumes").item(&name);
-            let one =
-                |key: Option<String>| Use { map: map.clone(), key, variable: None, is_file: true, path: path.clone() };
+            let one = |key: Option<String>| Use {
+                map: map.clone(),
+                key,
+                variable: None,
+                is_file: true,
+                is_run,
+                path: path.clone(),
+            };
             match items {
                 Some(items) => out.extend(items.iter().map(|item| one(text(item, "/key")))),
                 None => out.push(one(None)),
@@ -119,6 +135,13 @@ fn uses(workload: &Workload<'_>, container: &Container) -> Vec<Use> {
         }
     }
     out
+}
+
+/// Whether a word of the command is a path in this folder.
+fn runs(container: &Container, folder: &str) -> bool {
+    let words = container.command.iter().chain(&container.args).flat_map(|word| word.split_whitespace());
+    let bare = folder.trim_end_matches('/');
+    words.into_iter().any(|word| word.strip_prefix(bare).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 
 fn told(
@@ -184,6 +207,7 @@ fn words(oddity: Oddity) -> &'static str {
         Oddity::Empty => "is empty",
         Oddity::ByteOrderMark => "begins with a byte order mark",
         Oddity::CarriageReturn => "has carriage returns",
+        Oddity::WindowsScript => "is a script with the line ends of Windows",
         Oddity::TabIndent => "is YAML that is indented with tabs",
         Oddity::Base64 => "is Base64, where a program expects the text itself",
     }

@@ -50,12 +50,15 @@ impl<'s> Case<'s> {
         let named = &target;
         let object = snapshot.resolve(named);
         let pod = snapshot.pods.iter().find(|pod| named.kind == "Pod" && pod.object().same_object(named));
-        let metadata = object.map(|o| &o.metadata).or(pod.map(|p| &p.metadata));
+        // Its values are not kept: an edit of one says what becomes of it, not what it is.
+        let map = snapshot.seen(named).filter(|_| named.kind == "ConfigMap");
+        let metadata = object.map(|o| &o.metadata).or(pod.map(|p| &p.metadata)).or(map.as_ref().map(|m| &m.metadata));
         // Several owners share it, and it is absent or not theirs: the rule lists what a person can do.
         let shared = finding.facts.get("owners").is_some() && target.same_object(&finding.object);
         let live = match (object, pod) {
             (Some(object), _) => object.to_value(),
             (None, Some(pod)) => serde_json::to_value(pod).unwrap_or_default(),
+            (None, None) if map.is_some() => map.as_ref().map(|map| map.to_value()).unwrap_or_default(),
             (None, None) if shared => Value::Null,
             (None, None) => {
                 let message = format!("{named} makes these pods and was not inspected");

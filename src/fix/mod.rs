@@ -18,7 +18,7 @@ mod weigh;
 
 use crate::model::code::FixClass;
 use crate::model::finding::{Confidence, Finding, FixHint, Severity};
-use crate::model::intent::Intent;
+use crate::model::intent::{Intent, Op};
 use crate::model::refusal::Refusal;
 use crate::model::snapshot::Snapshot;
 use case::Case;
@@ -62,7 +62,7 @@ pub fn candidates(snapshot: &Snapshot, finding: &Finding) -> Result<Vec<Intent>,
         return Err(case.ask(finding.summary.clone(), finding.code.0.fix.trim_end_matches('.'), intents));
     }
     // What is there already is no change.
-    intents.iter_mut().for_each(|intent| intent.edits.retain(|edit| edit.old != edit.new));
+    intents.iter_mut().for_each(|intent| intent.edits.retain(|edit| edit.op == Op::Lf || edit.old != edit.new));
     intents.retain(|intent| !intent.edits.is_empty());
     intents.iter_mut().for_each(|intent| earned::check(finding, intent));
     if intents.is_empty() {
@@ -91,7 +91,14 @@ fn by_hand(finding: &Finding) -> Refusal {
         FixClass::None => refusal::NOT_IN_GIT,
         FixClass::Rule | FixClass::Model => refusal::NEEDS_JUDGEMENT,
     };
-    Refusal::new(code, format!("no rule decides {}", row.name), row.fix.trim_end_matches('.'))
+    let message = format!("no rule decides {}", row.name);
+    match of_map(finding) {
+        Some((map, key)) => {
+            let hint = format!("read key {key} of ConfigMap {map}, or take back the commit that changed it: --revert");
+            Refusal::new(code, message, hint)
+        }
+        None => Refusal::new(code, message, row.fix.trim_end_matches('.')),
+    }
 }
 
 /// Codes that do no harm for now, where the edit is decided all the same.
@@ -105,10 +112,19 @@ fn replaced_by_hand(case: &Case<'_>) -> Option<String> {
     (!parallel).then(|| format!("after the sync delete pod {pod} once, the set does not replace it by itself"))
 }
 
+/// The ConfigMap and the key that a finding is about, where the template itself did not change.
+fn of_map(finding: &Finding) -> Option<(&str, &str)> {
+    let text = |name: &str| finding.facts.get(name).and_then(serde_json::Value::as_str);
+    text("configMap").zip(text("key")).filter(|_| finding.change.is_none())
+}
+
 /// Where no rule decides and a revision came before, the commit that made this one can be taken back.
 fn offer_revert(mut refusal: Refusal, finding: &Finding) -> Refusal {
-    if finding.change.is_some() && matches!(refusal.code, refusal::NEEDS_CHOICE | refusal::NEEDS_JUDGEMENT) {
+    let is_open = matches!(refusal.code, refusal::NEEDS_CHOICE | refusal::NEEDS_JUDGEMENT);
+    if is_open && finding.change.is_some() {
         refusal.hint.push_str("; or take back the commit that changed it: --revert");
+    } else if let Some((map, _)) = of_map(finding).filter(|_| is_open) {
+        refusal.hint.push_str(&format!("; or take back the commit that changed ConfigMap {map}: --revert"));
     }
     refusal
 }

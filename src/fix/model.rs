@@ -290,6 +290,7 @@ pub fn label(intent: &Intent) -> String {
         .edits
         .iter()
         .map(|edit| match (edit.op, &edit.new) {
+            (Op::Lf, _) => format!("{} with Unix line ends", edit.path),
             (Op::Remove, _) | (_, None) => format!("remove {}", edit.path),
             (Op::Set | Op::Add, Some(new)) => format!("{} = {}", edit.path, written(new)),
         })

@@ -62,7 +62,7 @@ pub fn facts(
     subject: &Subject,
     wanted: impl Fn(usize) -> Option<Value>,
 ) -> ClusterFacts {
-    let live = snapshot.resolve(&subject.target);
+    let live = snapshot.seen(&subject.target);
     let gaps: Vec<String> =
         snapshot.gaps.iter().filter(|gap| gap.essential).map(|gap| format!("{}: {}", gap.what, gap.why)).collect();
     let worse = findings.iter().filter(|finding| finding.severity != Severity::Info);
@@ -75,7 +75,7 @@ pub fn facts(
     ClusterFacts {
         context: snapshot.context.clone(),
         now: snapshot.now(),
-        there: match live {
+        there: match &live {
             Some(_) => Some(true),
             None => gaps.is_empty().then_some(false),
         },
@@ -107,10 +107,12 @@ fn is_same(finding: &Finding, subject: &Subject) -> bool {
 
 fn fields(live: &Value, subject: &Subject, wanted: impl Fn(usize) -> Option<Value>) -> Vec<LiveField> {
     let each = subject.live.iter().enumerate().map(|(at, edit)| {
-        let now = edit.path.get(live).cloned();
+        // Values of a ConfigMap are not kept.
+        let unkept = subject.target.kind == "ConfigMap" && edit.path.starts_with(&Path::of("data"));
+        let now = edit.path.get(live).filter(|_| !unkept).cloned();
         let wanted = wanted(at).or_else(|| edit.new.clone());
         let masked = |value: &Option<Value>| value.as_ref().is_some_and(has_mask);
-        let holds = if masked(&wanted) || masked(&edit.old) {
+        let holds = if unkept || masked(&wanted) || masked(&edit.old) {
             Holds::Unknown
         } else if same(now.as_ref(), wanted.as_ref()) {
             Holds::Wanted

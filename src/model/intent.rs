@@ -15,6 +15,8 @@ pub enum Op {
     Add,
     /// Take the value away.
     Remove,
+    /// Take the carriage returns from the line ends of the text that is there. Neither text is told.
+    Lf,
 }
 
 /// One changed field of the live object.
@@ -22,10 +24,15 @@ pub enum Op {
 pub struct FieldEdit {
     pub path: Path,
     pub op: Op,
-    /// The live value, `None` for [`Op::Add`].
+    /// The live value, `None` for [`Op::Add`] and [`Op::Lf`].
     pub old: Option<Value>,
-    /// The wanted value, `None` for [`Op::Remove`].
+    /// The wanted value, `None` for [`Op::Remove`] and [`Op::Lf`].
     pub new: Option<Value>,
+}
+
+/// A text with `\n` for each `\r\n`; `None` where it has none. A carriage return within a line stays.
+pub fn unix(text: &str) -> Option<String> {
+    text.contains("\r\n").then(|| text.replace("\r\n", "\n"))
 }
 
 /// Who thought of a change.
@@ -62,4 +69,15 @@ pub struct Intent {
     /// Why it is not `Safe`, one line each; empty when it is.
     #[serde(default)]
     pub review: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unix;
+
+    #[test]
+    fn only_line_ends_lose_their_carriage_return() {
+        assert_eq!(unix("a\r\nb\rc\n\r\n").as_deref(), Some("a\nb\rc\n\n"));
+        assert_eq!(unix("a\nb\rc\n"), None);
+    }
 }

@@ -37,6 +37,7 @@ impl Shape {
                     Op::Set => "set",
                     Op::Add => "add",
                     Op::Remove => "remove",
+                    Op::Lf => "lf",
                 };
                 let direction = direction(edit.old, edit.new).map(|word| format!(" {word}")).unwrap_or_default();
                 format!("{verb} {}{direction}", general(edit.path))

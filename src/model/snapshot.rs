@@ -4,6 +4,7 @@ use super::kube::{Event, Keyed, Object, Pod};
 use super::object::ObjectRef;
 use jiff::Timestamp;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Which namespaces were asked for.
@@ -130,6 +131,15 @@ impl Snapshot {
     /// The object that a reference names.
     pub fn resolve(&self, object: &ObjectRef) -> Option<&Object> {
         self.find(&object.kind, object.namespace(), &object.name)
+    }
+
+    /// The same, and a ConfigMap without its values.
+    pub fn seen(&self, object: &ObjectRef) -> Option<Cow<'_, Object>> {
+        let is_it = |map: &&Keyed| map.metadata.namespace == object.namespace() && map.metadata.name == object.name;
+        if object.kind == "ConfigMap" && object.group.is_empty() {
+            return self.config_maps.iter().find(is_it)?.object().map(Cow::Owned);
+        }
+        self.resolve(object).map(Cow::Borrowed)
     }
 
     /// The clock to measure ages with. Offline without a clock it is a lower bound:

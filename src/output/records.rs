@@ -170,7 +170,10 @@ impl Told<'_> {
         let words = format!("{}. {}", text(fix, "/intent/subject"), text(fix, "/intent/why"));
         self.page.wrapped(self.width, "  ", "  ", Sanitised::line(&words).as_str());
         for edit in items(fix, "/intent/edits") {
-            let words = format!("{}: {} -> {}", path(edit), value(edit, "/old"), value(edit, "/new"));
+            let words = match text(edit, "/op") {
+                "lf" => format!("{}: its lines without carriage returns", path(edit)),
+                _ => format!("{}: {} -> {}", path(edit), value(edit, "/old"), value(edit, "/new")),
+            };
             self.page.wrapped(self.width, "  - ", "    ", Sanitised::line(&words).as_str());
         }
         let host = text(body, "/prompt/host");

@@ -289,8 +289,8 @@ fn proposal(finding: &Finding, mut intent: Intent, located: Located, ground: &Gr
         intent.review.extend(located.review.iter().cloned());
     }
     let branch = branch(finding, &intent.object, &located, "", ground);
-    let object = ground.snapshot.resolve(&intent.object);
-    let next = object.map(|object| source::next(ground.snapshot, object, &intent.edits, ground.base_branch));
+    let object = ground.snapshot.seen(&intent.object);
+    let next = object.map(|object| source::next(ground.snapshot, &object, &intent.edits, ground.base_branch));
     let next = next.unwrap_or_default();
     Proposal {
         finding: finding.clone(),
@@ -320,7 +320,7 @@ fn branch(finding: &Finding, object: &ObjectRef, located: &Located, reverts: &st
 
 /// The live object that an intent changes, and whether its controller has seen its last change.
 fn live(object: &ObjectRef, snapshot: &Snapshot) -> Result<Value, Refusal> {
-    let Some(live) = snapshot.resolve(object) else {
+    let Some(live) = snapshot.seen(object) else {
         return Err(Refusal::new(
             "not-seen",
             format!("{} was not seen", object.qualified()),

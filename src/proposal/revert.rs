@@ -8,6 +8,7 @@ use crate::model::kube::Object;
 use crate::model::object::ObjectRef;
 use crate::model::proposal::{Delta, Proposal};
 use crate::model::refusal::Refusal;
+use crate::model::snapshot::Snapshot;
 use crate::model::verdict::Evaluation;
 use crate::source::{self, Ask, Candidate, Failing, Question, Reverted, Stop};
 use serde_json::Value;
@@ -18,18 +19,19 @@ pub(super) async fn find(finding: &Finding, ground: &Ground<'_>) -> Result<Resul
         Ok(broken) => broken,
         Err(refusal) => return Ok(Err(refusal)),
     };
+    let object = broken.object(finding, ground.snapshot);
     let live = match broken {
-        Broken::Runs => match live(&finding.object, ground.snapshot) {
+        Broken::Runs => match live(&object, ground.snapshot) {
             Ok(live) => live,
             Err(refusal) => return Ok(Err(refusal)),
         },
         _ => Value::Null,
     };
-    let mut intent = intent(finding);
+    let mut intent = intent(finding, &object);
     let deployed: Vec<Candidate<'_>> =
         ground.deployed.iter().map(|(revision, tree)| Candidate { revision, tree }).collect();
     let found = match broken {
-        Broken::Runs => source::lead::find(ground.snapshot, &finding.object).unwrap_or_default(),
+        Broken::Runs => source::lead::find(ground.snapshot, &object).unwrap_or_default(),
         _ => source::lead::of_controller(ground.snapshot, &finding.object).unwrap_or_default(),
     };
     if let Some(lead) = found.lead.as_ref().filter(|_| ground.path.is_none())
@@ -60,18 +62,18 @@ pub(super) async fn find(finding: &Finding, ground: &Ground<'_>) -> Result<Resul
         Err(Stop::Failed(error)) => return Err(error),
     };
     let branch = branch(finding, &intent.object, &located, &commit.id, ground);
-    if let Some(refusal) = still_open(&finding.object, ground.branches, ground.reopen.then_some(&*branch)) {
+    if let Some(refusal) = still_open(&object, ground.branches, ground.reopen.then_some(&*branch)) {
         return Ok(Err(refusal));
     }
     intent.subject = format!("Revert \"{}\"", commit.subject);
     intent.why = format!("Commit {} {}", commit.shown(), broken.blame());
     intent.edits = located.proof.delta.iter().map(edit).collect();
     intent.review.clone_from(&located.review);
-    let controller = ground.snapshot.resolve(&finding.object);
+    let controller = ground.snapshot.seen(&object);
     let next = match (&broken, controller) {
         (_, None) => Default::default(),
-        (Broken::Runs, Some(object)) => source::next(ground.snapshot, object, &intent.edits, ground.base_branch),
-        (_, Some(controller)) => source::next_by(ground.snapshot, controller, ground.base_branch),
+        (Broken::Runs, Some(object)) => source::next(ground.snapshot, &object, &intent.edits, ground.base_branch),
+        (_, Some(controller)) => source::next_by(ground.snapshot, &controller, ground.base_branch),
     };
     let proposal = Proposal {
         finding: finding.clone(),
@@ -131,6 +133,15 @@ impl Broken {
         }
     }
 
+    /// What a commit changed: the object that fails, or the ConfigMap that it fails over while its own template is
+    /// as it was.
+    fn object(&self, finding: &Finding, snapshot: &Snapshot) -> ObjectRef {
+        let name = finding.facts.get("configMap").and_then(Value::as_str);
+        let own = name.filter(|_| matches!(self, Self::Runs) && finding.change.is_none());
+        let map = own.map(|name| ObjectRef::new("v1", "ConfigMap", finding.object.namespace(), name));
+        map.filter(|map| snapshot.seen(map).is_some()).unwrap_or_else(|| finding.object.clone())
+    }
+
     fn path(&self) -> Option<&str> {
         match self {
             Self::Runs => None,
@@ -185,9 +196,9 @@ fn applied(controller: &Object) -> Option<String> {
     text.rsplit(':').next().map(str::to_owned)
 }
 
-fn intent(finding: &Finding) -> Intent {
+fn intent(finding: &Finding, object: &ObjectRef) -> Intent {
     Intent {
-        object: finding.object.clone(),
+        object: object.clone(),
         edits: Vec::new(),
         subject: String::new(),
         why: String::new(),

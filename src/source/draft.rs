@@ -9,7 +9,7 @@ use super::locate::place::{Speaker, speakers};
 use super::locate::probe::{Bench, shortlist};
 use super::trace::Traced;
 use super::{Budget, Question, Stop};
-use crate::model::intent::{FieldEdit, Op};
+use crate::model::intent::{FieldEdit, Op, unix};
 use crate::model::path::Path;
 use crate::model::proposal::{Edit, Tool};
 use crate::model::refusal::Refusal;
@@ -81,14 +81,21 @@ impl<'d, 't> Draft<'d, 't> {
     pub(super) async fn place(&mut self, edit: &FieldEdit) -> Result<(), Stop> {
         let path = canonical(&edit.path, &self.traced.object);
         let current = path.get(&self.traced.object).cloned();
-        let edit = FieldEdit { path, old: current.clone(), ..edit.clone() };
+        let mut edit = FieldEdit { path, old: current.clone(), ..edit.clone() };
+        if edit.op == Op::Lf {
+            let text = current.as_ref().and_then(Value::as_str).unwrap_or_default();
+            self.review.extend(mixed(&edit.path, text));
+            edit.new = unix(text).map(Value::from);
+        }
         let is_chart = self.traced.root.tool == Tool::Helm;
         match (edit.op, &current, &edit.new) {
             (Op::Remove, Some(_), _) if is_chart => self.remove_value(&edit).await?,
-            (Op::Set | Op::Add, Some(current), Some(new)) if is_chart => self.set_value(&edit, current, new).await?,
+            (Op::Set | Op::Add | Op::Lf, Some(current), Some(new)) if is_chart => {
+                self.set_value(&edit, current, new).await?;
+            }
             (Op::Set | Op::Add, None, Some(new)) if is_chart => self.add_value(&edit, new).await?,
             (Op::Remove, Some(_), _) => self.remove(&edit).await?,
-            (Op::Set | Op::Add, Some(current), Some(new)) => self.set(&edit, current, new).await?,
+            (Op::Set | Op::Add | Op::Lf, Some(current), Some(new)) => self.set(&edit, current, new).await?,
             (Op::Set | Op::Add, None, Some(new)) => self.add(&edit, new).await?,
             _ => {
                 let text = format!("Git does not set {}", edit.path);
@@ -129,7 +136,9 @@ impl<'d, 't> Draft<'d, 't> {
         let changed = candidate.apply(&text, &wanted).map_err(|error| unsafe_edit(&candidate.file, &error))?;
         refuse_line(&candidate.file, &text, &changed)?;
         // What was copied from elsewhere stays as it is: a patch of our own goes over it.
-        if self.is_copied(&candidate.file) || self.is_shared(&candidate.file, &changed).await? {
+        // A text as a whole is written in one place: the proof refuses what other roots use.
+        let may_part = edit.op != Op::Lf || self.is_copied(&candidate.file);
+        if may_part && (self.is_copied(&candidate.file) || self.is_shared(&candidate.file, &changed).await?) {
             return self.overlay(edit, Some(new)).await;
         }
         let (document, path) = match &candidate.spot {
@@ -338,6 +347,12 @@ pub(super) fn no_candidate(path: &Path, root: &str, unread: Vec<String>) -> Refu
         format!("no place was found in `{root}` that makes {path}"),
         "change it by hand, where it is computed",
     )
+}
+
+/// Some lines of a text end in a carriage return, and some do not.
+fn mixed(path: &Path, text: &str) -> Option<String> {
+    let (windows, all) = (text.matches("\r\n").count(), text.matches('\n').count());
+    (windows < all).then(|| format!("{windows} of {all} lines of {path} end in a carriage return: one may be meant"))
 }
 
 /// The place that decides can't make the wanted value.

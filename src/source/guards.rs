@@ -114,7 +114,10 @@ pub(super) fn refuse_line(file: &str, before: &str, after: &str) -> Result<(), R
             "change the policy, or suspend the automation first",
         ));
     }
-    if line.contains("{{") || line.contains("${") {
+    // What only loses its carriage returns stays the template that it is.
+    let bare = |line: &str| line.replace("\\r", "").replace('\r', "");
+    let is_same = new.get(at).is_some_and(|new| bare(new) == bare(line));
+    if !is_same && (line.contains("{{") || line.contains("${")) {
         return Err(Refusal::new(
             "templated-line",
             format!("the value at {where_} is a template"),
@@ -151,6 +154,9 @@ mod tests {
             Some(("automated-image", "this tag is managed by ImagePolicy flux-system/web (k.yaml:2)".to_owned()))
         );
         assert_eq!(code(refuse_line("k.yaml", "m: ${MEM:=64Mi}\n", "m: 1Gi\n")), "templated-line");
+        let script = "a.sh: \"#!/bin/sh\\r\\necho ${HOME}\\r\\n\"\n";
+        assert_eq!(code(refuse_line("k.yaml", script, &script.replace("\\r", ""))), "", "the template stays");
+        assert_eq!(code(refuse_line("k.yaml", script, &script.replace("HOME", "PWD"))), "templated-line");
         assert_eq!(code(refuse_line("k.yaml", before, &before.replace("a: 1", "a: 2"))), "");
     }
 

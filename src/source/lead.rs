@@ -137,9 +137,9 @@ pub struct Found {
 /// A refusal when two controllers claim the object, or its controller renders what is not in Git.
 pub fn find(snapshot: &Snapshot, object: &ObjectRef) -> Result<Found, Refusal> {
     let mut trail = Vec::new();
-    let Some(live) = snapshot.resolve(object) else { return Ok(Found::default()) };
-    let lead = one(snapshot, live, &mut trail, 0)?;
-    Ok(Found { lead, trail, scaler: Scaler::of(snapshot, live) })
+    let Some(live) = snapshot.seen(object) else { return Ok(Found::default()) };
+    let lead = one(snapshot, &live, &mut trail, 0)?;
+    Ok(Found { lead, trail, scaler: Scaler::of(snapshot, &live) })
 }
 
 /// Where a controller takes what it applies from; nothing for what is no controller.

@@ -6,6 +6,7 @@ use crate::model::object::ObjectRef;
 use crate::model::proposal::{Delta, FileChange, ObjectChange, Origin, Proof};
 use crate::model::refusal::Refusal;
 use crate::render::compare::{diff, masked, reference};
+use crate::render::names::without_hash;
 use crate::schema;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -107,7 +108,23 @@ pub(super) fn changed_objects(
             });
         }
     }
-    out
+    rehashed(out)
+}
+
+/// What a generator makes gets another name with another text: it is one object that changes.
+fn rehashed(changes: Vec<ObjectChange>) -> Vec<ObjectChange> {
+    let (mut came, mut kept): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.before.is_null());
+    for gone in kept.iter_mut().filter(|change| change.after.is_null()) {
+        let (stem, old) = (without_hash(&gone.object.name), &gone.object);
+        let follows =
+            |new: &ObjectRef| new.kind == old.kind && new.namespace == old.namespace && without_hash(&new.name) == stem;
+        let at = came.iter().position(|change| follows(&change.object)).filter(|_| stem != old.name);
+        if let Some(new) = at.map(|at| came.remove(at)) {
+            (gone.object, gone.after) = (new.object, new.after);
+        }
+    }
+    kept.extend(came);
+    kept
 }
 
 /// One object of a render, `Null` when it is not there.
@@ -130,6 +147,32 @@ pub(super) fn line(delta: &Delta) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_generated_object_under_another_hash_is_one_change() {
+        let change = |name: &str, before: Value, after: Value| ObjectChange {
+            object: ObjectRef::new("v1", "ConfigMap", "p", name),
+            before,
+            after,
+            intended: name == "b-b5m459hdcm",
+            good: Value::Null,
+        };
+        let made = rehashed(vec![
+            change("c-26b8dfm5tk", Value::Null, json!(3)),
+            change("b-b5m459hdcm", json!(1), Value::Null),
+            change("b-26b8dfm5tk", Value::Null, json!(2)),
+            change("d", json!(4), Value::Null),
+        ]);
+        let shown = made.iter().map(|one| (one.object.name.as_str(), &one.before, &one.after, one.intended));
+        assert_eq!(
+            shown.collect::<Vec<_>>(),
+            [
+                ("b-26b8dfm5tk", &json!(1), &json!(2), true),
+                ("d", &json!(4), &Value::Null, false),
+                ("c-26b8dfm5tk", &Value::Null, &json!(3), false),
+            ]
+        );
+    }
 
     #[test]
     fn what_is_unproved_fits_the_object() {

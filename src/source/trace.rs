@@ -5,7 +5,8 @@ use super::locate::choose::{self, Judged};
 use super::scaler::sets_replicas;
 use super::writers::{Writer, writer};
 use super::{Budget, Candidate, Question, Stop, short};
-use crate::model::intent::{FieldEdit, Op};
+use crate::model::intent::{FieldEdit, Op, unix};
+use crate::model::kube::may_be;
 use crate::model::object::ObjectRef;
 use crate::model::path::{Path, Step};
 use crate::model::proposal::{Delta, Signal, Tool, Trust};
@@ -189,8 +190,12 @@ fn compare(
 ) -> (Vec<Disagreement>, Vec<Disagreement>, Vec<Signal>) {
     let targets: Vec<Path> = question.intent.edits.iter().map(|edit| canonical(&edit.path, question.live)).collect();
     let (mut open, mut asked, mut excused) = (Vec::new(), Vec::new(), Vec::new());
+    let is_map = question.intent.object.kind == "ConfigMap";
     for difference in disagreements(rendered, question.live) {
         let path = canonical(&difference.path, question.live);
+        if is_map && may_be(&path, &difference.rendered, question.live) {
+            continue;
+        }
         if difference.order {
             open.push(difference);
         } else if targets.iter().any(|target| path.starts_with(target) || target.starts_with(&path)) {
@@ -294,9 +299,10 @@ pub(super) fn check_targets(question: &Question<'_>, traced: &Traced<'_>) -> Res
     let edits = &question.intent.edits;
     let done = |edit: &FieldEdit| {
         let base = edit.path.get(&traced.object);
-        match &edit.new {
-            Some(new) => base.is_some_and(|base| same_written(&edit.path, base, new)),
-            None => base.is_none(),
+        match (edit.op, &edit.new) {
+            (Op::Lf, _) => base.and_then(Value::as_str).is_some_and(|text| unix(text).is_none()),
+            (_, Some(new)) => base.is_some_and(|base| same_written(&edit.path, base, new)),
+            (_, None) => base.is_none(),
         }
     };
     if !edits.is_empty() && edits.iter().all(done) {

@@ -33,6 +33,23 @@ fn only_the_scalar_changes_and_its_quotes_stay() {
 }
 
 #[test]
+fn carriage_returns_go_and_every_other_byte_stays() {
+    // As kubectl writes it: folded at a blank.
+    let text =
+        "data:\n  run.sh: \"#!/bin/sh\\r\\nC=\\\\r one\\\n    \\ two\n    \\x41 \\\"${X}\\\"\\r\\n\" # why\n  b: 1\n";
+    let old = "#!/bin/sh\r\nC=\\r one two A \"${X}\"\r\n";
+    let place = || Path::of("data").field("run.sh");
+    assert_eq!(parse::document(text).map(|read| place().get(&read).cloned()), Ok(Some(json!(old))));
+    let change = |new: &str| apply(text, &Place { document: 0, path: place(), inner: None }, &Change::Set(json!(new)));
+    let lean = text.replace("sh\\r\\nC", "sh\\nC").replace("\\r\\n\" #", "\\n\" #");
+    assert_eq!(change(&old.replace("\r\n", "\n")), Ok(lean));
+    assert!(matches!(change("another text\n"), Err(YamlError::Unsupported(_))));
+    // A return within a line is no line end.
+    let lone = "a: \"x\\ry\\r\\n\"\n";
+    assert_eq!(set(lone, "a", json!("x\ry\n")).as_deref(), Ok("a: \"x\\ry\\n\"\n"));
+}
+
+#[test]
 fn text_that_would_be_read_as_another_type_gets_quotes() {
     for (new, line) in
         [("on", "a: \"on\"\n"), ("12:30", "a: \"12:30\"\n"), ("1_000", "a: \"1_000\"\n"), ("y", "a: \"y\"\n")]

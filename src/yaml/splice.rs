@@ -105,6 +105,10 @@ impl Page<'_> {
                 self.literal(node, value, new.as_str().unwrap_or_default())
             }
             Kind::Scalar { style, value } if !collection => {
+                let written = &self.text[node.range.clone()];
+                if let Some(text) = without_returns(written, *style, value, new) {
+                    return Ok((node.range.clone(), text));
+                }
                 if self.text[node.range.clone()].contains('\n')
                     || value.contains('\n') && *style == ScalarStyle::SingleQuoted
                 {
@@ -341,6 +345,22 @@ impl Page<'_> {
             None => (line_end(self.text, line.saturating_sub(self.style.eol.len()))..end, String::new()),
         })
     }
+}
+
+/// A text in double quotes that only loses the carriage returns of its line ends; the rest stays as it is written.
+fn without_returns(written: &str, style: ScalarStyle, old: &str, new: &Value) -> Option<String> {
+    if style != ScalarStyle::DoubleQuoted || !old.contains("\r\n") || new.as_str()? != old.replace("\r\n", "\n") {
+        return None;
+    }
+    let (mut out, mut rest) = (String::new(), written);
+    while let Some(at) = rest.find('\\') {
+        let escape = rest[at + 1..].chars().next().map_or(0, char::len_utf8) + 1;
+        let is_return = rest[at..].starts_with("\\r");
+        out.push_str(&rest[..if is_return { at } else { at + escape }]);
+        rest = &rest[at + escape..];
+    }
+    out.push_str(rest);
+    (super::parse::document(&out).as_ref() == Ok(new)).then_some(out)
 }
 
 /// `new` inside the maps and lists that `steps` name.

@@ -23,6 +23,7 @@ mod command_line;
 mod completions;
 mod contexts;
 mod controlled;
+mod crlf;
 mod dry_run;
 mod eval;
 #[path = "../lab/expected.rs"]

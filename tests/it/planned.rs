@@ -7,9 +7,13 @@ use std::collections::BTreeMap;
 const ARMS: &str = include_str!("planned/arms.tsv");
 
 /// Codes that are answered in another way than they were meant to be, and why.
-const OTHERWISE: [(&str, FixClass, &str); 23] = [
+const OTHERWISE: [(&str, FixClass, &str); 22] = [
     ("argocd-sync-failed", FixClass::Model, "as for flux-apply-failed"),
-    ("crash-config-parse", FixClass::Model, "values of ConfigMaps are never read: --revert takes the commit back"),
+    (
+        "crash-config-parse",
+        FixClass::Model,
+        "no fact tells what the file should say: --revert takes back the commit that changed its ConfigMap",
+    ),
     ("crash-db-auth", FixClass::None, "a credential is never edited, and its limits are no choice"),
     (
         "crash-exit-126",
@@ -41,7 +45,6 @@ const OTHERWISE: [(&str, FixClass, &str); 23] = [
     ("pvc-resize-failed", FixClass::Ask, "a claim has no earlier revision, and it never shrinks"),
     ("rollout-stalled", FixClass::None, "the code of the pod is answered, and --revert takes the whole template back"),
     ("sa-no-pull-secret", FixClass::Ask, "the account is of every pod here: another credential is a person's choice"),
-    ("script-crlf", FixClass::Model, "values of ConfigMaps are never read: the line ends are not seen"),
     ("sts-claim-create-failed", FixClass::Model, "only the message of the API tells the cause, and it has no code"),
 ];
 

@@ -107,9 +107,8 @@ fn typed(api_version: &str, kind: &str, object: &impl Serialize) -> Value {
 fn keys(kind: &str, keyed: &Keyed) -> Value {
     let metadata = redact::value(&serde_json::to_value(&keyed.metadata).unwrap_or_default());
     let mut object = json!({"apiVersion": "v1", "kind": kind, "metadata": metadata});
-    if let Some(keys) = &keyed.keys {
-        let value = |key: &String| Value::from(keyed.odd.get(key).map_or("<not kept>", |odd| odd.example()));
-        object["data"] = keys.iter().map(|key| (key.clone(), value(key))).collect::<Map<_, _>>().into();
+    if let Some(values) = keyed.values() {
+        object["data"] = values;
     }
     object
 }

@@ -1,6 +1,6 @@
 //! Ends that their exit code tells, or that are no error.
 
-use super::{Hit, log_lines, restarts, rows, show_exit, signature, signatures};
+use super::{Hit, log_lines, paths, restarts, rows, show_exit, signature, signatures};
 use crate::diagnose::observe::Observation;
 use crate::diagnose::view::{Running, run_seconds};
 use crate::model::code::CodeInfo;
@@ -35,6 +35,10 @@ pub(super) fn by_code(container: &Running<'_, '_>, end: &Terminated) -> Option<O
     }
     if let Some(feature) = hit.as_ref().and_then(|hit| hit.get("feature")) {
         seen.fact("feature", feature);
+    }
+    let script = hit.as_ref().filter(|_| end.exit_code == 126).and_then(|hit| hit.get("path"));
+    if let Some(told) = script.and_then(|path| paths::windows(&mut seen, container, path)) {
+        seen.summary = format!("{told} (exit 126, {})", restarts(container));
     }
     if matches!(end.exit_code, 137 | 143) {
         let siblings = container.at.pod.status.container_statuses.iter().filter(|s| s.name != container.status.name);

@@ -70,6 +70,9 @@ fn tell(seen: &mut Observation, container: &Running<'_, '_>, hit: &Hit) -> Optio
         }
         "crash-exit-127" => {
             let program = get("program")?;
+            if let Some(told) = paths::windows(seen, container, &program) {
+                return Some(told);
+            }
             seen.message.clone_from(&program);
             seen.fact("program", program.as_str());
             format!("a shell in container {name} does not find {program}")

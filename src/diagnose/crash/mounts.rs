@@ -53,6 +53,25 @@ impl Mount<'_> {
         config_map.map(|name| (Kind::ConfigMap, name)).or_else(|| secret.map(|name| (Kind::Secret, name)))
     }
 
+    /// The ConfigMap and the key that the file at `path` is; `has` tells which keys there are.
+    pub(crate) fn key(&self, path: &str, has: impl Fn(&str, &str) -> bool) -> Option<(String, String)> {
+        let rest = path.strip_prefix(self.path.trim_end_matches('/'))?;
+        let parts = [self.sub_path, rest].map(|part| part.trim_matches('/'));
+        let file = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
+        let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+        let volume = self.volume?;
+        let projected = volume.pointer("/projected/sources").and_then(Value::as_array).into_iter().flatten();
+        let mut maps = [volume].into_iter().chain(projected).filter_map(|source| source.get("configMap"));
+        maps.find_map(|map| {
+            let name = text(map, "name")?;
+            let key = match map.get("items").and_then(Value::as_array) {
+                None => file.clone(),
+                Some(items) => text(items.iter().find(|item| text(item, "path").as_ref() == Some(&file))?, "key")?,
+            };
+            has(&name, &key).then_some((name, key))
+        })
+    }
+
     /// For `fix/`.
     pub(crate) fn fact(&self) -> Value {
         json!({

@@ -6,6 +6,7 @@ use crate::diagnose::signatures::Hit;
 use crate::diagnose::start::rows as start_rows;
 use crate::diagnose::view::Running;
 use crate::model::finding::{Confidence, Source};
+use crate::model::kube::Oddity;
 use crate::text;
 use serde_json::Value;
 
@@ -118,13 +119,56 @@ pub(super) fn parse(seen: &mut Observation, container: &Running<'_, '_>, hit: &H
     seen.fact("mount", mount.as_ref().map(mounts::Mount::fact));
     let of = mount.as_ref().and_then(mounts::Mount::source);
     let of = of.map_or_else(String::new, |(kind, object)| format!(" of {} {object}", kind.name()));
+    if let Some((map, key)) = of_map(seen, container, path) {
+        let volume = mount.map(|mount| container.at.workload.spec_path().field("volumes").item(mount.name));
+        seen.show(Source::Spec, None, &format!("{path} is key {key} of ConfigMap {map}"), volume);
+    }
     format!("container {name} cannot parse {path}{line}{of}")
+}
+
+/// The ConfigMap and the key that a path is, kept as facts.
+fn of_map(seen: &mut Observation, container: &Running<'_, '_>, path: &str) -> Option<(String, String)> {
+    let (view, namespace) = (container.at.view, &container.at.pod.metadata.namespace);
+    let keys = |map: &str| view.config_map(namespace, map).and_then(|map| map.keys.as_ref());
+    let has = |map: &str, key: &str| keys(map).is_some_and(|keys| keys.contains(key));
+    let found = mounts::holding(container, path)?.key(path, has)?;
+    seen.fact("configMap", found.0.as_str());
+    seen.fact("key", found.1.as_str());
+    Some(found)
+}
+
+/// A script of a ConfigMap whose first line ends in a carriage return: no image has an interpreter of that name.
+pub(super) fn windows(seen: &mut Observation, container: &Running<'_, '_>, path: &str) -> Option<String> {
+    let (name, key) = of_map(seen, container, path)?;
+    let workload = container.at.workload;
+    let map = container.at.view.config_map(&container.at.pod.metadata.namespace, &name)?;
+    if map.odd.get(&key) != Some(&Oddity::WindowsScript) {
+        return None;
+    }
+    seen.code = &start_rows::SCRIPT_CRLF;
+    seen.class = start_rows::SCRIPT_CRLF.class;
+    path.clone_into(&mut seen.message);
+    seen.confidence = Confidence::Strong;
+    seen.fact("program", path);
+    seen.fact("windows", true);
+    let mount = mounts::holding(container, path)?;
+    seen.fact("mount", mount.fact());
+    let volume = workload.spec_path().field("volumes").item(mount.name);
+    let said = format!("the first line of key {key} of ConfigMap {name} ends in a carriage return");
+    seen.show(Source::Spec, None, &said, Some(volume));
+    let container = &container.status.name;
+    Some(format!("container {container} cannot run {path} of ConfigMap {name}: its lines end as on Windows"))
 }
 
 /// `exec X: ...` of a runtime that could not start a script or a program.
 pub(super) fn program(seen: &mut Observation, container: &Running<'_, '_>, hit: &Hit) -> String {
     let name = &container.status.name;
-    let path = hit.get("path").unwrap_or_default();
+    let is_script = seen.code.name == start_rows::SCRIPT_CRLF.name;
+    let first = || container.spec.and_then(|spec| Some(spec.command.first()?.as_str())).filter(|_| is_script);
+    let path = hit.get("path").or_else(first).unwrap_or_default();
+    if let Some(told) = is_script.then(|| windows(seen, container, path)).flatten() {
+        return told;
+    }
     seen.message = path.to_owned();
     seen.fact("program", path);
     seen.fact("node", container.at.pod.spec.node_name.as_str());

@@ -57,8 +57,8 @@ CRASH_CONFIG_PARSE "crash-config-parse" Model:
     "The program ended and its log tells a syntax error in a configuration file.";
     "log such as `yaml: line N`, `json: cannot unmarshal`, `nginx: [emerg] ... in FILE:N`.";
     "Wrong indentation, a missing quote, a template that rendered to nothing, an option that the version does not know.";
-    "It needs judgement: aifix reads no values of ConfigMaps. `aifix propose KIND/NAME --revert` takes back the commit \
-     that changed the file.".
+    "It needs judgement: what the file should say is not known. `aifix propose KIND/NAME --revert` takes back the \
+     commit that changed the ConfigMap of the file.".
 CRASH_FILE_MISSING "crash-file-missing" Rule:
     "the program does not find a file";
     "The program ended and its log names a path that does not exist in the container.";

@@ -26,14 +26,15 @@ EXEC_FORMAT_ERROR "exec-format-error" Ask:
     "log or start error `exec X: exec format error`.";
     "An image for another architecture, a script without `#!`, an empty file.";
     "A person chooses: an image for the node's architecture, or a first line for the script.".
-SCRIPT_CRLF "script-crlf" Model:
+SCRIPT_CRLF "script-crlf" Rule:
     "a script from a ConfigMap names an interpreter that does not exist, mostly for its line ends";
     "The script is there and its first line names an interpreter that is not. With Windows line ends that name ends in a \
      carriage return.";
-    "log `exec X: no such file or directory` with exit code 1, where X is a file of a ConfigMap volume.";
+    "log `exec X: no such file or directory` with exit code 1, or `sh: X: not found`, where X is a file of a ConfigMap \
+     volume; and whether its first line ends in a carriage return. The value itself is not kept.";
     "A script that was saved with Windows line ends, an interpreter that the image does not have.";
-    "It needs judgement: aifix reads no values of ConfigMaps. Save the script with Unix line ends (`dos2unix FILE`), or \
-     name an interpreter that the image has.".
+    "Takes the carriage returns from the line ends of that very key, for review, where its first line was seen to end \
+     in one. Otherwise it needs judgement: name an interpreter that the image has.".
 MOUNT_TYPE_MISMATCH "mount-type-mismatch" Rule:
     "a file is mounted onto a folder, or a folder onto a file";
     "The runtime could not mount a volume because its mountPath is of the other kind in the image.";

@@ -17,6 +17,7 @@ mod image;
 mod ingress;
 mod job;
 mod keys;
+mod lines;
 mod oom;
 mod ports;
 mod priority;
@@ -56,7 +57,7 @@ pub(crate) type Rule = fn(&Case<'_>) -> Result<Vec<Intent>, Refusal>;
 const CHOICES: usize = 6;
 
 /// The families; each file names its own codes.
-const FAMILIES: [&[(&str, Rule)]; 37] = [
+const FAMILIES: [&[(&str, Rule)]; 38] = [
     admission::RULES,
     back::RULES,
     beside::RULES,
@@ -74,6 +75,7 @@ const FAMILIES: [&[(&str, Rule)]; 37] = [
     ingress::RULES,
     job::RULES,
     keys::RULES,
+    lines::RULES,
     oom::RULES,
     ports::RULES,
     priority::RULES,

@@ -1,8 +1,9 @@
 //! ConfigMaps and Secrets: names of keys, never a value.
 
-use super::Meta;
+use super::{Meta, Object};
+use crate::model::path::{Path, Step};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A ConfigMap or a Secret: its name and key names, never a value.
@@ -22,6 +23,8 @@ pub enum Oddity {
     Empty,
     ByteOrderMark,
     CarriageReturn,
+    /// A script whose first line, which names its interpreter, ends in a carriage return.
+    WindowsScript,
     /// A line of YAML that begins with a tab.
     TabIndent,
     /// Base64 of readable text, as Secrets hold it.
@@ -36,7 +39,9 @@ impl Oddity {
         } else if value.starts_with('\u{feff}') {
             Some(Self::ByteOrderMark)
         } else if value.contains('\r') {
-            Some(Self::CarriageReturn)
+            let first = value.split_once('\n').map_or("", |(first, _)| first);
+            let is_script = first.starts_with("#!") && first.ends_with('\r');
+            Some(if is_script { Self::WindowsScript } else { Self::CarriageReturn })
         } else if is_yaml && value.lines().any(|line| line.starts_with('\t') && !line.trim().is_empty()) {
             Some(Self::TabIndent)
         } else if is_base64_of_text(value.trim()) {
@@ -47,14 +52,47 @@ impl Oddity {
     }
 
     /// A value of this oddity under this key that holds nothing else.
-    pub fn example(self) -> &'static str {
+    fn example(self) -> &'static str {
         match self {
             Self::Empty => "",
             Self::ByteOrderMark => "\u{feff}<not kept>",
             Self::CarriageReturn => "<not kept>\r\n",
+            Self::WindowsScript => "#!<not kept>\r\n",
             Self::TabIndent => "\t<not kept>",
             Self::Base64 => "PHRoZSB2YWx1ZSBpcyBub3Qga2VwdD4=",
         }
+    }
+}
+
+/// What stands for a value without any oddity.
+const NOT_KEPT: &str = "<not kept>";
+
+/// Whether a text stands for a value that was not kept.
+fn stands_for(text: &str) -> bool {
+    const ODD: [Oddity; 6] = [
+        Oddity::Empty,
+        Oddity::ByteOrderMark,
+        Oddity::CarriageReturn,
+        Oddity::WindowsScript,
+        Oddity::TabIndent,
+        Oddity::Base64,
+    ];
+    text == NOT_KEPT || ODD.iter().any(|odd| odd.example() == text)
+}
+
+/// Whether Git's value at this path may be the one of a ConfigMap that was seen without its values
+/// ([`Keyed::object`]): the key is there, and what is odd about the one is odd about the other.
+pub fn may_be(path: &Path, written: &Value, seen: &Value) -> bool {
+    let text = |key: &str| seen["data"][key].as_str().filter(|text| stands_for(text));
+    match (path.0.as_slice(), written) {
+        ([Step::Field(data), Step::Field(key)], Value::String(written)) if data == "data" => {
+            text(key).is_some_and(|text| Oddity::of(key, text) == Oddity::of(key, written))
+        }
+        ([Step::Field(data), Step::Field(key)], _) if data == "binaryData" => text(key).is_some(),
+        ([Step::Field(name)], _) if name == "immutable" => {
+            seen["data"].as_object().is_some_and(|data| data.keys().any(|key| text(key).is_some()))
+        }
+        _ => false,
     }
 }
 
@@ -117,6 +155,19 @@ impl Keyed {
         Some(Self { metadata, keys: known.then_some(keys), odd: BTreeMap::new() })
     }
 
+    /// A text in place of each value, with what is odd about it and nothing else; `None`: the keys are not known.
+    pub fn values(&self) -> Option<Value> {
+        let value = |key: &String| Value::from(self.odd.get(key).map_or(NOT_KEPT, |odd| odd.example()));
+        Some(self.keys.as_ref()?.iter().map(|key| (key.clone(), value(key))).collect::<Map<_, _>>().into())
+    }
+
+    /// The ConfigMap as an object, without its values.
+    pub fn object(&self) -> Option<Object> {
+        let object =
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": self.metadata, "data": self.values()?});
+        serde_json::from_value(object).ok()
+    }
+
     /// The same of a ConfigMap, with what is odd about its values.
     pub fn config_map(value: &Value) -> Option<Self> {
         let mut keyed = Self::from_value(value)?;
@@ -148,7 +199,7 @@ mod tests {
     #[test]
     fn odd_values_are_told_apart_without_being_held() {
         let map = json!({"metadata": {"name": "cfg"}, "data": {
-            "EMPTY": " \n", "PLAIN": "debug", "CRLF": "a\r\nb", "BOM": "\u{feff}a", "app.yaml": "a:\n\tb: 1\n",
+            "EMPTY": " \n", "PLAIN": "debug", "CRLF": "a\r\nb", "run.sh": "#!/bin/sh\r\nx\r\n", "lf.sh": "#!/bin/sh\nx\r\n", "BOM": "\u{feff}a", "app.yaml": "a:\n\tb: 1\n",
             "Makefile": "all:\n\tmake\n", "ENCODED": "cG9zdGdyZXM6Ly9kYg==", "HASH": "d41d8cd98f00b204e9800998ecf8427e",
             "WORD": "database", "PATH": "/usr/local/share/config", "NUMBER": "1234567890123456",
         }});
@@ -160,12 +211,37 @@ mod tests {
             ("EMPTY", Oddity::Empty),
             ("ENCODED", Oddity::Base64),
             ("app.yaml", Oddity::TabIndent),
+            ("lf.sh", Oddity::CarriageReturn),
+            ("run.sh", Oddity::WindowsScript),
         ];
         assert_eq!(odd, expected);
         assert!(!format!("{keyed:?}").contains("cG9zd"));
         for (key, oddity) in expected {
             assert_eq!(Oddity::of(key, oddity.example()), Some(oddity), "{key}");
         }
+    }
+
+    #[test]
+    fn a_value_that_was_not_kept_may_be_one_that_is_as_odd() {
+        let map = json!({"metadata": {"name": "cfg", "namespace": "p"}, "data": {"run.sh": "#!/bin/sh\r\nx\r\n", "a": "b"},
+            "binaryData": {"z": "AA=="}});
+        let seen = Keyed::config_map(&map).and_then(|map| map.object()).unwrap().to_value();
+        assert!(!seen.to_string().contains("bin/sh"), "{seen}");
+        let may = |path: &[&str], value: Value| {
+            may_be(&Path(path.iter().map(|name| Step::Field((*name).to_owned())).collect()), &value, &seen)
+        };
+        assert!(may(&["data", "run.sh"], json!("#!/bin/bash\r\ny\r\n")));
+        assert!(!may(&["data", "run.sh"], json!("#!/bin/sh\nx\n")), "Git has other line ends");
+        assert!(
+            may(&["data", "a"], json!("c"))
+                && may(&["binaryData", "z"], json!("AQ=="))
+                && may(&["immutable"], json!(true))
+        );
+        assert!(!may(&["data", "a"], json!("c\r\n")) && !may(&["data", "new"], json!("c")));
+        assert!(!may(&["metadata", "labels"], json!("c")));
+        let told = json!({"data": {"a": "b"}});
+        assert!(!may_be(&Path::of("data.a"), &json!("c"), &told), "a value that is told is compared");
+        assert!(!may_be(&Path::of("immutable"), &json!(true), &told));
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod lazy;
 mod meta;
 mod object;
 
-pub use keyed::{Keyed, Oddity};
+pub use keyed::{Keyed, Oddity, may_be};
 pub use lazy::Body;
 pub use meta::{Fields, ManagedField, Meta};
 pub use object::{Object, Unmanaged};

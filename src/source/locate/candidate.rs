@@ -110,7 +110,8 @@ impl Candidate {
             Way::Name if (old.1, old.2) == (wanted.1, wanted.2) => Some(Value::from(wanted.0)),
             Way::Digest if old.0 == wanted.0 => wanted.2.map(Value::from),
             Way::Pair(key) => {
-                new.as_str().filter(|text| !text.contains('\n')).map(|text| Value::from(format!("{key}={text}")))
+                let is_one_line = |text: &&str| !text.contains('\n') || old_text.contains('\n');
+                new.as_str().filter(is_one_line).map(|text| Value::from(format!("{key}={text}")))
             }
             Way::Part { before, after } => {
                 let inner = text_of(new).strip_prefix(before.as_str())?.strip_suffix(after.as_str())?.to_owned();

@@ -141,6 +141,11 @@ impl Scene<'_, '_> {
             let text = format!("no commit changed {what} since it worked");
             return Err(Refusal::new("no-commit", text, "the cause is not in this folder").into());
         };
+        let there = |object| find(&good, &object).is_some();
+        if matches!(self.ask.failing, Failing::Runs { .. }) && !self.object().is_none_or(there) {
+            let text = format!("{} is the one that made {what}: nothing worked before it", suspect.commit.shown());
+            return Err(Refusal::new("no-commit", text, "change it by hand").into());
+        }
         let mut reach = Reach::of(self, &suspect.after);
         reach.add(self, &suspect.before);
         let files = self.ask.history.changed(&suspect.commit).into_iter().filter(|path| reach.is_input(path)).collect();

@@ -4,7 +4,7 @@ use aifix::diagnose::diagnose;
 use aifix::fix;
 use aifix::model::finding::{Finding, Severity};
 use aifix::model::intent::{Intent, Op};
-use aifix::model::path::Step;
+use aifix::model::path::{Path, Step};
 use aifix::model::refusal::Refusal;
 use aifix::model::snapshot::Snapshot;
 use serde_json::{Value, json};
@@ -118,6 +118,13 @@ fn applied(snapshot: &Snapshot, intent: &Intent) -> Snapshot {
         let mut value = serde_json::to_value(&*pod).unwrap();
         apply(&mut value, intent);
         *pod = serde_json::from_value(value).unwrap();
+    }
+    for map in after
+        .config_maps
+        .iter_mut()
+        .filter(|map| map.object().is_some_and(|one| one.object().same_object(&intent.object)))
+    {
+        map.odd.retain(|key, _| intent.edits.iter().all(|edit| edit.path != Path::of("data").field(key)));
     }
     after
 }

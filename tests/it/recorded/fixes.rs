@@ -4,6 +4,7 @@ use super::answered::candidates;
 use super::{edited, objects, of_code, recorded, snapshot};
 use aifix::diagnose::diagnose;
 use aifix::model::intent::{Disposition, Intent};
+use aifix::model::kube::Keyed;
 use aifix::model::snapshot::Snapshot;
 use serde_json::{Value, json};
 
@@ -106,6 +107,60 @@ fn what_facts_do_not_decide_is_refused_by_name() {
     ] {
         assert_eq!(fixed(&recorded(name), code).map_err(|(code, _)| code), Err(refusal), "{name}");
     }
+}
+
+/// A snapshot of these objects with what is odd about the values of ConfigMaps.
+fn with_values(name: &str, all: Vec<Value>) -> Snapshot {
+    let maps = all.iter().filter(|object| object["kind"] == "ConfigMap");
+    let maps = maps.filter_map(Keyed::config_map).collect();
+    Snapshot { config_maps: maps, ..snapshot(name, all) }
+}
+
+#[test]
+fn only_the_script_that_runs_and_that_was_seen_to_end_its_lines_so_is_written_anew() {
+    let with = |edit: &dyn Fn(&mut Value)| {
+        let mut all = objects("script-crlf");
+        all.iter_mut().filter(|object| object["kind"] == "ConfigMap").for_each(|map| edit(&mut map["data"]));
+        let seen = with_values("script-crlf", all);
+        fixed(&seen, "script-crlf").map(|intent| edits(&intent)).map_err(|(code, _)| code)
+    };
+    let own = Ok(vec!["data[\"run.sh\"]: - -> -".to_owned()]);
+    assert_eq!(with(&|data| data["start.bat"] = json!("@echo off\r\n")), own, "what is meant so stays");
+    for text in ["#!/bin/none\necho hi\n", "#!/bin/none\nprintf 'GET / HTTP/1.1\r\n'\n", "echo hi\r\n"] {
+        assert_eq!(with(&|data| data["run.sh"] = json!(text)), Err("needs-judgement"), "{text:?}");
+    }
+    let other = |data: &mut Value| *data = json!({"run.sh": "#!/bin/none\n", "other.sh": "#!/bin/sh\r\n"});
+    assert_eq!(with(&other), Err("needs-judgement"), "another key is not what runs");
+}
+
+#[test]
+fn a_script_is_found_by_the_items_of_its_volume() {
+    let moved = |items: Value, log: &str| {
+        let mut all = objects("script-crlf");
+        for object in &mut all {
+            for pointer in ["/spec/template/spec", "/spec"] {
+                if let Some(spec) = object.pointer_mut(pointer).filter(|spec| spec["volumes"].is_array()) {
+                    for volume in spec["volumes"].as_array_mut().unwrap().iter_mut().filter(|one| one["name"] == "v") {
+                        volume["configMap"]["items"] = items.clone();
+                    }
+                }
+            }
+        }
+        if log.starts_with("sh: ") {
+            for pod in all.iter_mut().filter(|object| object["kind"] == "Pod") {
+                pod["status"]["containerStatuses"][0]["lastState"]["terminated"]["exitCode"] = json!(127);
+            }
+        }
+        let mut seen = with_values("script-crlf", all);
+        seen.logs.iter_mut().flat_map(|tail| &mut tail.lines).for_each(|line| log.clone_into(&mut line.text));
+        fixed(&seen, "script-crlf").map(|intent| edits(&intent)).map_err(|(code, _)| code)
+    };
+    let own = Ok(vec!["data[\"run.sh\"]: - -> -".to_owned()]);
+    let items = json!([{"key": "run.sh", "path": "bin/start"}]);
+    assert_eq!(moved(items.clone(), "exec /b/bin/start: no such file or directory"), own);
+    assert_eq!(moved(items.clone(), "sh: /b/bin/start: not found"), own, "a shell says it in other words");
+    assert_eq!(moved(items.clone(), "bash: /b/bin/start: /bin/sh^M: bad interpreter: No such file or directory"), own);
+    assert_eq!(moved(items, "exec /b/run.sh: no such file or directory"), Err("needs-judgement"));
 }
 
 /// A node of this much memory, and the lists that say there is no quota and no LimitRange.
@@ -355,7 +410,9 @@ fn of_a_revision_that_never_proved_to_work_one_change_is_for_review_and_more_are
 }
 
 /// Tests that make cases, for the table of classes.
-pub(super) const MADE: [fn(); 19] = [
+pub(super) const MADE: [fn(); 21] = [
+    only_the_script_that_runs_and_that_was_seen_to_end_its_lines_so_is_written_anew,
+    a_script_is_found_by_the_items_of_its_volume,
     rules_make_exactly_the_edit_that_facts_decide,
     what_facts_do_not_decide_is_refused_by_name,
     a_memory_limit_is_raised_safely_when_node_and_quota_are_known,
