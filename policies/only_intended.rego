@@ -62,5 +62,6 @@ is_hash_of(change, "name", before, after) if {
 	change.before.kind == "ConfigMap"
 	some stem in [regex.replace(before, `-[2456789bcdfghkmt]{10}$`, "")]
 	stem != before
+	stem != after
 	stem == regex.replace(after, `-[2456789bcdfghkmt]{10}$`, "")
 }

@@ -42,6 +42,8 @@ test_another_hash_of_a_generated_map_is_the_same_object if {
 	count(only_intended.deny) == 0 with input as change(true, false, before, config("c-26b8dfm5tk", "2"))
 	denied := only_intended.deny with input as change(true, false, before, config("d-26b8dfm5tk", "2"))
 	support.paths(denied) == {"metadata.name"}
+	bare := only_intended.deny with input as change(true, false, before, config("c", "2"))
+	support.paths(bare) == {"metadata.name"}
 	secret := object.union(before, {"kind": "Secret"})
 	after := object.union(config("c-26b8dfm5tk", "2"), {"kind": "Secret"})
 	also_denied := only_intended.deny with input as change(true, false, secret, after)

@@ -59,11 +59,11 @@ fn deadline(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
         return Err(Refusal::new(refusal::NEEDS_JUDGEMENT, message, "look at the deadline of its pod template"));
     };
     let double = |review: Vec<String>, why: String| {
-        let edits = vec![case.set(path.clone(), json!(now * 2))];
-        case.intent(format!("Give each run {} seconds", now * 2), why, edits, review)
+        let edits = vec![case.set(path.clone(), json!(now.saturating_mul(2)))];
+        case.intent(format!("Give each run {} seconds", now.saturating_mul(2)), why, edits, review)
     };
     let runs = runs(case);
-    let near = runs.last().filter(|most| **most * 10 > now * 8);
+    let near = runs.last().filter(|most| most.saturating_mul(10) > now.saturating_mul(8));
     match near {
         Some(most) => {
             let why = format!("runs that ended well took up to {most} of the {now} seconds");
@@ -97,7 +97,8 @@ fn pod_deadline(case: &Case<'_>) -> Result<Vec<Intent>, Refusal> {
     }
     // What a good run took, with a quarter to spare; at least as much again as there was.
     let longest = runs(case).last().copied();
-    let new = longest.map_or(0, |most| most + most / 4).clamp(now * 2, now * 10);
+    let new =
+        longest.map_or(0, |most| most.saturating_add(most / 4)).clamp(now.saturating_mul(2), now.saturating_mul(10));
     let why = match longest {
         Some(most) => format!("runs that ended well took {most} seconds at most; a run that hangs is held longer"),
         None => "no run that ended well is known; a run that hangs is held longer".to_owned(),
