@@ -1,4 +1,4 @@
-//! Custom resources that own what runs, listed once for each kind.
+//! Custom resources that own what runs, listed once a kind.
 
 use super::Cluster;
 use super::failure::Failure;

@@ -1,4 +1,4 @@
-//! Custom resources that say they are not well while their pods are.
+//! Custom resources that are not well while their pods are.
 
 use super::health::{self, Health};
 use super::needs::OWNERS;

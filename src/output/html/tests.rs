@@ -1,4 +1,4 @@
-//! Tests of the HTML page on reports that no cluster gives at once.
+//! The HTML page of reports that no cluster gives at once.
 
 use super::write;
 use crate::model::code::{Code, CodeInfo, FixClass};
