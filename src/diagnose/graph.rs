@@ -67,6 +67,14 @@ struct Node {
     explaining: bool,
 }
 
+impl Node {
+    /// Whether it explains another outright.
+    fn tells(&self, other: &Self) -> bool {
+        let is_its = |key: &String| other.keys.contains(key) || other.follows.contains(key);
+        self.explains.iter().any(|e| e.codes.contains(&other.code) && is_its(&e.key))
+    }
+}
+
 /// Where a node's cause lies.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Root {
@@ -131,10 +139,7 @@ impl Graph {
                 let cause = &self.nodes[*at];
                 let cause_is_draft = *at < self.drafts;
                 let named = cause.keys.iter().any(|key| node.follows.contains(key));
-                let explained = is_draft
-                    && cause.explains.iter().any(|e| {
-                        e.codes.contains(&node.code) && (node.keys.contains(&e.key) || node.follows.contains(&e.key))
-                    });
+                let explained = is_draft && cause.tells(node);
                 // Two effects of one object have the same cause, they are not each other's.
                 let apart = cause_is_draft || !cause.keys.iter().any(|key| node.keys.contains(key));
                 let same_container =
@@ -144,6 +149,12 @@ impl Graph {
             .collect();
         found.sort_by_key(|at| self.precedence[*at]);
         found
+    }
+
+    /// Whether it is only worth knowing as a possible cause, and another finding tells it for certain.
+    fn is_told(&self, of: usize) -> bool {
+        let node = &self.nodes[of];
+        !node.explaining && self.nodes.iter().any(|cause| cause.explaining && cause.tells(node))
     }
 
     /// The draft that a node follows from in the end: itself for a root, `None` for an effect of nothing.
@@ -209,6 +220,9 @@ pub(crate) fn roots(mut drafts: Vec<Draft>, consequences: Vec<Consequence>) -> V
         .enumerate()
         .filter_map(|(at, finding)| {
             let mut finding = finding?;
+            if finding.confidence == Confidence::Hypothesis && graph.is_told(at) {
+                return None;
+            }
             if graph.circles[at] && !finding.effects.is_empty() {
                 finding.summary.push_str("; it waits for what waits for it, so the root is not known");
             }

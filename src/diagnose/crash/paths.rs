@@ -1,7 +1,7 @@
 //! Crashes whose log names a path.
 
 use super::mounts;
-use crate::diagnose::observe::Observation;
+use crate::diagnose::observe::{Explains, Observation};
 use crate::diagnose::signatures::Hit;
 use crate::diagnose::start::rows as start_rows;
 use crate::diagnose::view::Running;
@@ -151,6 +151,8 @@ pub(super) fn windows(seen: &mut Observation, container: &Running<'_, '_>, path:
     seen.confidence = Confidence::Strong;
     seen.fact("program", path);
     seen.fact("windows", true);
+    // What is odd about the file is this.
+    seen.explains.push(Explains { key: workload.key.clone(), codes: &["config-encoding"] });
     let mount = mounts::holding(container, path)?;
     seen.fact("mount", mount.fact());
     let volume = workload.spec_path().field("volumes").item(mount.name);

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const CASES: &str = include_str!("../../eval/cases.tsv");
 
-/// Right answers that are no such field of a container: of another kind, a whole list, another repository. A rule decides
-/// them, and a model may only choose what the rule found.
-const ELSEWHERE: [&str; 12] = [
+/// Right answers that are no such field of a container: of another kind, a whole list or text, another repository. A
+/// rule decides them, and a model may only choose what the rule found.
+const ELSEWHERE: [&str; 13] = [
     "configmap-missing",
     "evicted-ephemeral-limit",
     "ingress-backend-port-missing",
@@ -19,6 +19,7 @@ const ELSEWHERE: [&str; 12] = [
     "pvc-no-matching-volume.named",
     "rollout-stalled",
     "rollout-surge-blocked.quota",
+    "script-crlf",
     "service-named-port-missing",
     "service-selector-mismatch",
     "service-target-port-mismatch",
