@@ -87,7 +87,7 @@ impl Expected {
 }
 
 /// `code Kind/name` of a finding or an effect.
-fn line(said: &Value) -> String {
+pub(crate) fn line(said: &Value) -> String {
     let text = |pointer: &str| said.pointer(pointer).and_then(Value::as_str).unwrap_or("?").to_owned();
     format!("{} {}/{}", text("/code"), text("/object/kind"), text("/object/name"))
 }
