@@ -143,7 +143,7 @@ impl<'s> Sources<'s> {
                 tools: &self.tools,
             };
             match point(&question, ends).await {
-                Ok(Pointed::Line(line, edit)) => return Ok(Some((line, edit))),
+                Ok(Pointed::Line(line)) => return Ok(Some(*line)),
                 Ok(Pointed::Within(files)) => within = within.or(Some(files)),
                 Err(Stop::Refused(_)) => {}
                 Err(Stop::Failed(error)) => return Err(error),

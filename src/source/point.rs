@@ -12,7 +12,7 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub enum Pointed {
     /// Changing this line changes the field; with the value that stands there.
-    Line(SourceLine, Edit),
+    Line(Box<(SourceLine, Edit)>),
     /// The folder that makes the object is known, with all files that it reads; the line is not.
     Within(BTreeSet<String>),
 }
@@ -33,7 +33,7 @@ pub async fn point(question: &Question<'_>, ends: Instant) -> Result<Pointed, St
         Err(stop) => Err(stop),
     };
     match line {
-        Ok(Some((line, edit))) => Ok(Pointed::Line(line, edit)),
+        Ok(Some(line)) => Ok(Pointed::Line(Box::new(line))),
         Ok(None) | Err(Stop::Refused(_)) => Ok(Pointed::Within(traced.bench.inputs().files.keys().cloned().collect())),
         Err(failed) => Err(failed),
     }

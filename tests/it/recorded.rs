@@ -50,12 +50,12 @@ fn logs(name: &str) -> String {
 }
 
 /// A snapshot of these objects with the recording's logs and clock.
-fn snapshot(name: &str, objects: Vec<Value>) -> Snapshot {
+fn snapshot(name: &str, objects: &[Value]) -> Snapshot {
     snapshot_with(name, objects, &logs(name))
 }
 
 /// The same with other logs, read from files as `scan --from` reads them.
-fn snapshot_with(name: &str, objects: Vec<Value>, logs: &str) -> Snapshot {
+fn snapshot_with(name: &str, objects: &[Value], logs: &str) -> Snapshot {
     let own = tempfile::tempdir().unwrap();
     let (from, to) = (folder().join(name).join("taken-at"), own.path().join(name));
     fs::create_dir(&to).unwrap();
@@ -80,7 +80,7 @@ fn of_code<'d>(found: &'d Diagnosis, code: &str) -> Option<&'d Finding> {
 fn edited(name: &str, kind: &str, edit: impl Fn(&mut Value)) -> Snapshot {
     let mut all = objects(name);
     all.iter_mut().filter(|object| object["kind"] == kind).for_each(edit);
-    snapshot(name, all)
+    snapshot(name, &all)
 }
 
 /// A recording with a second owner that has the same fault: `api` beside `web`.
@@ -99,5 +99,5 @@ fn twice(name: &str) -> Snapshot {
     let kinds = ["Pod", "ReplicaSet", "Deployment"];
     let twins: Vec<Value> = all.iter().filter(|o| kinds.contains(&o["kind"].as_str().unwrap())).map(copy).collect();
     all.extend(twins);
-    snapshot(name, all)
+    snapshot(name, &all)
 }

@@ -82,7 +82,7 @@ impl Made {
     }
 
     fn seen(self) -> Snapshot {
-        snapshot(self.base, self.objects)
+        snapshot(self.base, &self.objects)
     }
 
     fn logs(self, line: &str) -> Snapshot {

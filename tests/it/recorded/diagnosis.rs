@@ -183,9 +183,9 @@ fn the_order_of_objects_changes_nothing() {
         back.reverse();
         let mut turned = there.clone();
         turned.rotate_left(there.len() / 3);
-        let want = diagnose(&snapshot(&name, there));
-        assert_eq!(diagnose(&snapshot(&name, back)), want, "{name} reversed");
-        assert_eq!(diagnose(&snapshot(&name, turned)), want, "{name} rotated");
+        let want = diagnose(&snapshot(&name, &there));
+        assert_eq!(diagnose(&snapshot(&name, &back)), want, "{name} reversed");
+        assert_eq!(diagnose(&snapshot(&name, &turned)), want, "{name} rotated");
     }
 }
 
@@ -222,7 +222,7 @@ pub(super) fn healed(name: &str) -> Snapshot {
             _ => {}
         }
     }
-    snapshot(name, all)
+    snapshot(name, &all)
 }
 
 pub(super) fn heal_pod(pod: &mut Value) {
@@ -315,7 +315,7 @@ fn a_config_map_that_two_owners_name_is_one_root() {
     let kinds = ["Pod", "ReplicaSet", "Deployment"];
     let twins: Vec<Value> = all.iter().filter(|o| kinds.contains(&o["kind"].as_str().unwrap())).map(copy).collect();
     all.extend(twins);
-    let both = snapshot("configmap-missing", all);
+    let both = snapshot("configmap-missing", &all);
     let found = diagnose(&both);
     let [root] = found.findings.as_slice() else { panic!("{:?}", found.findings) };
     assert_eq!(root.object.to_string(), "ConfigMap/app-confg");

@@ -110,7 +110,7 @@ fn what_facts_do_not_decide_is_refused_by_name() {
 }
 
 /// A snapshot of these objects with what is odd about the values of ConfigMaps.
-fn with_values(name: &str, all: Vec<Value>) -> Snapshot {
+fn with_values(name: &str, all: &[Value]) -> Snapshot {
     let maps = all.iter().filter(|object| object["kind"] == "ConfigMap");
     let maps = maps.filter_map(Keyed::config_map).collect();
     Snapshot { config_maps: maps, ..snapshot(name, all) }
@@ -121,7 +121,7 @@ fn only_the_script_that_runs_and_that_was_seen_to_end_its_lines_so_is_written_an
     let with = |edit: &dyn Fn(&mut Value)| {
         let mut all = objects("script-crlf");
         all.iter_mut().filter(|object| object["kind"] == "ConfigMap").for_each(|map| edit(&mut map["data"]));
-        let seen = with_values("script-crlf", all);
+        let seen = with_values("script-crlf", &all);
         fixed(&seen, "script-crlf").map(|intent| edits(&intent)).map_err(|(code, _)| code)
     };
     let own = Ok(vec!["data[\"run.sh\"]: - -> -".to_owned()]);
@@ -151,7 +151,7 @@ fn a_script_is_found_by_the_items_of_its_volume() {
                 pod["status"]["containerStatuses"][0]["lastState"]["terminated"]["exitCode"] = json!(127);
             }
         }
-        let mut seen = with_values("script-crlf", all);
+        let mut seen = with_values("script-crlf", &all);
         seen.logs.iter_mut().flat_map(|tail| &mut tail.lines).for_each(|line| log.clone_into(&mut line.text));
         fixed(&seen, "script-crlf").map(|intent| edits(&intent)).map_err(|(code, _)| code)
     };
@@ -219,7 +219,7 @@ fn a_service_on_the_declared_port_makes_a_probe_fix_safe_but_never_that_of_a_liv
         let namespace = all.iter().find_map(|o| o["metadata"]["namespace"].as_str()).unwrap().to_owned();
         all.push(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": namespace},
             "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}]}}));
-        fixed(&snapshot(name, all), "probe-port-mismatch").unwrap().disposition
+        fixed(&snapshot(name, &all), "probe-port-mismatch").unwrap().disposition
     };
     assert_eq!(serve("probe-port-mismatch"), Disposition::Safe);
     assert_eq!(serve("probe-port-mismatch.liveness"), Disposition::Review);
@@ -297,7 +297,7 @@ fn what_changed_beside_the_image_is_left_alone_and_named() {
     for object in all.iter_mut().filter(|o| o["kind"] == "ReplicaSet" && o["status"]["readyReplicas"].is_number()) {
         object["spec"]["template"]["spec"]["containers"][0]["args"] = json!(["--old"]);
     }
-    let intent = fixed(&snapshot("rollout-stalled", all), "image-not-found").unwrap();
+    let intent = fixed(&snapshot("rollout-stalled", &all), "image-not-found").unwrap();
     assert_eq!(intent.edits.len(), 1);
     assert_eq!(intent.disposition, Disposition::Review);
     assert!(intent.review.iter().any(|why| why.contains(".args")), "{:?}", intent.review);
@@ -341,7 +341,7 @@ fn a_request_that_fits_no_node_goes_back_to_that_of_the_good_revision() {
     old["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]["cpu"] = json!("500m");
     old["status"] = json!({"readyReplicas": 1, "replicas": 1});
     all.push(old);
-    let intent = fixed(&snapshot("unschedulable-cpu", all), "unschedulable-cpu").unwrap();
+    let intent = fixed(&snapshot("unschedulable-cpu", &all), "unschedulable-cpu").unwrap();
     let path = "spec.template.spec.containers[app].resources.requests.cpu";
     assert_eq!((edits(&intent), intent.disposition), (vec![format!("{path}: \"64\" -> \"500m\"")], Disposition::Safe));
 }
@@ -357,7 +357,7 @@ fn a_command_goes_back_when_the_image_is_the_same() {
         edit(&mut old["spec"]["template"]["spec"]["containers"][0]);
         old["status"] = json!({"readyReplicas": 1, "replicas": 1});
         all.push(old);
-        fixed(&snapshot("command-not-found", all), "command-not-found")
+        fixed(&snapshot("command-not-found", &all), "command-not-found")
     };
     let back = before(&|container| container["command"] = json!(["/bin/server"])).unwrap();
     assert_eq!(
@@ -380,7 +380,7 @@ fn the_only_change_before_a_crash_is_put_back_for_review_unless_it_protects() {
         edit(&mut old["spec"]["template"]["spec"]["containers"][0]);
         old["status"] = json!({"readyReplicas": 1, "replicas": 1});
         all.push(old);
-        fixed(&snapshot("crash-app-error.exit-2", all), "crash-app-error").map_err(|(code, _)| code)
+        fixed(&snapshot("crash-app-error.exit-2", &all), "crash-app-error").map_err(|(code, _)| code)
     };
     let back = before(&|container| container["env"] = json!([{"name": "MODE", "value": "a"}])).unwrap();
     assert_eq!(edits(&back), [r#"spec.template.spec.containers[app].env: - -> [{"name":"MODE","value":"a"}]"#]);
@@ -402,7 +402,7 @@ fn of_a_revision_that_never_proved_to_work_one_change_is_for_review_and_more_are
                 object["spec"]["template"]["spec"]["containers"][0]["args"] = json!(["--old"]);
             }
         }
-        fixed(&snapshot("rollout-stalled", all), "image-not-found")
+        fixed(&snapshot("rollout-stalled", &all), "image-not-found")
     };
     assert_eq!(previous(false).unwrap().disposition, Disposition::Review);
     let (code, details) = previous(true).unwrap_err();

@@ -27,7 +27,7 @@ fn beside(name: &str, line: &str) -> Snapshot {
     let pod = caller.iter().find(|o| o["kind"] == "Pod").unwrap()["metadata"]["name"].as_str().unwrap().to_owned();
     all.extend(caller);
     let said = format!("{}\n== pod/{pod} container=app current\n{line}\n", logs(name));
-    snapshot_with(name, all, &said)
+    snapshot_with(name, &all, &said)
 }
 
 fn codes(snapshot: &Snapshot) -> Vec<String> {
@@ -100,7 +100,7 @@ fn workloads_that_wait_for_each_other_are_one_incident_without_a_root() {
     let pods: Vec<String> =
         all.iter().filter(|o| o["kind"] == "Pod").map(|o| o["metadata"]["name"].as_str().unwrap().to_owned()).collect();
     let text = |pod: &str, host: &str| format!("== pod/{pod} container=app current\nECONNREFUSED {host}:80\n");
-    let made = snapshot_with("crash-app-error.exit-2", all, &(text(&pods[0], "b") + &text(&pods[1], "a")));
+    let made = snapshot_with("crash-app-error.exit-2", &all, &(text(&pods[0], "b") + &text(&pods[1], "a")));
     let found = diagnose(&made);
     assert_eq!(codes(&made), ["crash-dependency-refused"], "one incident");
     assert!(found.findings[0].summary.contains("the root is not known"), "{}", found.findings[0].summary);
@@ -123,7 +123,7 @@ fn waiting(since: &str, line: &str, sts: bool) -> Snapshot {
         all.extend(objects("sts-first-pod-blocked"));
     }
     let said = format!("== pod/{pod} container=migrate current\n{line}\n");
-    let mut made = snapshot_with("init-container-failing", all, &said);
+    let mut made = snapshot_with("init-container-failing", &all, &said);
     made.taken_at = "2026-11-22T17:30:00Z".parse().ok();
     made
 }
@@ -156,7 +156,7 @@ fn a_tag_that_moved_is_a_hypothesis_beside_the_fault() {
             pod["status"]["containerStatuses"][0]["imageID"] = json!(format!("docker.io/library/busybox@sha256:{bad}"));
         }
         all.push(good);
-        let found = diagnose(&snapshot("crash-app-error.exit-2", all));
+        let found = diagnose(&snapshot("crash-app-error.exit-2", &all));
         let fault = of_code(&found, "crash-app-error").unwrap();
         let told = fault
             .evidence

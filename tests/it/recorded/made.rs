@@ -259,7 +259,7 @@ fn a_node_that_runs_out_of_memory_is_told_by_its_event() {
         all.push(json!({"kind": "Event", "reason": "SystemOOM", "type": "Warning", "count": 1, "lastTimestamp": at,
             "message": "System OOM encountered, victim process: java, pid: 7", "metadata": {"name": "o", "namespace": "default"},
             "involvedObject": {"kind": "Node", "name": node, "uid": node}}));
-        codes(&snapshot("crash-exit-137", all))
+        codes(&snapshot("crash-exit-137", &all))
     };
     assert_eq!(made("lab"), ["oom-node"]);
     assert_eq!(made("other"), ["crash-exit-137"]);
@@ -294,7 +294,7 @@ fn a_generated_name_with_another_hash_is_stale_and_no_typo() {
                 object["metadata"]["name"] = json!(there);
             }
         }
-        codes(&snapshot("configmap-missing", all))
+        codes(&snapshot("configmap-missing", &all))
     };
     assert_eq!(made("app-config-2b5mkfgt9h"), ["config-hash-stale"]);
     assert_eq!(made("app-config"), ["configmap-missing"]);
@@ -312,7 +312,7 @@ fn sub_path(key: &str, line: &str) -> Snapshot {
     all.push(
         json!({"kind": "ConfigMap", "metadata": {"name": "app-config", "namespace": namespace}, "data": {key: "x"}}),
     );
-    with_log(snapshot("crash-app-error.exit-2", all), "app", &[line])
+    with_log(snapshot("crash-app-error.exit-2", &all), "app", &[line])
 }
 
 #[test]

@@ -91,7 +91,7 @@ pub(super) fn everywhere(name: &str, edit: impl Fn(&mut Value)) -> Snapshot {
             _ => {}
         }
     }
-    snapshot(name, all)
+    snapshot(name, &all)
 }
 
 /// A ready ReplicaSet of an earlier revision, whose template differs by `edit`.
@@ -104,7 +104,7 @@ pub(super) fn after_good(name: &str, edit: impl Fn(&mut Value)) -> Snapshot {
     edit(&mut old["spec"]["template"]["spec"]);
     old["status"] = json!({"readyReplicas": 1, "replicas": 1});
     all.push(old);
-    snapshot(name, all)
+    snapshot(name, &all)
 }
 
 #[test]
@@ -372,7 +372,7 @@ fn a_claim_with_a_close_name_is_taken_when_nothing_uses_it() {
             *object = serde_json::from_str(&text).unwrap();
         }
         all.push(claim(there, &namespace));
-        said(&snapshot("pvc-missing", all), "pvc-missing")
+        said(&snapshot("pvc-missing", &all), "pvc-missing")
     };
     let near = made("uplods", "uploads");
     assert!(near.starts_with("review ") && near.ends_with("\"uplods\" -> \"uploads\""), "{near}");

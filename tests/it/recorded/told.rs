@@ -72,7 +72,7 @@ fn weighed(ready: usize, old: usize) -> Severity {
     web["status"]["readyReplicas"] = json!(ready + old);
     all.push(set);
     all.extend(here.into_iter().chain(there));
-    let found = worst(&snapshot("crash-app-error.exit-2", all));
+    let found = worst(&snapshot("crash-app-error.exit-2", &all));
     assert_eq!((found.code.name(), found.pods.ready, found.pods.desired), ("crash-app-error", ready + old, 3));
     found.severity
 }
@@ -114,7 +114,7 @@ fn a_stateful_set_is_held_against_the_revision_whose_pods_are_ready() {
     pod["metadata"]["labels"]["controller-revision-hash"] = json!("db-d9dc74bbf");
     pod["status"] = status;
     all.push(pod);
-    let change = changed(&snapshot("sts-on-delete-pending", all));
+    let change = changed(&snapshot("sts-on-delete-pending", &all));
     assert_eq!((change.from.as_str(), change.to.as_str(), change.good), ("1", "2", true));
     assert_eq!(
         fields(&change),
@@ -140,10 +140,10 @@ fn a_daemon_set_is_held_against_the_revision_whose_pods_are_ready() {
     pod["status"]["conditions"] = json!([{"type": "Ready", "status": "True"}]);
     pod["status"]["containerStatuses"] =
         json!([{"name": "app", "ready": true, "restartCount": 0, "state": {"running": {}}}]);
-    let without = snapshot("ds-unavailable", [all.clone(), vec![revision.clone()]].concat());
+    let without = snapshot("ds-unavailable", &[all.clone(), vec![revision.clone()]].concat());
     assert!(!changed(&without).good, "no pod of it is ready");
     all.extend([revision, pod]);
-    let change = changed(&snapshot("ds-unavailable", all));
+    let change = changed(&snapshot("ds-unavailable", &all));
     assert_eq!((change.from.as_str(), change.to.as_str(), change.good), ("1", "2", true));
     let image = "spec.template.spec.containers[app].image: \"busybox:1.35\" -> \"busybox:1.36\"";
     assert_eq!(fields(&change), [image]);
@@ -169,7 +169,7 @@ fn both_managers_of_a_recorded_config_map_are_told_of_what_fails() {
     // The patch took over the only key: the first manager gets one of its own.
     map["metadata"]["managedFields"][0]["fieldsV1"]["f:data"]["f:LEVEL"] = json!({});
     let known: Vec<Value> = map["data"].as_object().unwrap().values().cloned().collect();
-    let found = diagnose(&snapshot(name, all));
+    let found = diagnose(&snapshot(name, &all));
     let told = of_code(&found, "crash-app-error").unwrap();
     let (words, map) = (past(told), "ConfigMap app-config");
     assert_eq!(words.len(), 2, "{words:?}");
