@@ -143,7 +143,8 @@ fn what_is_marked_as_a_hypothesis_is_found_as_one_and_nothing_else_is() {
             guesses.extend(code.is_hypothesis().then_some(code.name));
         }
     }
-    assert!(guesses.len() >= 3, "{guesses:?}");
+    // The others are found in what tests make.
+    assert_eq!(guesses, BTreeSet::from(["config-changed-not-reloaded", "oom-child-killed"]));
     let marked = codes().iter().filter(|code| code.is_hypothesis()).count();
     assert_eq!(marked, 13, "a code of the list is no row of the catalogue");
 }
