@@ -4,10 +4,12 @@ use super::failure::{Failure, from_body, from_kube};
 use crate::model::snapshot::Requests;
 use flate2::{Decompress, FlushDecompress, Status};
 use http::response::Parts;
+use hyper::body::Body as _;
 use jiff::Timestamp;
 use kube::client::Body;
 use serde_json::Value;
 use std::panic::resume_unwind;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -37,6 +39,8 @@ pub(super) const METADATA: &str = "application/json;as=PartialObjectMetadata;g=m
 const GONE_AFTER: usize = 4;
 /// Bytes of an unpacked answer at most: a page of 500 objects of 1.5 MiB, the largest that etcd takes, is less.
 const MOST: usize = 1 << 30;
+/// Bytes of an answer that are made room for on its word alone.
+const TOLD: usize = 1 << 24;
 /// Bytes that a packed answer may be longer than it says, at no cost.
 const ROOM: usize = 64;
 /// How often a request that was turned away with 429 is sent again.
@@ -180,7 +184,7 @@ async fn exchange(client: kube::Client, request: http::Request<Body>) -> Result<
     let mut task = JoinSet::new();
     task.spawn(async move {
         let (head, body) = client.send(request).await.map_err(|error| from_kube(&error))?.into_parts();
-        let bytes: Vec<u8> = body.collect_bytes().await.map_err(|error| from_kube(&error))?.into();
+        let bytes = whole(body).await.map_err(|error| from_kube(&error))?;
         let is_packed = head.headers.get(http::header::CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip");
         Ok((head, if is_packed { unpacked(&bytes)? } else { bytes }))
     });
@@ -190,6 +194,18 @@ async fn exchange(client: kube::Client, request: http::Request<Body>) -> Result<
         // It is never aborted while someone waits.
         _ => std::future::pending().await,
     }
+}
+
+/// The bytes of an answer. Each part is let go as soon as it was copied: parts that are kept to the end take as much
+/// memory again.
+async fn whole(mut body: Body) -> Result<Vec<u8>, kube::Error> {
+    let mut bytes = Vec::with_capacity(usize::try_from(body.size_hint().lower()).unwrap_or_default().min(TOLD));
+    while let Some(part) = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        if let Ok(data) = part?.into_data() {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Ok(bytes)
 }
 
 /// Unpacks an answer as a whole: its end tells how long it becomes.

@@ -24,6 +24,8 @@ type Later<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 
 /// A server on this machine shakes hands within this; one at the other end of a tunnel rarely does.
 const NEAR: Duration = Duration::from_millis(20);
+/// Bytes of one part of an answer at most: fewer and larger ones cost both ends less.
+const FRAME: u32 = 1 << 20;
 
 /// What kube makes of the same configuration, but for four things. All requests share one connection where the
 /// server speaks HTTP/2. Nagle's algorithm is off: with it the first request on a connection waits until the server
@@ -75,7 +77,9 @@ impl Sender {
         // The pool lets requests wait for a connection under way only when it was told that it will be HTTP/2.
         let shared = connected.is_negotiated_h2();
         let begun = Begun { first: Arc::new(Mutex::new(Some(first))), connector: self.connector.clone() };
-        Ok(Opened { client: Client::builder(TokioExecutor::new()).http2_only(shared).build(begun), is_near })
+        let mut builder = Client::builder(TokioExecutor::new());
+        let client = builder.http2_only(shared).http2_max_frame_size(FRAME).build(begun);
+        Ok(Opened { client, is_near })
     }
 }
 

@@ -66,7 +66,7 @@ NETWORKPOLICY_SELECTS_NOTHING "networkpolicy-selects-nothing" None:
 
 static CHOSE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#"Chose "([^"]+)" arbitrarily"#).ok());
 static TIMEOUT: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i)(?:([a-z0-9-]+)(?:\.([a-z0-9-]+))?(?:\.svc[a-z.]*)?:(\d+).*(?:i/o timeout|timed out|ETIMEDOUT)|(?:i/o timeout|timed out|ETIMEDOUT).*?([a-z0-9-]+)(?:\.([a-z0-9-]+))?(?:\.svc[a-z.]*)?:(\d+))").ok()
+    Regex::new(r"(?i)(?:([a-z0-9-]+)(?:\.([a-z0-9-]+))?(?:\.svc[a-z.]*)?:([0-9]+).*(?:i/o timeout|timed out|ETIMEDOUT)|(?:i/o timeout|timed out|ETIMEDOUT).*?([a-z0-9-]+)(?:\.([a-z0-9-]+))?(?:\.svc[a-z.]*)?:([0-9]+))").ok()
 });
 
 pub(crate) fn observe(view: &View<'_>) -> Vec<Observation> {
@@ -271,7 +271,10 @@ fn no_pods(view: &View<'_>, policy: &Object) -> Option<Observation> {
 /// Timeouts in logs between ends that a policy selects. Both ends must be there and the target ready.
 fn blocks(view: &View<'_>) -> Vec<Observation> {
     let policies = view.snapshot.kind("NetworkPolicy");
-    let Some(shape) = TIMEOUT.as_ref().filter(|_| !policies.is_empty()) else { return Vec::new() };
+    if policies.is_empty() || view.snapshot.logs.is_empty() {
+        return Vec::new();
+    }
+    let Some(shape) = TIMEOUT.as_ref() else { return Vec::new() };
     let mut out = Vec::new();
     for log in &view.snapshot.logs {
         let found = log.lines.iter().rev().find_map(|line| {

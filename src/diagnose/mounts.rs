@@ -242,11 +242,12 @@ fn full(subject: Subject<'_, '_>) -> Option<Observation> {
             .logs
             .iter()
             .filter(|log| log.namespace == pod.namespace && log.pod == pod.name && log.container == container.name);
-        let shape = FULL.as_ref()?;
-        for line in tails.flat_map(|log| log.lines.iter().rev()).filter(|line| shape.is_match(&line.text)) {
-            let Some((path, claim)) = mounts.iter().find(|(path, _)| line.text.contains(&format!("{path}/"))) else {
+        let below = |text: &str| mounts.iter().find(|(path, _)| text.contains(&format!("{path}/")));
+        for line in tails.flat_map(|log| log.lines.iter().rev()) {
+            let Some((path, claim)) = below(&line.text) else { continue };
+            if !FULL.as_ref().is_some_and(|shape| shape.is_match(&line.text)) {
                 continue;
-            };
+            }
             let mut seen = Observation::of_workload(&VOLUME_FULL, subject.workload);
             seen.pod = Some(pod.name.clone());
             seen.container = Some(container.name.clone());

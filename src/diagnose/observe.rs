@@ -166,9 +166,9 @@ static RANDOM: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
     [
         (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UID"),
         (r"\b[0-9a-f]{32,64}\b", "ID"),
-        (r"\b\d{1,3}(?:\.\d{1,3}){3}\b", "IP"),
-        (r"\d{4}-\d\d-\d\dT[0-9:.]+Z?", "TIME"),
-        (r"\b\d+ node\(s\)", "n node(s)"),
+        (r"\b[0-9]{1,3}(?:\.[0-9]{1,3}){3}\b", "IP"),
+        (r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z?", "TIME"),
+        (r"\b[0-9]+ node\(s\)", "n node(s)"),
         (r"pods? \x22[^\x22]*\x22", "pod"),
     ]
     .into_iter()

@@ -45,8 +45,8 @@ const TEXTS: [(Cause, &[&str]); 12] = [
     (Cause::Forbidden, &["403 Forbidden"]),
 ];
 
-static SERVER_ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?:: |status code )5\d\d\b").ok());
-static STATUS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\b([45]\d\d) [A-Z][A-Za-z ]+").ok());
+static SERVER_ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?:: |status code )5[0-9]{2}\b").ok());
+static STATUS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\b([45][0-9]{2}) [A-Z][A-Za-z ]+").ok());
 
 /// Reads a message of the kubelet.
 pub(crate) fn cause(message: &str) -> Cause {
@@ -54,7 +54,7 @@ pub(crate) fn cause(message: &str) -> Cause {
     let known = TEXTS.iter().find(|(_, texts)| texts.iter().any(|text| message.contains(text)));
     if let Some((cause, _)) = known {
         *cause
-    } else if SERVER_ERROR.as_ref().is_some_and(|shape| shape.is_match(message)) {
+    } else if message.contains(" 5") && SERVER_ERROR.as_ref().is_some_and(|shape| shape.is_match(message)) {
         Cause::RegistryError
     } else if message.ends_with(": not found") || message.contains("manifest unknown") || is_docker_not_found(message) {
         Cause::NotFound
