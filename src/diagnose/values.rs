@@ -1,13 +1,14 @@
 //! Values of a ConfigMap that may not be what was meant.
 
+use super::crash;
 use super::log_lines;
 use super::observe::Observation;
 use super::row::rows;
 use super::settings;
-use super::view::{View, Workload};
+use super::view::{Subject, View, Workload};
 use crate::model::code::CodeInfo;
 use crate::model::finding::{Confidence, Severity, Source};
-use crate::model::kube::{Container, Keyed, Oddity};
+use crate::model::kube::{Container, ContainerStatus, Keyed, Oddity};
 use crate::model::path::{Path, Step};
 use crate::text;
 use serde_json::Value;
@@ -79,12 +80,24 @@ pub(crate) fn wanted(view: &View<'_>) -> Vec<(String, String)> {
     out
 }
 
-fn failing<'v, 's>(view: &'v View<'s>) -> impl Iterator<Item = (&'v Workload<'s>, &'s Container)> {
-    let fails = |workload: &&Workload<'_>| workload.counts.desired > 0 && settings::failing(workload).next().is_some();
-    view.workloads.iter().filter(fails).flat_map(|workload| {
-        let all = settings::containers(workload);
-        all.iter().filter(|container| settings::fails(workload, container)).map(move |container| (workload, container))
-    })
+/// Containers that ended and are not ready, and those that crash: without a readiness probe such a one is ready for
+/// as long as each run lasts.
+fn failing<'v, 's>(view: &'v View<'s>) -> Vec<(&'v Workload<'s>, &'s Container)> {
+    let has_ended = |status: &ContainerStatus| status.restart_count > 0 || status.state.terminated.is_some();
+    let pods = view.subjects().filter(|subject| subject.pod.status.container_statuses.iter().any(has_ended));
+    let crashing: BTreeSet<(&str, &str)> = pods
+        .flat_map(Subject::containers)
+        .filter(crash::is_crashing)
+        .map(|container| (container.at.workload.key.as_str(), container.status.name.as_str()))
+        .collect();
+    let mut out = Vec::new();
+    for workload in view.workloads.iter().filter(|workload| workload.counts.desired > 0) {
+        let fails = |container: &&Container| {
+            settings::fails(workload, container) || crashing.contains(&(&workload.key, &container.name))
+        };
+        out.extend(settings::containers(workload).iter().filter(fails).map(|container| (workload, container)));
+    }
+    out
 }
 
 fn find<'v>(view: &'v View<'_>, workload: &Workload<'_>, name: &str) -> Option<&'v Keyed> {
@@ -186,7 +199,7 @@ fn told(
         let names = uses.iter().filter_map(|one| one.variable.as_deref()).chain(named.iter().map(|(_, key)| &**key));
         names.into_iter().any(|name| line.contains(name))
     };
-    let running = view.subjects().flat_map(super::view::Subject::containers);
+    let running = view.subjects().flat_map(Subject::containers);
     let own =
         |one: &super::view::Running<'_, '_>| one.at.workload.key == workload.key && one.status.name == container.name;
     if let Some(line) = running.filter(own).find_map(|one| log_lines::find(&one, says)) {
@@ -215,6 +228,7 @@ fn words(oddity: Oddity) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::needs;
     use super::super::testing::{of, ready};
     use serde_json::{Value, json};
 
@@ -242,6 +256,21 @@ mod tests {
 
     fn variable(key: &str) -> Value {
         json!({"env": [{"name": "V", "valueFrom": {"configMapKeyRef": {"name": "cfg", "key": key}}}]})
+    }
+
+    #[test]
+    fn the_values_of_what_crashes_are_wanted_while_it_runs_too() {
+        let wanted = |restarts: usize| {
+            let mut pod = ready("web", json!({"app": "web"}));
+            pod["spec"]["containers"][0]["envFrom"] = json!([{"configMapRef": {"name": "cfg"}}]);
+            pod["status"]["containerStatuses"][0] = json!({"name": "app", "ready": true, "restartCount": restarts,
+                "state": {"running": {"startedAt": "2026-11-22T16:59:59Z"}},
+                "lastState": {"terminated": {"exitCode": 1, "reason": "Error", "finishedAt": "2026-11-22T16:59:40Z"}}});
+            let map = json!({"kind": "ConfigMap", "metadata": {"name": "cfg"}, "data": {"LEVEL": "1"}});
+            needs(&of(&[map, pod])).maps.into_iter().map(|(_, name)| name).collect::<Vec<_>>()
+        };
+        assert_eq!(wanted(4), ["cfg"]);
+        assert!(wanted(1).is_empty(), "it runs again");
     }
 
     #[test]
