@@ -19,6 +19,9 @@ pub(crate) use logged::names_an_error;
 pub(crate) use rows::CODES;
 use serde_json::json;
 
+/// How many times as long as the run that ended a run must last to be more than the next one that ends.
+const OUTLASTS: i64 = 10;
+
 pub(crate) fn observe(view: &View<'_>) -> Vec<Observation> {
     let containers = view.subjects().flat_map(super::view::Subject::containers);
     let mut out: Vec<Observation> = containers.filter_map(|container| of(&container)).collect();
@@ -96,7 +99,11 @@ fn is_recovered(container: &Running<'_, '_>) -> bool {
     };
     let run = container.at.view.age(running.started_at.0);
     let longer_than = |seconds| run.is_some_and(|run| run >= seconds);
-    container.status.restart_count < 2 || longer_than(3600) || (longer_than(600) && container.status.restart_count < 3)
+    // What ended at once again and again, and then stays up: its dependency came, or its file was mended.
+    let outlasts = || container.last_exit().and_then(run_seconds).is_some_and(|last| longer_than(last * OUTLASTS));
+    container.status.restart_count < 2
+        || longer_than(3600)
+        || (longer_than(600) && (container.status.restart_count < 3 || outlasts()))
 }
 
 /// A failed pod counts when nothing replaced it: its Job gave up or fails again, or it is bare.

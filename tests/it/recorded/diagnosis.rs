@@ -373,9 +373,12 @@ fn a_grace_period_is_no_failure_and_its_end_and_a_minute_is() {
 
 #[test]
 fn restarts_in_the_past_are_no_finding() {
-    let running = |restarts: i64, since: &str| {
+    let after = |restarts: i64, since: &str, began: Option<&str>| {
         let snapshot = edited("crash-app-error.exit-2", "Pod", |pod| {
-            let last = pod["status"]["containerStatuses"][0]["lastState"].clone();
+            let mut last = pod["status"]["containerStatuses"][0]["lastState"].clone();
+            if let Some(began) = began {
+                last["terminated"]["startedAt"] = json!(began);
+            }
             heal_pod(pod);
             let status = &mut pod["status"]["containerStatuses"][0];
             status["lastState"] = last;
@@ -385,10 +388,13 @@ fn restarts_in_the_past_are_no_finding() {
         let found = diagnose(&snapshot);
         of_code(&found, "crash-app-error").is_some()
     };
+    let running = |restarts: i64, since: &str| after(restarts, since, None);
     assert!(!running(1, "2026-11-22T16:46:30Z"), "one restart");
     assert!(!running(2, "2026-11-22T16:30:00Z"), "two, and up for over ten minutes");
     assert!(!running(40, "2026-11-22T15:40:00Z"), "forty, and up for over an hour");
     assert!(running(3, "2026-11-22T16:46:20Z"), "three, the last a moment ago");
+    assert!(!running(3, "2026-11-22T16:30:00Z"), "each run ended at once, and this one is up for over ten minutes");
+    assert!(after(3, "2026-11-22T16:30:00Z", Some("2026-11-22T16:43:00Z")), "this one may end as the last did");
 }
 
 #[test]
