@@ -77,12 +77,9 @@ fn denials<'v>(view: &'v View<'_>) -> Vec<Denial<'v>> {
             workload.pods.iter().any(|pod| pod.metadata.name == log.pod && pod.metadata.namespace == log.namespace)
         });
         let Some(workload) = of_pod else { continue };
-        for line in &log.lines {
-            // The pattern is compiled for a line that may be one.
-            let may = line.text.contains("\" cannot ");
-            let Some(found) = FORBIDDEN.as_ref().filter(|_| may).and_then(|shape| shape.captures(&line.text)) else {
-                continue;
-            };
+        // The pattern is compiled for a line that may be one.
+        for line in log.lines.iter().filter(|line| line.text.contains("\" cannot ")) {
+            let Some(found) = FORBIDDEN.as_ref().and_then(|shape| shape.captures(&line.text)) else { continue };
             let one = Denial {
                 namespace: found[1].to_owned(),
                 account: found[2].to_owned(),
