@@ -1,19 +1,17 @@
 //! The client for a server that is reached without a proxy.
 
 use http::header::ACCEPT_ENCODING;
-use http::{Extensions, HeaderValue, Request, Response, Uri};
+use http::{HeaderValue, Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector, HttpInfo};
+use hyper_util::client::legacy::connect::{Connection, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use kube::Config;
 use kube::client::{Body, ConfigExt};
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
@@ -22,15 +20,12 @@ type Connector = HttpsConnector<HttpConnector>;
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 type Later<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 
-/// A server on this machine shakes hands within this; one at the other end of a tunnel rarely does.
-const NEAR: Duration = Duration::from_millis(20);
 /// Bytes of one part of an answer at most: fewer and larger ones cost both ends less.
 const FRAME: u32 = 1 << 20;
 
-/// What kube makes of the same configuration, but for four things. All requests share one connection where the
+/// What kube makes of the same configuration, but for three things. All requests share one connection where the
 /// server speaks HTTP/2. Nagle's algorithm is off: with it the first request on a connection waits until the server
-/// has acknowledged the end of the handshake. Packed answers are left packed. A server on this machine is not asked
-/// to pack them: that costs its processors, which are ours, more than the way costs.
+/// has acknowledged the end of the handshake. Packed answers are left packed.
 pub(super) fn client(config: &Config) -> Result<kube::Client, BoxError> {
     let connector = connector(config)?;
     let service = ServiceBuilder::new()
@@ -38,7 +33,7 @@ pub(super) fn client(config: &Config) -> Result<kube::Client, BoxError> {
         .option_layer(config.auth_layer()?)
         .layer(config.extra_headers_layer()?)
         .map_err(BoxError::from)
-        .service(Sender { connector, packs: !config.disable_compression, opened: Arc::default() });
+        .service(Sender { connector, packs: !config.disable_compression, client: Arc::default() });
     Ok(kube::Client::new(service, config.default_namespace.clone()))
 }
 
@@ -53,47 +48,23 @@ fn connector(config: &Config) -> Result<Connector, BoxError> {
     Ok(tls.enable_all_versions().wrap_connector(plain))
 }
 
-/// Sends requests; the first connection tells which protocol the server speaks, and how near it is.
+/// Sends requests; the first connection tells which protocol the server speaks.
 #[derive(Clone)]
 struct Sender {
     connector: Connector,
     /// Whether answers may come packed.
     packs: bool,
-    opened: Arc<OnceCell<Opened>>,
-}
-
-/// What the first connection told.
-struct Opened {
-    client: Client<Begun, Body>,
-    is_near: bool,
+    client: Arc<OnceCell<Client<Begun, Body>>>,
 }
 
 impl Sender {
-    async fn open(&self, to: Uri) -> Result<Opened, BoxError> {
-        let began = Instant::now();
+    async fn open(&self, to: Uri) -> Result<Client<Begun, Body>, BoxError> {
         let first = self.connector.clone().oneshot(to).await?;
-        let connected = first.connected();
-        let is_near = is_near(remote(&connected), began.elapsed());
         // The pool lets requests wait for a connection under way only when it was told that it will be HTTP/2.
-        let shared = connected.is_negotiated_h2();
+        let shared = first.connected().is_negotiated_h2();
         let begun = Begun { first: Arc::new(Mutex::new(Some(first))), connector: self.connector.clone() };
-        let mut builder = Client::builder(TokioExecutor::new());
-        let client = builder.http2_only(shared).http2_max_frame_size(FRAME).build(begun);
-        Ok(Opened { client, is_near })
+        Ok(Client::builder(TokioExecutor::new()).http2_only(shared).http2_max_frame_size(FRAME).build(begun))
     }
-}
-
-/// The address at the other end.
-fn remote(connected: &Connected) -> Option<IpAddr> {
-    let mut told = Extensions::new();
-    connected.get_extras(&mut told);
-    told.get::<HttpInfo>().map(|ends| ends.remote_addr().ip())
-}
-
-/// Whether the server is on this machine, as that of kind or minikube is, by its address and by how long the first
-/// connection took.
-fn is_near(remote: Option<IpAddr>, took: Duration) -> bool {
-    took < NEAR && remote.is_some_and(|address| address.is_loopback())
 }
 
 impl Service<Request<Body>> for Sender {
@@ -108,11 +79,11 @@ impl Service<Request<Body>> for Sender {
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let (sender, to) = (self.clone(), request.uri().clone());
         Box::pin(async move {
-            let opened = sender.opened.get_or_try_init(|| sender.open(to)).await?;
-            if sender.packs && !opened.is_near {
+            let client = sender.client.get_or_try_init(|| sender.open(to)).await?;
+            if sender.packs {
                 request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
             }
-            Ok(opened.client.request(request).await?)
+            Ok(client.request(request).await?)
         })
     }
 }
@@ -147,19 +118,17 @@ impl Service<Uri> for Begun {
 
 #[cfg(test)]
 mod tests {
-    use super::{Client, Connection as _, NEAR, Opened, Sender, connector, is_near, remote};
+    use super::{Sender, connector};
     use http::Request;
-    use hyper_util::rt::TokioExecutor;
     use kube::Config;
     use kube::client::Body;
     use std::io::{BufRead, BufReader, Write};
     use std::net::TcpListener;
-    use std::sync::{Arc, Mutex};
-    use std::time::Duration;
-    use tower::{Service, ServiceExt};
+    use std::sync::Arc;
+    use tower::Service;
 
-    /// The headers that a server sees, and the address that we see.
-    async fn headers(packs: bool, near: bool) -> Vec<String> {
+    /// The headers that a server sees.
+    async fn headers(packs: bool) -> Vec<String> {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let to: http::Uri = format!("http://{}/", server.local_addr().unwrap()).parse().unwrap();
         let answering = std::thread::spawn(move || {
@@ -171,35 +140,15 @@ mod tests {
         });
         let _ = rustls::crypto::ring::default_provider().install_default();
         let connector = connector(&Config::new(to.clone())).unwrap();
-        let first = connector.clone().oneshot(to.clone()).await.unwrap();
-        assert!(remote(&first.connected()).is_some_and(|address| address.is_loopback()));
-        let begun = super::Begun { first: Arc::new(Mutex::new(Some(first))), connector: connector.clone() };
-        let opened = Opened { client: Client::builder(TokioExecutor::new()).build(begun), is_near: near };
-        let mut sender = Sender { connector, packs, opened: Arc::new(opened.into()) };
+        let mut sender = Sender { connector, packs, client: Arc::default() };
         sender.call(Request::get(to).body(Body::empty()).unwrap()).await.unwrap();
         answering.join().unwrap()
     }
 
     #[tokio::test]
-    async fn only_a_server_that_is_far_is_asked_to_pack() {
-        let asks = async |packs, near| headers(packs, near).await.contains(&"accept-encoding: gzip".to_owned());
-        assert!(asks(true, false).await);
-        assert!(!asks(true, true).await);
-        assert!(!asks(false, false).await, "the kubeconfig says disable-compression");
-    }
-
-    #[test]
-    fn only_a_quick_server_on_this_machine_is_near() {
-        let quick = Duration::from_millis(4);
-        for (address, took, near) in [
-            ("127.0.0.1", quick, true),
-            ("::1", quick, true),
-            // The way into a tunnel.
-            ("127.0.0.1", NEAR, false),
-            ("10.0.0.1", quick, false),
-        ] {
-            assert_eq!(is_near(address.parse().ok(), took), near, "{address} after {took:?}");
-        }
-        assert!(!is_near(None, quick));
+    async fn answers_come_packed_unless_the_kubeconfig_disables_compression() {
+        let asks = async |packs| headers(packs).await.contains(&"accept-encoding: gzip".to_owned());
+        assert!(asks(true).await);
+        assert!(!asks(false).await);
     }
 }
