@@ -16,7 +16,7 @@ use futures_util::StreamExt;
 use serde::Deserialize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Requests at one time. kube speaks HTTP/1.1, so each is a connection of its own.
+/// Requests at one time: each is a connection of its own where the server speaks HTTP/1.1.
 const AT_ONCE: usize = 24;
 /// Requests beyond the first wave, further pages and logs aside, however often more are asked for.
 const MAX_ON_DEMAND: usize = 10;
@@ -80,11 +80,6 @@ impl Cluster {
 
     /// Lists the further kinds and reads the logs that observed failures point to.
     pub async fn second_wave(&self, snapshot: &mut Snapshot, needs: &Needs) {
-        self.second_wave_while(snapshot, needs, |_| ()).await;
-    }
-
-    /// The same; `meanwhile` is done while the answers are on their way.
-    pub async fn second_wave_while(&self, snapshot: &mut Snapshot, needs: &Needs, meanwhile: impl FnOnce(&Snapshot)) {
         let mut rows: Vec<&Row> = Vec::new();
         for plural in &needs.kinds {
             let listed_before = kinds::FIRST.iter().any(|row| row.plural == *plural);
@@ -103,9 +98,7 @@ impl Cluster {
         }
         rows.truncate(left);
         let targets: Vec<Target<'_>> = rows.iter().flat_map(|row| self.targets(row)).collect();
-        let asked = futures_util::future::join(self.ask(&targets, &|_| {}), self.ask_logs(&needs.logs));
-        let work = async { meanwhile(snapshot) };
-        let ((brought, logs), ()) = futures_util::future::join(asked, work).await;
+        let (brought, logs) = futures_util::future::join(self.ask(&targets, &|_| {}), self.ask_logs(&needs.logs)).await;
         for (target, listed) in targets.iter().zip(brought) {
             if target.row.place == Place::Anywhere && listed.failure.as_ref().and_then(Failure::code) == Some(403) {
                 self.within_scope(snapshot, target.row, listed).await;

@@ -3,10 +3,10 @@
 use super::client::{Api, Count, JSON, METADATA_LIST};
 use super::failure::{Failure, foreign};
 use super::kinds::{Reading, Row, collection, escape};
-use crate::model::kube::{Event, Keyed, Object, Pod, Unmanaged};
+use crate::model::kube::{Event, Keyed, Object, Pod, Reduced, Unmanaged};
 use crate::model::object::ObjectRef;
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer as _};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::panic::resume_unwind;
@@ -69,6 +69,8 @@ pub(super) async fn list(api: &Api, row: &Row, api_version: &str, namespace: Opt
             let named = move |mut object: Object| {
                 kind.clone_into(&mut object.kind);
                 object.api_version.clone_from(&api_version);
+                // While other lists are still on their way.
+                object.read_ahead();
                 Some(object)
             };
             let listed = if Row::keeps_managers(kind) {
@@ -95,15 +97,6 @@ pub(super) async fn list_known(
         uids.contains(&object.metadata.uid).then_some(object)
     };
     pages(api, &format!("{path}?limit={LIMIT}"), JSON, named).await
-}
-
-/// A pod that is reduced before the next one is read.
-struct Reduced(Pod);
-
-impl<'de> Deserialize<'de> for Reduced {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Pod::deserialize(from).map(|pod| Self(pod.reduce()))
-    }
 }
 
 impl<T> Listed<T> {
@@ -225,7 +218,9 @@ struct ListMeta {
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<Decoded<T>, Failure> {
-    if let Ok(page) = serde_json::from_slice::<Page<T>>(bytes) {
+    // Text that is known to be UTF-8 is not checked word by word.
+    let page = std::str::from_utf8(bytes).map_or_else(|_| serde_json::from_slice(bytes), serde_json::from_str);
+    if let Ok(page) = page as serde_json::Result<Page<T>> {
         is_list(&page.kind)?;
         return Ok(Decoded { items: page.items.unwrap_or_default(), odd: Vec::new() });
     }

@@ -4,7 +4,7 @@ use super::Session;
 use super::parts::Part;
 use super::target::Target;
 use crate::cluster::{self, Cluster};
-use crate::diagnose::{self, Diagnosis};
+use crate::diagnose::{self, Diagnosis, parallel};
 use crate::error::{Error, Kind};
 use crate::fix;
 use crate::model::finding::Severity;
@@ -70,9 +70,9 @@ pub(super) async fn read(
     say: &(dyn Fn(&str) + Sync),
     about: Option<&Target>,
 ) -> Result<Snapshot, Error> {
-    // While the network is waited for.
-    tokio::task::spawn_blocking(diagnose::prepare);
     let mut snapshot = cluster.first_wave(say).await?;
+    // While the few requests of the second wave are waited for: the server needs the processors no more.
+    tokio::task::spawn_blocking(diagnose::prepare);
     let mut needs = diagnose::needs(&snapshot);
     needs.kinds.extend(diagnose::INSTALLED);
     if let Some(target) = about {
@@ -81,7 +81,7 @@ pub(super) async fn read(
         needs.logs.splice(0..0, own);
     }
     let seen = size(&snapshot);
-    cluster.second_wave_while(&mut snapshot, &needs, diagnose::read_ahead).await;
+    cluster.second_wave(&mut snapshot, &needs).await;
     if size(&snapshot) > seen {
         // A log can point to one more kind, such as the roles behind a refusal.
         let mut further = diagnose::further(&snapshot);
@@ -183,9 +183,10 @@ impl Seen {
     pub(super) fn new(snapshot: Snapshot, server: Option<String>, selector: Option<&Selector>) -> Self {
         let keep = |object: &ObjectRef| selector.is_none_or(|selector| is_selected(&snapshot, object, selector));
         let mut diagnosis = diagnose::diagnose_only(&snapshot, keep);
-        for finding in &mut diagnosis.findings {
-            // The code says what can be done at best; this says it of this very finding.
-            finding.fix = fix::hint(&snapshot, finding);
+        // The code says what can be done at best; this says it of this very finding.
+        let hints = parallel::map(&diagnosis.findings, |finding| fix::hint(&snapshot, finding));
+        for (finding, hint) in diagnosis.findings.iter_mut().zip(hints) {
+            finding.fix = hint;
         }
         Self { snapshot, diagnosis, server, cluster: None, digest: OnceLock::new() }
     }

@@ -89,11 +89,25 @@ fn newest<'s>(children: &Children<'s>, owner: &Object) -> Option<(bool, &'s Obje
 /// Whether two objects have the same template, but for what makes one new. The API writes equal specs as equal texts.
 fn has_template(one: &Object, other: &Object) -> bool {
     const SPEC: &str = "/spec/template/spec";
-    let metadata = |object: &Object| object.at("/spec/template/metadata").map(bare_metadata);
+    const METADATA: &str = "/spec/template/metadata";
+    let metadata = |object: &Object| object.at(METADATA).map(bare_metadata);
     if one.body.raw(SPEC).is_some_and(|spec| other.body.raw(SPEC) == Some(spec)) {
-        return metadata(one) == metadata(other);
+        let text = |object: &Object| Some(unhashed(object.body.raw(METADATA)?, &object.metadata.labels));
+        return text(one).is_some_and(|own| Some(own) == text(other)) || metadata(one) == metadata(other);
     }
     same_template(one.template(), other.template())
+}
+
+/// The metadata of a template without the label that tells this ReplicaSet from others, as the API writes it.
+fn unhashed(metadata: &str, labels: &BTreeMap<String, String>) -> String {
+    let Some(hash) = labels.get("pod-template-hash") else { return metadata.to_owned() };
+    let label = format!("\"pod-template-hash\":\"{hash}\"");
+    let Some((before, after)) = metadata.split_once(&label) else { return metadata.to_owned() };
+    match (before.strip_suffix(','), after.strip_prefix(',')) {
+        (_, Some(after)) => [before, after].concat(),
+        (Some(before), None) => [before, after].concat(),
+        (None, None) => metadata.to_owned(),
+    }
 }
 
 /// The number of its revision that the owner of a ReplicaSet wrote on it, 0 when absent.
@@ -236,5 +250,27 @@ mod tests {
             assert_eq!(same_template(Some(other), Some(&plain)), same(other), "{other}");
         }
         assert!(same_template(None, None) && !same_template(None, Some(&plain)));
+    }
+
+    #[test]
+    fn a_replica_set_has_the_template_of_its_deployment_as_the_api_writes_both() {
+        let object = |labels: &str, template: &str| -> Object {
+            let text = format!(
+                r#"{{"metadata":{{"labels":{{{labels}}}}},"spec":{{"template":{{"metadata":{{"labels":{{{template}}}}},"spec":{{"containers":[]}}}}}}}}"#
+            );
+            serde_json::from_str(&text).unwrap()
+        };
+        let hash = r#""pod-template-hash":"5d4""#;
+        let set = |template: &str| object(hash, template);
+        for (own, of_set, same) in [
+            (r#""app":"a""#, format!(r#""app":"a",{hash}"#), true),
+            (r#""app":"a","zone":"b""#, format!(r#""app":"a",{hash},"zone":"b""#), true),
+            (r#""zone":"b""#, format!(r#"{hash},"zone":"b""#), true),
+            ("", hash.to_owned(), true),
+            (r#""app":"b""#, format!(r#""app":"a",{hash}"#), false),
+            (r#""app":"a""#, r#""app":"a""#.to_owned(), true),
+        ] {
+            assert_eq!(has_template(&set(&of_set), &object("", own)), same, "{of_set}");
+        }
     }
 }

@@ -14,6 +14,7 @@ mod checks;
 #[cfg(test)]
 mod codes_tests;
 mod config;
+mod configured;
 mod crash;
 mod current;
 mod custom;
@@ -39,7 +40,7 @@ mod nodes;
 mod not_ready;
 mod observe;
 mod owners;
-mod parallel;
+pub(crate) mod parallel;
 mod placement;
 mod ports;
 mod probe;
@@ -76,7 +77,6 @@ pub use probe::{PROBES, handler_port, port_number, probe_of};
 pub use scheduling::{largest_allocatable, requested};
 pub use service::selector;
 pub use standing::{Progress, Standing, standing, written};
-pub use view::read_ahead;
 
 use crate::model::code::CodeInfo;
 use crate::model::finding::{Finding, Severity, Source};

@@ -4,6 +4,7 @@ use super::argo;
 use super::current::judged_jobs;
 use super::health::{self, Health};
 use super::observe::Observation;
+use super::parallel;
 use super::refusal::{self, Refusal};
 use super::view::{Settled, View, Workload};
 use super::workload::{NOT_READY, job_failure};
@@ -29,7 +30,7 @@ pub(crate) fn observe(view: &View<'_>, seen: &[Observation]) -> Vec<Observation>
         .collect();
     let unexplained =
         |workload: &Workload<'_>| unexplained(view, workload, &explained, told.contains(workload.key.as_str()));
-    view.workloads.iter().filter_map(unexplained).collect()
+    parallel::map(&view.workloads, unexplained).into_iter().flatten().collect()
 }
 
 fn unexplained(
@@ -131,13 +132,13 @@ fn pod_settled(view: &View<'_>, workload: &Workload<'_>, pod: &Pod) -> Settled {
     if pod.status.phase == "Failed" && pod.metadata.deletion_timestamp.is_none() {
         return failed_settled(view, workload, pod, kind);
     }
-    let deployment = workload.source.filter(|source| health::has_deadline(source));
-    if is_current && !pod.is_ready() && deployment.is_some_and(health::passed_deadline) {
+    let deployment = || workload.source.filter(|source| health::has_deadline(source));
+    if is_current && !pod.is_ready() && deployment().is_some_and(health::passed_deadline) {
         return Settled::Yes;
     }
     let settled = health::settled(view, pod);
     // Soft symptoms of a rollout within its deadline.
-    let rolling = deployment.is_some_and(|deployment| health::is_rolling_out(view, deployment));
+    let rolling = settled != Settled::No && deployment().is_some_and(|one| health::is_rolling_out(view, one));
     if rolling && !is_hard(pod) { Settled::No } else { settled }
 }
 

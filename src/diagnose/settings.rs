@@ -1,5 +1,6 @@
 //! Configuration that changed, or that can't mean what it says.
 
+use super::configured::{Configured, Settings, Volume};
 use super::observe::{Explains, Observation};
 use super::parallel;
 use super::row::rows;
@@ -61,12 +62,12 @@ static USE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$\(([A-Za-z
 pub(crate) fn observe(view: &View<'_>) -> Vec<Observation> {
     let of_one = |workload: &Workload<'_>| {
         let mut out = Vec::new();
-        let containers = if workload.counts.desired > 0 { containers(workload) } else { &[] };
-        for container in containers {
+        let settings = if workload.counts.desired > 0 { Settings::of(workload) } else { Settings::default() };
+        for container in &settings.containers {
             out.extend(duplicate(workload, container));
             out.extend(order(workload, container));
             out.extend(host(view, workload, container));
-            out.extend(changed(view, workload, container));
+            out.extend(changed(view, workload, &settings.volumes, container));
         }
         out
     };
@@ -88,9 +89,9 @@ fn pod_spec<'s>(workload: &Workload<'s>) -> Option<&'s PodSpec> {
     workload.source.and_then(Object::pod_spec).or_else(of_pod)
 }
 
-fn base(code: &'static CodeInfo, workload: &Workload<'_>, container: &Container, summary: String) -> Observation {
+fn base(code: &'static CodeInfo, workload: &Workload<'_>, container: &Configured<'_>, summary: String) -> Observation {
     let mut seen = Observation::of_workload(code, workload);
-    seen.container = Some(container.name.clone());
+    seen.container = Some(container.name.to_string());
     seen.summary = summary;
     seen.severity = Some(Severity::Info);
     seen.since = workload.source.and_then(|source| source.metadata.creation_timestamp);
@@ -99,8 +100,8 @@ fn base(code: &'static CodeInfo, workload: &Workload<'_>, container: &Container,
 }
 
 /// Whether this container of the current pods is not ready.
-pub(crate) fn fails(workload: &Workload<'_>, container: &Container) -> bool {
-    failing(workload).any(|status| status.name == container.name)
+fn fails(workload: &Workload<'_>, container: &Configured<'_>) -> bool {
+    failing(workload).any(|status| *status.name == *container.name)
 }
 
 /// The containers of the current pods that ended and are not ready.
@@ -109,7 +110,7 @@ pub(crate) fn failing<'s>(workload: &Workload<'s>) -> impl Iterator<Item = &'s C
     statuses.filter(|status| !status.ready && (status.restart_count > 0 || status.state.terminated.is_some()))
 }
 
-fn duplicate(workload: &Workload<'_>, container: &Container) -> Option<Observation> {
+fn duplicate(workload: &Workload<'_>, container: &Configured<'_>) -> Option<Observation> {
     let mut seen_names: BTreeMap<&str, usize> = BTreeMap::new();
     container.env.iter().for_each(|variable| *seen_names.entry(&variable.name).or_default() += 1);
     let twice: Vec<&str> = seen_names.into_iter().filter(|(_, times)| *times > 1).map(|(name, _)| name).collect();
@@ -124,15 +125,15 @@ fn duplicate(workload: &Workload<'_>, container: &Container) -> Option<Observati
     Some(seen)
 }
 
-fn order(workload: &Workload<'_>, container: &Container) -> Option<Observation> {
+fn order(workload: &Workload<'_>, container: &Configured<'_>) -> Option<Observation> {
     let shape = USE.as_ref()?;
     let (at, variable, used) = container.env.iter().enumerate().find_map(|(at, variable)| {
-        let value = variable.value.as_deref().filter(|value| value.contains("$("))?;
+        let value = Some(&*variable.value).filter(|value| value.contains("$("))?;
         let used = shape.captures_iter(value).map(|found| found[1].to_owned());
         // `$$(NAME)` is the text itself.
         let mut later = used.filter(|name| {
-            let set_before = container.env[..at].iter().any(|one| one.name == *name);
-            let set_after = container.env[at + 1..].iter().any(|one| one.name == *name);
+            let set_before = container.env[..at].iter().any(|one| *one.name == **name);
+            let set_after = container.env[at + 1..].iter().any(|one| *one.name == **name);
             set_after && !set_before && !value.contains(&format!("$$({name})"))
         });
         Some((at, variable, later.next()?))
@@ -150,14 +151,14 @@ fn order(workload: &Workload<'_>, container: &Container) -> Option<Observation> 
             codes: &["crash-app-error", "crash-bad-args", "crash-config-parse", "crash-dns"],
         });
     }
-    seen.fact("variable", variable.name.as_str());
+    seen.fact("variable", &*variable.name);
     seen.fact("uses", used);
     seen.fact("position", at);
     Some(seen)
 }
 
 /// A URL whose host looks like a Service and is none.
-fn host(view: &View<'_>, workload: &Workload<'_>, container: &Container) -> Option<Observation> {
+fn host(view: &View<'_>, workload: &Workload<'_>, container: &Configured<'_>) -> Option<Observation> {
     if view.snapshot.lacks("services") {
         return None;
     }
@@ -165,7 +166,7 @@ fn host(view: &View<'_>, workload: &Workload<'_>, container: &Container) -> Opti
     container.env.iter().find_map(|variable| {
         let host = URL
             .as_ref()?
-            .captures(variable.value.as_deref().filter(|value| value.contains("://"))?)?
+            .captures(Some(&*variable.value).filter(|value| value.contains("://"))?)?
             .get(1)?
             .as_str()
             .to_owned();
@@ -185,7 +186,7 @@ fn host(view: &View<'_>, workload: &Workload<'_>, container: &Container) -> Opti
         );
         let mut seen = base(&CONFIG_URL_TYPO, workload, container, summary);
         seen.confidence = Confidence::Likely;
-        variable.name.clone_into(&mut seen.message);
+        seen.message = variable.name.to_string();
         let path = workload.spec_path().field("containers").item(&container.name).field("env").item(&variable.name);
         seen.show(Source::Spec, None, &format!("host {host}"), Some(path.field("value")));
         let asked =
@@ -199,24 +200,26 @@ fn host(view: &View<'_>, workload: &Workload<'_>, container: &Container) -> Opti
         }
         seen.fact("host", name);
         seen.fact("namespace", namespace);
-        seen.fact("variable", variable.name.as_str());
+        seen.fact("variable", &*variable.name);
         seen.fact("existing", here.iter().copied().collect::<Vec<_>>());
         Some(seen)
     })
 }
 
 /// ConfigMaps that a container reads once, at its start.
-fn read_once<'v>(view: &'v View<'_>, namespace: &str, volumes: &[Value], container: &Container) -> Vec<&'v Keyed> {
-    let mut names: BTreeSet<String> = BTreeSet::new();
-    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
-    let of_env = container.env.iter().filter_map(|one| text(one.value_from.as_ref()?.pointer("/configMapKeyRef/name")));
-    names.extend(of_env);
-    names.extend(container.env_from.iter().filter_map(|one| text(one.pointer("/configMapRef/name"))));
-    for mount in container.volume_mounts.iter().filter(|mount| mount.get("subPath").is_some()) {
-        let volume = volumes.iter().find(|volume| volume.get("name") == mount.get("name"));
-        names.extend(volume.and_then(|volume| text(volume.pointer("/configMap/name"))));
-    }
-    names.iter().filter_map(|name| view.config_map(namespace, name)).collect()
+fn read_once<'v>(
+    view: &'v View<'_>,
+    namespace: &str,
+    volumes: &[Volume<'_>],
+    container: &Configured<'_>,
+) -> Vec<&'v Keyed> {
+    let of_env = container.env.iter().filter_map(|one| one.value_from.as_ref()?.config_map_key_ref.as_ref());
+    let of_all = container.env_from.iter().filter_map(|one| one.config_map_ref.as_ref());
+    let mounts = container.volume_mounts.iter().filter(|mount| mount.sub_path.is_some());
+    let mounted = mounts.filter_map(|mount| volumes.iter().find(|volume| *volume.name == *mount.name));
+    let of_files = mounted.filter_map(|volume| volume.config_map.as_ref());
+    let names: BTreeSet<&str> = of_env.chain(of_all).chain(of_files).map(|map| &*map.name).collect();
+    names.into_iter().filter_map(|name| view.config_map(namespace, name)).collect()
 }
 
 /// The last write to a ConfigMap; its creation counts.
@@ -235,7 +238,12 @@ pub(super) fn crashes_since(view: &View<'_>, pod: &Pod, status: &ContainerStatus
     waits.filter_map(Event::first_seen).min().or_else(|| last?.finished_at.0)
 }
 
-fn changed(view: &View<'_>, workload: &Workload<'_>, container: &Container) -> Option<Observation> {
+fn changed(
+    view: &View<'_>,
+    workload: &Workload<'_>,
+    volumes: &[Volume<'_>],
+    container: &Configured<'_>,
+) -> Option<Observation> {
     let source = workload.source?;
     let annotations: BTreeMap<String, Value> =
         source.template_pointer().map(|at| source.view(&format!("{at}/metadata/annotations"))).unwrap_or_default();
@@ -244,8 +252,7 @@ fn changed(view: &View<'_>, workload: &Workload<'_>, container: &Container) -> O
         return None;
     }
     workload.current.iter().find_map(|pod| {
-        let status = pod.status.container_statuses.iter().find(|status| status.name == container.name)?;
-        let volumes = source.pod_spec().map_or(&[][..], |spec| &spec.volumes);
+        let status = pod.status.container_statuses.iter().find(|status| *status.name == *container.name)?;
         read_once(view, &pod.metadata.namespace, volumes, container).into_iter().find_map(|map| {
             let (at, by) = written(map)?;
             let name = &map.metadata.name;

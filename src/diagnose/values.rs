@@ -92,10 +92,13 @@ fn failing<'v, 's>(view: &'v View<'s>) -> Vec<(&'v Workload<'s>, &'s Container)>
         .collect();
     let mut out = Vec::new();
     for workload in view.workloads.iter().filter(|workload| workload.counts.desired > 0) {
-        let fails = |container: &&Container| {
-            settings::fails(workload, container) || crashing.contains(&(&workload.key, &container.name))
-        };
-        out.extend(settings::containers(workload).iter().filter(fails).map(|container| (workload, container)));
+        let crashes = crashing.range((workload.key.as_str(), "")..).take_while(|(key, _)| *key == workload.key);
+        let failing = settings::failing(workload).map(|status| status.name.as_str());
+        let names: BTreeSet<&str> = failing.chain(crashes.map(|(_, name)| *name)).collect();
+        if !names.is_empty() {
+            let containers = settings::containers(workload).iter();
+            out.extend(containers.filter(|one| names.contains(&*one.name)).map(|container| (workload, container)));
+        }
     }
     out
 }

@@ -58,15 +58,6 @@ pub(crate) enum Settled {
 
 static NONE: BTreeMap<String, String> = BTreeMap::new();
 
-/// Reads what rules ask of every workload, where a caller has nothing else to do.
-pub fn read_ahead(snapshot: &Snapshot) {
-    let templates: Vec<&Object> =
-        WORKLOADS.iter().filter(|kind| **kind != "ReplicaSet").flat_map(|kind| snapshot.kind(kind)).collect();
-    parallel::map(&templates, |object| {
-        object.pod_spec();
-    });
-}
-
 /// Whether `seconds` have passed since `since` when the snapshot was taken.
 pub(crate) fn settled(snapshot: &Snapshot, since: Option<Timestamp>, seconds: i64) -> Settled {
     match (age(snapshot, since), snapshot.taken_at) {

@@ -54,7 +54,7 @@ pub(crate) fn node_images(node: &Object) -> Vec<String> {
 /// Whether a pod, a template or a node has this image.
 pub(crate) fn has_image(snapshot: &Snapshot, image: &str) -> bool {
     let has = |spec: &PodSpec| spec.containers.iter().chain(&spec.init_containers).any(|one| one.image == image);
-    let told = |object: &&Object| object.body.may_contain(image);
+    let told = |object: &&Object| object.template_pointer().is_some() && object.body.may_contain(image);
     snapshot.pods.iter().any(|pod| has(&pod.spec))
         || snapshot.objects.values().flatten().filter(told).any(|object| object.pod_spec().is_some_and(has))
         || snapshot.kind("Node").iter().flat_map(node_images).any(|known| known == image)

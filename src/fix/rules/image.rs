@@ -215,7 +215,8 @@ fn tags_in_use(case: &Case<'_>, wanted: &str, broken: &str) -> BTreeMap<String, 
             add(&container.image, format!("ready in pod {}", pod.metadata.name));
         }
     }
-    for object in case.snapshot.objects.values().flatten().filter(|object| object.body.may_contain(wanted)) {
+    let makers = case.snapshot.objects.values().flatten().filter(|object| object.template_pointer().is_some());
+    for object in makers.filter(|object| object.body.may_contain(wanted)) {
         for container in object.pod_spec().map_or(&[][..], |spec| &spec.containers) {
             add(&container.image, format!("in the template of {}", object.object()));
         }

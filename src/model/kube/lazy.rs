@@ -2,9 +2,9 @@
 //!
 //! Of most objects a scan reads a few fields; their values in full are five times as large as their text.
 
-use serde::Deserializer as _;
-use serde::de::{DeserializeOwned, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer as _};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::fmt;
@@ -36,7 +36,8 @@ struct Node {
 }
 
 enum Parts {
-    Map(Vec<(String, Node)>),
+    /// By where a name stands, with its quotes.
+    Map(Vec<(Range<usize>, Node)>),
     List(Vec<Node>),
     Scalar,
 }
@@ -53,7 +54,7 @@ impl Body {
     }
 
     /// The same in a shape of its own, without the values between.
-    pub fn read<T: DeserializeOwned>(&self, pointer: &str) -> Option<T> {
+    pub fn read<'b, T: Deserialize<'b>>(&'b self, pointer: &str) -> Option<T> {
         let (field, rest) = self.find(pointer)?;
         if let Some(value) = &field.set {
             return T::deserialize(value.pointer(rest)?).ok();
@@ -172,6 +173,16 @@ fn first_step(pointer: &str) -> Option<(&str, &str)> {
     Some(path.split_at(path.find('/').unwrap_or(path.len())))
 }
 
+/// Whether a quoted name says `name`.
+fn is_name(quoted: &str, name: &str) -> bool {
+    match quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        // What is escaped is longer than what it says.
+        Some(plain) if plain.len() < name.len() => false,
+        Some(plain) if !plain.contains('\\') => plain == name,
+        _ => serde_json::from_str::<String>(quoted).is_ok_and(|known| known == name),
+    }
+}
+
 /// What could be parsed as text can be as a value, but for numbers that no type holds.
 fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
@@ -203,9 +214,11 @@ impl Node {
         match parts {
             Parts::Map(map) if step.contains('~') => {
                 let name = step.replace("~1", "/").replace("~0", "~");
-                map.iter().rev().find(|(known, _)| *known == name).map(|(_, node)| node)
+                map.iter().rev().find(|(known, _)| is_name(&text[known.clone()], &name)).map(|(_, node)| node)
             }
-            Parts::Map(map) => map.iter().rev().find(|(known, _)| known == step).map(|(_, node)| node),
+            Parts::Map(map) => {
+                map.iter().rev().find(|(known, _)| is_name(&text[known.clone()], step)).map(|(_, node)| node)
+            }
             // As in a JSON pointer: no sign, no leading zero.
             Parts::List(list) if step == "0" || !step.starts_with(['0', '+']) => list.get(step.parse::<usize>().ok()?),
             _ => None,
@@ -223,9 +236,13 @@ struct Reader<'b> {
 }
 
 impl Reader<'_> {
-    fn node(&self, part: &RawValue) -> Node {
+    fn at(&self, part: &RawValue) -> Range<usize> {
         let start = part.get().as_ptr().addr() - self.base.as_ptr().addr();
-        Node { at: start..start + part.get().len(), ..Node::default() }
+        start..start + part.get().len()
+    }
+
+    fn node(&self, part: &RawValue) -> Node {
+        Node { at: self.at(part), ..Node::default() }
     }
 }
 
@@ -238,8 +255,8 @@ impl<'de> Visitor<'de> for Reader<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Parts, A::Error> {
         let mut parts = Vec::new();
-        while let Some((name, part)) = map.next_entry::<String, &RawValue>()? {
-            parts.push((name, self.node(part)));
+        while let Some((name, part)) = map.next_entry::<&RawValue, &RawValue>()? {
+            parts.push((self.at(name), self.node(part)));
         }
         Ok(Parts::Map(parts))
     }

@@ -73,3 +73,13 @@ fn of_two_fields_of_one_name_the_last_counts_as_everywhere() {
     let object: Object = serde_json::from_str(r#"{"spec":{"a":1},"spec":{"b":2,"b":3}}"#).unwrap();
     assert_eq!((object.int("/spec/a"), object.int("/spec/b")), (None, Some(3)));
 }
+
+#[test]
+fn a_name_is_what_its_escapes_say() {
+    let object: Object =
+        serde_json::from_str(r#"{"spec":{"a\u0062":1,"x\"y":2,"c\\d":3,"c\\\\d":4,"long":5,"lo":6}}"#).unwrap();
+    let names =
+        ["/spec/ab", "/spec/x\"y", r"/spec/c\d", r"/spec/c\\d", "/spec/long", "/spec/lo", "/spec/l", "/spec/longer"];
+    let found = [Some(1), Some(2), Some(3), Some(4), Some(5), Some(6), None, None];
+    assert_eq!(names.map(|name| object.int(name)), found);
+}

@@ -8,11 +8,13 @@ mod keyed;
 mod lazy;
 mod meta;
 mod object;
+mod reduced;
 
 pub use keyed::{Keyed, Oddity, may_be};
 pub use lazy::Body;
 pub use meta::{Fields, ManagedField, Meta};
 pub use object::{Object, Unmanaged};
+pub use reduced::Reduced;
 
 use crate::model::object::ObjectRef;
 use jiff::Timestamp;
@@ -21,7 +23,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// Reads `null` as the default: Go clients write it for an empty list or map.
-fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -> Result<T, D::Error> {
+pub(crate) fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
@@ -45,7 +47,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// A pod. Healthy ones hold only part of their spec: see [`Pod::reduce`].
+/// A pod. Healthy ones hold only part of their spec: see [`Reduced`].
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Pod {
@@ -218,44 +220,6 @@ impl Pod {
     /// Whether its `Ready` condition is true.
     pub fn is_ready(&self) -> bool {
         self.condition("Ready").is_some_and(|ready| ready.status == "True")
-    }
-
-    /// Drops what no rule reads of a healthy pod: it bounds the memory of a scan.
-    /// A pod is healthy when it is Ready, not being deleted, and no container of it ever restarted.
-    pub fn reduce(mut self) -> Self {
-        let statuses = self.status.init_container_statuses.iter().chain(&self.status.container_statuses);
-        let restarted =
-            statuses.into_iter().any(|status| status.restart_count > 0 || status.last_state.terminated.is_some());
-        if !self.is_ready() || restarted || self.metadata.deletion_timestamp.is_some() {
-            return self;
-        }
-        for container in self.spec.containers.iter_mut().chain(&mut self.spec.init_containers) {
-            *container = Container {
-                name: std::mem::take(&mut container.name),
-                image: std::mem::take(&mut container.image),
-                ports: std::mem::take(&mut container.ports),
-                resources: std::mem::take(&mut container.resources),
-                ..Container::default()
-            };
-        }
-        self.spec.affinity = Value::Null;
-        self.spec.tolerations = Vec::new();
-        self.spec.topology_spread_constraints = Vec::new();
-        self.spec.security_context = Value::Null;
-        self.spec.volumes.retain(|volume| volume.get("persistentVolumeClaim").is_some());
-        self.metadata.annotations = BTreeMap::new();
-        // That a Ready pod is initialized goes without saying.
-        let implied = ["Initialized", "ContainersReady", "PodReadyToStartContainers"];
-        self.status.conditions.retain(|c| c.status != "True" || !implied.contains(&c.kind.as_str()));
-        // What was read one by one has room to grow.
-        self.spec.containers.shrink_to_fit();
-        self.spec.init_containers.shrink_to_fit();
-        self.spec.volumes.shrink_to_fit();
-        self.status.conditions.shrink_to_fit();
-        self.status.container_statuses.shrink_to_fit();
-        self.status.init_container_statuses.shrink_to_fit();
-        self.metadata.owner_references.shrink_to_fit();
-        self
     }
 }
 

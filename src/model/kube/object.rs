@@ -164,6 +164,18 @@ impl Object {
         self.lean.labels.get_or_init(read)
     }
 
+    /// Reads what rules ask of every workload.
+    pub fn read_ahead(&self) {
+        if self.template_pointer().is_none() {
+            return;
+        }
+        self.int("/status/replicas");
+        self.body.raw("/spec/template/spec");
+        if self.kind != "ReplicaSet" {
+            self.template_labels();
+        }
+    }
+
     /// The labels that a Service, or the `matchLabels` that a workload, selects by.
     pub fn selector(&self) -> &BTreeMap<String, String> {
         let pointer = if self.kind == "Service" { "/spec/selector" } else { "/spec/selector/matchLabels" };
