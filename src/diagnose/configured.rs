@@ -1,7 +1,7 @@
-//! What containers of a template are configured by, read where it stands.
+//! What configures the containers of a template.
 
 use super::view::Workload;
-use crate::model::kube::{self, EnvVar, PodSpec, nullable};
+use crate::model::kube::{Container, EnvVar, PodSpec, nullable};
 use serde::Deserialize;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -91,8 +91,8 @@ impl<'s> From<&'s PodSpec> for Settings<'s> {
     }
 }
 
-impl<'s> From<&'s kube::Container> for Configured<'s> {
-    fn from(container: &'s kube::Container) -> Self {
+impl<'s> From<&'s Container> for Configured<'s> {
+    fn from(container: &'s Container) -> Self {
         let variable = |EnvVar { name, value, value_from }: &'s EnvVar| Variable {
             name: name.as_str().into(),
             value: value.as_deref().unwrap_or_default().into(),
