@@ -23,7 +23,7 @@ pub struct Object {
 }
 
 /// What many rules ask for, read when it is asked for first.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Lean {
     /// The pod spec of a template.
     spec: OnceLock<Option<Box<PodSpec>>>,
@@ -33,10 +33,16 @@ struct Lean {
     selector: OnceLock<BTreeMap<String, String>>,
 }
 
-/// It follows from the body: a copy, which may be changed, reads it again.
+/// It follows from the body: a copy, which may be changed, reads it again; what was read so far tells nothing.
 impl Clone for Lean {
     fn clone(&self) -> Self {
         Self::default()
+    }
+}
+
+impl fmt::Debug for Lean {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("_")
     }
 }
 
