@@ -71,7 +71,7 @@ pub(super) async fn read(
     about: Option<&Target>,
 ) -> Result<Snapshot, Error> {
     let mut snapshot = cluster.first_wave(say).await?;
-    // While the few requests of the second wave are waited for: the server needs the processors no more.
+    // While the few requests of the second wave are waited for.
     tokio::task::spawn_blocking(diagnose::prepare);
     let mut needs = diagnose::needs(&snapshot);
     needs.kinds.extend(diagnose::INSTALLED);
