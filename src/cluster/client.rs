@@ -10,7 +10,7 @@ use kube::client::Body;
 use serde_json::Value;
 use std::panic::resume_unwind;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -53,11 +53,20 @@ pub(super) struct Api {
     sent: Mutex<Requests>,
     clock: OnceLock<Timestamp>,
     failed_in_a_row: AtomicUsize,
+    /// Whether it writes what the table of the binary form does not have.
+    newer: AtomicBool,
 }
 
 impl Api {
     pub(super) fn new(client: kube::Client, deadline: Duration) -> Self {
-        Self { client, deadline, sent: Mutex::default(), clock: OnceLock::new(), failed_in_a_row: AtomicUsize::new(0) }
+        Self {
+            client,
+            deadline,
+            sent: Mutex::default(),
+            clock: OnceLock::new(),
+            failed_in_a_row: AtomicUsize::new(0),
+            newer: AtomicBool::new(false),
+        }
     }
 
     /// Forgets that the server seemed gone: each wave tries anew.
@@ -69,6 +78,15 @@ impl Api {
     pub(super) fn begin(&mut self) {
         self.sent = Mutex::default();
         self.clock = OnceLock::new();
+    }
+
+    /// Remembers that the server is newer than what is known here: what follows is asked for as JSON at once.
+    pub(super) fn found_newer(&self) {
+        self.newer.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_newer(&self) -> bool {
+        self.newer.load(Ordering::Relaxed)
     }
 
     /// What was sent so far.

@@ -1,5 +1,6 @@
 //! Why a request brought nothing, in plain words.
 
+use super::protobuf;
 use crate::error::Error;
 use crate::{redact, text};
 use serde::Deserialize;
@@ -25,6 +26,8 @@ pub(super) enum Failure {
     Answer { code: u16, message: String },
     #[error("the answer could not be read: {0}")]
     Garbled(String),
+    #[error("the answer could not be read: {0}")]
+    Unread(#[from] protobuf::Unread),
     #[error("the server had stopped answering")]
     Gone,
 }
@@ -71,6 +74,8 @@ pub(super) fn from_body(code: u16, body: &[u8]) -> Failure {
     struct Status {
         message: Option<String>,
     }
+    let written = if protobuf::is(body) { protobuf::object(body).ok() } else { None };
+    let body = written.as_deref().map_or(body, str::as_bytes);
     let message = serde_json::from_slice::<Status>(body).ok().and_then(|status| status.message);
     Failure::Answer { code, message: foreign(&message.unwrap_or_default()) }
 }
@@ -118,8 +123,10 @@ pub(super) fn unreachable(failure: &Failure, context: &str, server: &str) -> Err
         }
         Failure::Answer { .. } => Error::unreachable(format!("{cluster} could not answer"))
             .hint("try again in a moment; `kubectl get --raw /readyz` tells how the API server is"),
-        Failure::Garbled(_) => Error::unreachable(format!("{cluster} gave an answer that is none of Kubernetes"))
-            .hint("a proxy or a login page may stand between: check `server` and HTTPS_PROXY"),
+        Failure::Garbled(_) | Failure::Unread(_) => {
+            Error::unreachable(format!("{cluster} gave an answer that is none of Kubernetes"))
+                .hint("a proxy or a login page may stand between: check `server` and HTTPS_PROXY")
+        }
         Failure::Transport(Lost::Refused, _) => Error::unreachable(format!("{cluster} refused the connection"))
             .hint("check that the cluster runs and that the context is the right one: `kubectl config get-contexts`"),
         Failure::Transport(Lost::Name, _) => Error::unreachable(format!("the name of {cluster} was not found"))
@@ -146,6 +153,8 @@ mod tests {
             "forbidden: pods is forbidden: token: <secret>"
         );
         assert_eq!(from_body(502, b"<html>").to_string(), "the server answered 502");
+        let packed = b"k8s\0\x0a\x0c\x0a\x02v1\x12\x06Status\x12\x13\x1a\x11pods is forbidden";
+        assert_eq!(from_body(403, packed).to_string(), "forbidden: pods is forbidden");
     }
 
     #[test]

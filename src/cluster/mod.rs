@@ -22,6 +22,7 @@ mod names;
 mod openapi;
 mod owners;
 mod page;
+pub mod protobuf;
 mod proxy;
 mod rights;
 mod served;

@@ -3,6 +3,7 @@
 use super::client::{Api, Count, JSON, METADATA_LIST};
 use super::failure::{Failure, foreign};
 use super::kinds::{Reading, Row, collection, escape};
+use super::protobuf;
 use crate::model::kube::{Event, Keyed, Object, Pod, Reduced, Unmanaged};
 use crate::model::object::ObjectRef;
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
@@ -47,22 +48,45 @@ pub(super) struct Listed<T> {
     pub(super) odd: Vec<String>,
 }
 
+/// How a list is asked for.
+#[derive(Debug, Clone, Copy)]
+struct Ask {
+    /// The forms of its answer, the best first.
+    forms: &'static [&'static str],
+    /// Whether who set which field is read.
+    managed: bool,
+}
+
+impl Ask {
+    /// As JSON, which every kind has.
+    const PLAIN: Self = Self { forms: &[JSON], managed: false };
+
+    fn of(row: &Row, api_version: &str, api: &Api) -> Self {
+        let forms: &[_] = match row.reading {
+            Reading::Keys => &[protobuf::ACCEPT_METADATA, METADATA_LIST],
+            _ if protobuf::knows(api_version, row.kind) => &[protobuf::ACCEPT, JSON],
+            _ => &[JSON],
+        };
+        let forms = if api.is_newer() { &forms[forms.len() - 1..] } else { forms };
+        Self { forms, managed: Row::keeps_managers(row.kind) }
+    }
+}
+
 /// Lists one kind in one namespace, or everywhere.
 /// `api_version` is the row's, or another in which the cluster serves it.
 pub(super) async fn list(api: &Api, row: &Row, api_version: &str, namespace: Option<&str>) -> Listed<Batch> {
     let path = format!("{}?limit={LIMIT}", collection(api_version, namespace, row.plural));
+    let ask = Ask::of(row, api_version, api);
     match row.reading {
-        Reading::Pods => pages(api, &path, JSON, |Reduced(pod)| Some(pod)).await.map(Batch::Pods),
+        Reading::Pods => pages(api, &path, ask, |Reduced(pod)| Some(pod)).await.map(Batch::Pods),
         Reading::Events => {
             let lean = |mut event: Event| {
                 event.metadata.managed_fields = Vec::new();
                 Some(event)
             };
-            pages(api, &path, JSON, lean).await.map(Batch::Events)
+            pages(api, &path, ask, lean).await.map(Batch::Events)
         }
-        Reading::Keys => {
-            pages(api, &path, METADATA_LIST, |value: Value| Keyed::from_value(&value)).await.map(Batch::Keyed)
-        }
+        Reading::Keys => pages(api, &path, ask, |value: Value| Keyed::from_value(&value)).await.map(Batch::Keyed),
         Reading::Objects => {
             // Items of a list do not say what they are.
             let (kind, api_version) = (row.kind, api_version.to_owned());
@@ -73,10 +97,10 @@ pub(super) async fn list(api: &Api, row: &Row, api_version: &str, namespace: Opt
                 object.read_ahead();
                 Some(object)
             };
-            let listed = if Row::keeps_managers(kind) {
-                pages(api, &path, JSON, named).await
+            let listed = if ask.managed {
+                pages(api, &path, ask, named).await
             } else {
-                pages(api, &path, JSON, move |Unmanaged(object)| named(object)).await
+                pages(api, &path, ask, move |Unmanaged(object)| named(object)).await
             };
             listed.map(Batch::Objects)
         }
@@ -96,7 +120,7 @@ pub(super) async fn list_known(
         object.api_version.clone_from(&api_version);
         uids.contains(&object.metadata.uid).then_some(object)
     };
-    pages(api, &format!("{path}?limit={LIMIT}"), JSON, named).await
+    pages(api, &format!("{path}?limit={LIMIT}"), Ask::PLAIN, named).await
 }
 
 impl<T> Listed<T> {
@@ -110,7 +134,7 @@ impl<T> Listed<T> {
 async fn pages<T, U>(
     api: &Api,
     path: &str,
-    accept: &str,
+    ask: Ask,
     keep: impl Fn(T) -> Option<U> + Clone + Send + 'static,
 ) -> Listed<Vec<U>>
 where
@@ -119,6 +143,8 @@ where
 {
     let mut listed = Listed { items: Vec::new(), failure: None, odd: Vec::new() };
     let (mut restarted, mut read, mut last) = (false, 0, None);
+    let mut forms = ask.forms.iter().copied();
+    let mut accept = forms.next().unwrap_or(JSON);
     let mut answer = api.read(path, accept, Count::List).await;
     loop {
         let bytes = match answer {
@@ -139,7 +165,7 @@ where
         let token = token(&bytes);
         let keep = keep.clone();
         let decoding = tokio::task::spawn_blocking(move || {
-            let Decoded { items, odd } = decode::<T>(&bytes)?;
+            let Decoded { items, odd } = decode::<T>(&bytes, ask.managed)?;
             Ok((items.into_iter().filter_map(keep).collect::<Vec<U>>(), odd))
         });
         let next = match &token {
@@ -154,6 +180,20 @@ where
                 listed.items.extend(items);
                 listed.odd.extend(odd);
             }
+            // The server knows more of this kind than we do: begin again in a form that tells it all.
+            Err(Failure::Unread(why)) => match forms.next() {
+                Some(plain) => {
+                    api.found_newer();
+                    (accept, last) = (plain, None);
+                    listed = Listed { items: Vec::new(), failure: None, odd: Vec::new() };
+                    answer = api.read(path, accept, Count::List).await;
+                    continue;
+                }
+                None => {
+                    listed.failure = Some(Failure::Unread(why));
+                    return listed;
+                }
+            },
             Err(failure) => {
                 listed.failure = Some(failure);
                 return listed;
@@ -173,6 +213,9 @@ where
 
 /// The token of the next page, without reading further than the server writes it: before the items.
 fn token(bytes: &[u8]) -> Option<String> {
+    if protobuf::is(bytes) {
+        return protobuf::Page::read(bytes).ok()?.token;
+    }
     struct Head<'t>(&'t mut Option<String>);
     impl<'de> Visitor<'de> for Head<'_> {
         type Value = ();
@@ -217,7 +260,10 @@ struct ListMeta {
     token: Option<String>,
 }
 
-fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<Decoded<T>, Failure> {
+fn decode<T: DeserializeOwned>(bytes: &[u8], managed: bool) -> Result<Decoded<T>, Failure> {
+    if protobuf::is(bytes) {
+        return Ok(unpacked(bytes, managed)?);
+    }
     // Text that is known to be UTF-8 is not checked word by word.
     let page = std::str::from_utf8(bytes).map_or_else(|_| serde_json::from_slice(bytes), serde_json::from_str);
     if let Ok(page) = page as serde_json::Result<Page<T>> {
@@ -232,13 +278,31 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<Decoded<T>, Failure> {
     for value in page.items.unwrap_or_default() {
         match T::deserialize(&value) {
             Ok(item) => decoded.items.push(item),
-            Err(error) => {
-                let name = value.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("one without a name");
-                decoded.odd.push(foreign(&format!("{name}: {error}")));
-            }
+            Err(error) => decoded.odd.push(odd(&value, &error)),
         }
     }
     Ok(decoded)
+}
+
+/// The same of an answer in its binary form.
+fn unpacked<T: DeserializeOwned>(bytes: &[u8], managed: bool) -> Result<Decoded<T>, protobuf::Unread> {
+    let page = protobuf::Page::read(bytes)?;
+    let mut decoded = Decoded { items: Vec::with_capacity(page.len()), odd: Vec::new() };
+    let mut written = page.written(managed);
+    while let Some(text) = written.advance() {
+        let text = text?;
+        match serde_json::from_str(text) {
+            Ok(item) => decoded.items.push(item),
+            Err(error) => decoded.odd.push(odd(&serde_json::from_str(text).unwrap_or_default(), &error)),
+        }
+    }
+    Ok(decoded)
+}
+
+/// An object that could not be decoded.
+fn odd(value: &Value, error: &serde_json::Error) -> String {
+    let name = value.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("one without a name");
+    foreign(&format!("{name}: {error}"))
 }
 
 fn is_list(kind: &str) -> Result<(), Failure> {
@@ -257,7 +321,7 @@ mod tests {
     fn one_odd_object_does_not_hide_the_others() {
         let page = br#"{"kind":"PodList","metadata":{"continue":"t"},"items":[
             {"metadata":{"name":"good"}},{"metadata":{"name":"odd"},"spec":{"hostNetwork":"yes"}}]}"#;
-        let decoded = decode::<Pod>(page).unwrap();
+        let decoded = decode::<Pod>(page, false).unwrap();
         assert_eq!((decoded.items.len(), token(page).as_deref()), (1, Some("t")));
         assert!(decoded.odd[0].starts_with("odd: invalid type"), "{:?}", decoded.odd);
     }
@@ -265,9 +329,9 @@ mod tests {
     #[test]
     fn an_answer_that_is_no_list_is_not_an_empty_list() {
         for body in ["{}", "<html>", r#"{"kind":"Status"}"#, "[]", ""] {
-            assert!(decode::<Pod>(body.as_bytes()).is_err(), "{body}");
+            assert!(decode::<Pod>(body.as_bytes(), false).is_err(), "{body}");
         }
-        assert!(decode::<Pod>(br#"{"kind":"PodList","items":null}"#).unwrap().items.is_empty());
+        assert!(decode::<Pod>(br#"{"kind":"PodList","items":null}"#, false).unwrap().items.is_empty());
     }
 
     #[test]

@@ -67,6 +67,7 @@ mod policy_input;
 mod policy_live;
 mod policy_repository;
 mod policy_why;
+mod protobuf;
 mod readme;
 mod recipes;
 mod record_schema;

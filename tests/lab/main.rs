@@ -15,6 +15,7 @@ mod browser;
 mod codes;
 mod credentials;
 mod egress;
+mod encodings;
 mod eval;
 mod expected;
 mod faults;

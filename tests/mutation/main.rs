@@ -1,4 +1,4 @@
-//! Recordings, mutated without end: nothing may panic, hang or print what it must not.
+//! Recordings, files and packed answers, mutated without end: nothing may panic, hang or print what it must not.
 //!
 //! `cargo test --test mutation` runs for 60 s. A failure names the seed of its run. Ten times as many runs fit into
 //! the same time with `--config profile.dev.package.aifix.opt-level=2`, which keeps all checks of a debug build.
@@ -6,6 +6,7 @@
 //! - `AIFIX_MUTATION_RUNS`: as many runs, however long they take
 //! - `AIFIX_MUTATION_SECONDS`: as long, when no runs are asked
 //! - `AIFIX_MUTATION_SEED`: the seed of the first run; each further run has the next one
+//! - `AIFIX_PACKED_RUNS`: as many answers in the API server's binary form
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -21,6 +22,7 @@ mod edits;
 mod edits_runs;
 mod invariants;
 mod mutate;
+mod packed;
 mod strings;
 
 use chance::Chance;
