@@ -53,8 +53,8 @@ pub(super) struct Api {
     sent: Mutex<Requests>,
     clock: OnceLock<Timestamp>,
     failed_in_a_row: AtomicUsize,
-    /// Whether it writes what the table of the binary form does not have.
-    newer: AtomicBool,
+    /// Whether an answer in binary form could not be had, or not be read.
+    plain: AtomicBool,
 }
 
 impl Api {
@@ -65,7 +65,7 @@ impl Api {
             sent: Mutex::default(),
             clock: OnceLock::new(),
             failed_in_a_row: AtomicUsize::new(0),
-            newer: AtomicBool::new(false),
+            plain: AtomicBool::new(false),
         }
     }
 
@@ -80,13 +80,13 @@ impl Api {
         self.clock = OnceLock::new();
     }
 
-    /// Remembers that the server is newer than what is known here: what follows is asked for as JSON at once.
-    pub(super) fn found_newer(&self) {
-        self.newer.store(true, Ordering::Relaxed);
+    /// Remembers that only JSON can be read: what follows is asked for so at once.
+    pub(super) fn found_plain(&self) {
+        self.plain.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn is_newer(&self) -> bool {
-        self.newer.load(Ordering::Relaxed)
+    pub(super) fn is_plain(&self) -> bool {
+        self.plain.load(Ordering::Relaxed)
     }
 
     /// What was sent so far.

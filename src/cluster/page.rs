@@ -67,7 +67,7 @@ impl Ask {
             _ if protobuf::knows(api_version, row.kind) => &[protobuf::ACCEPT, JSON],
             _ => &[JSON],
         };
-        let forms = if api.is_newer() { &forms[forms.len() - 1..] } else { forms };
+        let forms = if api.is_plain() { &forms[forms.len() - 1..] } else { forms };
         Self { forms, managed: Row::keeps_managers(row.kind) }
     }
 }
@@ -129,8 +129,7 @@ impl<T> Listed<T> {
     }
 }
 
-/// Reads page after page. A page is decoded while the next one is on its way: the server needs as long for
-/// one as we do.
+/// Reads a list in the first of its forms that can be read whole.
 async fn pages<T, U>(
     api: &Api,
     path: &str,
@@ -141,21 +140,45 @@ where
     T: DeserializeOwned,
     U: Send + 'static,
 {
+    let (mut forms, mut restarted) = (ask.forms.iter().copied(), false);
+    let mut form = forms.next().unwrap_or(JSON);
+    loop {
+        let listed = pages_in(form, api, path, ask.managed, keep.clone()).await;
+        match &listed.failure {
+            // The pages' snapshot was compacted away: begin again, once.
+            Some(Failure::Answer { code: 410, .. }) if !restarted => restarted = true,
+            // The server knows more of the kind than we do, or what stands before it knows less of its forms.
+            Some(Failure::Unread(_) | Failure::Answer { code: 406, .. }) => match forms.next() {
+                Some(plain) => {
+                    api.found_plain();
+                    form = plain;
+                }
+                None => return listed,
+            },
+            _ => return listed,
+        }
+    }
+}
+
+/// Reads page after page. A page is decoded while the next one is on its way: the server needs as long for
+/// one as we do.
+async fn pages_in<T, U>(
+    form: &'static str,
+    api: &Api,
+    path: &str,
+    managed: bool,
+    keep: impl Fn(T) -> Option<U> + Clone + Send + 'static,
+) -> Listed<Vec<U>>
+where
+    T: DeserializeOwned,
+    U: Send + 'static,
+{
     let mut listed = Listed { items: Vec::new(), failure: None, odd: Vec::new() };
-    let (mut restarted, mut read, mut last) = (false, 0, None);
-    let mut forms = ask.forms.iter().copied();
-    let mut accept = forms.next().unwrap_or(JSON);
-    let mut answer = api.read(path, accept, Count::List).await;
+    let (mut read, mut last) = (0, None);
+    let mut answer = api.read(path, form, Count::List).await;
     loop {
         let bytes = match answer {
             Ok(bytes) => bytes,
-            // The pages' snapshot was compacted away: begin again, once.
-            Err(Failure::Answer { code: 410, .. }) if !restarted => {
-                (restarted, last) = (true, None);
-                listed = Listed { items: Vec::new(), failure: None, odd: Vec::new() };
-                answer = api.read(path, accept, Count::List).await;
-                continue;
-            }
             Err(failure) => {
                 listed.failure = Some(failure);
                 return listed;
@@ -165,13 +188,13 @@ where
         let token = token(&bytes);
         let keep = keep.clone();
         let decoding = tokio::task::spawn_blocking(move || {
-            let Decoded { items, odd } = decode::<T>(&bytes, ask.managed)?;
+            let Decoded { items, odd } = decode::<T>(&bytes, managed)?;
             Ok((items.into_iter().filter_map(keep).collect::<Vec<U>>(), odd))
         });
         let next = match &token {
             Some(token) if last.as_ref() != Some(token) && read < MAX_PAGES => {
                 let page = format!("{path}&continue={}", escape(token));
-                Some(api.read(&page, accept, Count::Page).await)
+                Some(api.read(&page, form, Count::Page).await)
             }
             _ => None,
         };
@@ -180,20 +203,6 @@ where
                 listed.items.extend(items);
                 listed.odd.extend(odd);
             }
-            // The server knows more of this kind than we do: begin again in a form that tells it all.
-            Err(Failure::Unread(why)) => match forms.next() {
-                Some(plain) => {
-                    api.found_newer();
-                    (accept, last) = (plain, None);
-                    listed = Listed { items: Vec::new(), failure: None, odd: Vec::new() };
-                    answer = api.read(path, accept, Count::List).await;
-                    continue;
-                }
-                None => {
-                    listed.failure = Some(Failure::Unread(why));
-                    return listed;
-                }
-            },
             Err(failure) => {
                 listed.failure = Some(failure);
                 return listed;

@@ -125,6 +125,10 @@ async fn what_a_newer_server_adds_is_asked_for_as_json() {
         // What comes later is asked for in the form that tells all.
         assert_eq!(forms(&server, "/nodes?").last().unwrap(), "application/json");
     }
+    // What stands before the server may know no other form.
+    server.once("/pods?", Act::Fail(406, "", "only the following media types are accepted: application/json"));
+    let snapshot = scanned(&server).await;
+    assert_eq!((names(&snapshot).join(" "), snapshot.gaps.len()), (recorded, 0));
     // Keys of ConfigMaps come without their values in every form.
     let server = ApiServer::start(vec![config_map("a", &serde_json::json!([]))], "", 500);
     server.once("/configmaps?", page(&[("a", &field(15, b"added"))], ""));

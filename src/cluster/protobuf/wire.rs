@@ -1,4 +1,4 @@
-//! The fields of one protobuf message, as they stand in its bytes.
+//! The fields of one protobuf message as they stand there.
 
 use super::Unread;
 
