@@ -66,6 +66,12 @@ pub fn yaml(grants: &[Grant], scope: &Scope) -> String {
     for line in bindings(scope) {
         let _ = writeln!(out, "#   {line}");
     }
+    comment(
+        &mut out,
+        "An operator's custom resource that owns what runs is read too; which kinds those are only its cluster knows. \
+         Without a rule such as this one unseen: custom-resource-unhealthy.",
+    );
+    out.push_str("#   - {apiGroups: [example.org], resources: [databases], verbs: [get, list]}\n");
     if matches!(scope, Scope::Namespaces(_)) {
         comment(
             &mut out,

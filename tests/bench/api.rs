@@ -1,13 +1,34 @@
 //! The API server: writes the objects, and bare GETs.
 
+use aifix::cluster::protobuf;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// What a list of ConfigMaps is asked for as: see `src/cluster/client.rs`.
-const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+/// How bare GETs ask for a list.
+#[derive(Clone, Copy)]
+pub(crate) enum Form {
+    /// As kubectl and curl do.
+    Json,
+    /// As the API server's own components and a scan do.
+    Binary,
+}
+
+impl Form {
+    fn accept(self, list: &str) -> String {
+        let form = match self {
+            Self::Json => "application/json",
+            Self::Binary => "application/vnd.kubernetes.protobuf",
+        };
+        // As a scan reads them: see `src/cluster/page.rs`.
+        let metadata =
+            if list.contains("/configmaps") { ";as=PartialObjectMetadataList;g=meta.k8s.io;v=v1" } else { "" };
+        format!("{form}{metadata}")
+    }
+}
+
 /// Requests at one time when objects are made.
 const AT_ONCE: usize = 32;
 
@@ -75,21 +96,20 @@ impl Api {
     }
 
     /// Reads lists to their last page, all at once, and throws the bytes away; gives their number.
-    pub(crate) async fn read_all(&self, lists: &[String]) -> usize {
+    pub(crate) async fn read_all(&self, lists: &[String], form: Form) -> usize {
         let mut reading = JoinSet::new();
         for list in lists {
             let (api, list) = (self.clone(), list.clone());
-            reading.spawn(async move { api.read(&list).await });
+            reading.spawn(async move { api.read(&list, form).await });
         }
         reading.join_all().await.into_iter().sum()
     }
 
-    async fn read(&self, list: &str) -> usize {
+    async fn read(&self, list: &str, form: Form) -> usize {
         let (mut total, mut token) = (0, String::new());
         loop {
             let page = if token.is_empty() { list.to_owned() } else { format!("{list}&continue={token}") };
-            let accept = if list.contains("/configmaps") { METADATA_LIST } else { "application/json" };
-            let request = self.client.get(format!("{}{page}", self.server)).header("accept", accept);
+            let request = self.client.get(format!("{}{page}", self.server)).header("accept", form.accept(list));
             let answer = request.bearer_auth(&self.token).send().await.unwrap();
             assert!(answer.status().is_success(), "{page}: {}", answer.status());
             let body = answer.bytes().await.unwrap();
@@ -104,6 +124,9 @@ impl Api {
 
 /// The token of the next page. Go writes `metadata` of a list before its items.
 fn continued(body: &[u8]) -> Option<String> {
+    if protobuf::is(body) {
+        return protobuf::Page::read(body).ok()?.token;
+    }
     let head = String::from_utf8_lossy(&body[..body.len().min(2000)]).into_owned();
     let head = head.split("\"items\":").next()?;
     let (_, rest) = head.split_once("\"continue\":\"")?;

@@ -15,7 +15,7 @@ mod api;
 mod measure;
 mod objects;
 
-use api::Api;
+use api::{Api, Form};
 use measure::{Figures, grows_faster, measure};
 use objects::Apps;
 use std::process::ExitCode;
@@ -51,7 +51,8 @@ const CASES: [Case; 7] = [
 async fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     match words.first().map(String::as_str) {
-        Some("bare") => println!("{}", Api::from_env().read_all(&words[1..]).await),
+        Some("bare") => println!("{}", Api::from_env().read_all(&words[1..], Form::Json).await),
+        Some("binary") => println!("{}", Api::from_env().read_all(&words[1..], Form::Binary).await),
         Some("peak") => println!("{}", measure::peak_of(&words[1..])),
         _ => return all(&words).await,
     }

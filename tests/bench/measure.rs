@@ -1,7 +1,7 @@
 //! Runs a scan and what it is compared with, by turns.
 
 use crate::Case;
-use crate::api::Api;
+use crate::api::{Api, Form};
 use crate::objects::FAULTS;
 use aifix::cluster::{Options, connect};
 use aifix::diagnose;
@@ -40,6 +40,8 @@ pub(crate) struct Figures {
     mib_read: f64,
     scan: Duration,
     bare: Duration,
+    /// The same lists in the form in which a scan reads them: told, not judged.
+    binary: Duration,
     popeye: Option<Duration>,
     peak_kib: u64,
     pods: usize,
@@ -55,13 +57,13 @@ pub(crate) async fn measure(api: &Api, case: &Case) -> Figures {
     let (pages, firsts): (Vec<String>, Vec<String>) =
         asked.into_iter().filter(|uri| !uri.contains("/log?")).partition(|uri| uri.contains("continue="));
     let lists: Vec<String> = firsts.iter().filter(|uri| uri.contains("limit=")).cloned().collect();
-    let mib_read = api.read_all(&lists).await as f64 / f64::from(1 << 20);
+    let mib_read = api.read_all(&lists, Form::Json).await as f64 / f64::from(1 << 20);
 
     let mut times: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
     for run in 0..RUNS {
-        let mut bare = itself("bare");
-        bare.args(&lists);
-        times.entry("bare").or_default().push(time(&mut bare));
+        for form in ["bare", "binary"] {
+            times.entry(form).or_default().push(time(itself(form).args(&lists)));
+        }
         times.entry("scan").or_default().push(time(&mut aifix(case)));
         if let Some(mut popeye) = popeye(case).filter(|_| run < POPEYE_RUNS) {
             times.entry("popeye").or_default().push(time(&mut popeye));
@@ -76,6 +78,7 @@ pub(crate) async fn measure(api: &Api, case: &Case) -> Figures {
         mib_read,
         scan: median("scan").unwrap(),
         bare: median("bare").unwrap(),
+        binary: median("binary").unwrap(),
         popeye: median("popeye"),
         peak_kib: peak(&case.scan()),
         pods,
@@ -223,7 +226,7 @@ impl AuditLog {
 }
 
 impl Figures {
-    pub(crate) const HEAD: &'static str = "case             requests pages   read MiB  scan ms  bare ms  ratio  allowed ms  popeye ms  peak MiB  diagnosis ms";
+    pub(crate) const HEAD: &'static str = "case             requests pages   read MiB  scan ms  bare ms  ratio  allowed ms  binary ms  popeye ms  peak MiB  diagnosis ms";
 
     fn allowed(&self) -> Duration {
         self.bare.mul_f64(TIMES).max(self.bare + MORE)
@@ -255,13 +258,13 @@ impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, requests, pages, mib_read, .. } = self;
         let peak_mib = self.peak_kib / 1024;
-        let [scan, bare, allowed, diagnosis] =
-            [self.scan, self.bare, self.allowed(), self.diagnosis].map(|t| t.as_millis());
+        let [scan, bare, allowed, binary, diagnosis] =
+            [self.scan, self.bare, self.allowed(), self.binary, self.diagnosis].map(|t| t.as_millis());
         let popeye = self.popeye.map_or_else(|| "-".to_owned(), |time| time.as_millis().to_string());
         let ratio = self.scan.as_secs_f64() / self.bare.as_secs_f64();
         write!(
             f,
-            "{name:16} {requests:8} {pages:5} {mib_read:10.1} {scan:8} {bare:8} {ratio:6.2} {allowed:11} {popeye:>10} {peak_mib:9} {diagnosis:13}"
+            "{name:16} {requests:8} {pages:5} {mib_read:10.1} {scan:8} {bare:8} {ratio:6.2} {allowed:11} {binary:10} {popeye:>10} {peak_mib:9} {diagnosis:13}"
         )
     }
 }
