@@ -1,7 +1,7 @@
 //! The binary form of the API server's own kinds.
 //!
-//! JSON costs the server four times as much: <https://kubernetes.io/docs/reference/using-api/api-concepts/>. What is not understood down to
-//! its last field is asked for again as JSON: a newer server may know more than the table here.
+//! JSON costs the server four times as much: <https://kubernetes.io/docs/reference/using-api/api-concepts/>. What is
+//! not understood down to its last field is asked for again as JSON: a newer server may know more than the table here.
 
 mod json;
 mod shapes;

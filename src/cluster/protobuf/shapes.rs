@@ -1,6 +1,7 @@
 //! Names and numbers of the fields of each type.
 //!
-//! The table, `shapes.txt`, is written from the Go types of Kubernetes 1.37 by `tests/lab/encoding`, whose head explains it.
+//! The table, `shapes.txt`, is written from the Go types of Kubernetes 1.37 by `tests/lab/encoding`, whose head
+//! explains it.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
