@@ -1,3 +1,5 @@
+//! Messages made by hand: read for what they say, or refused.
+
 use super::*;
 use serde_json::json;
 
