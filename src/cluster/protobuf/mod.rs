@@ -25,8 +25,8 @@ const MAGIC: &[u8] = b"k8s\0";
 pub enum Unread {
     #[error("field {0} of {1} is not known here")]
     Newer(u64, &'static str),
-    #[error("the kind {0} is not known here")]
-    Kind(String),
+    #[error("its kind is not known here")]
+    Kind,
     #[error("its binary form is not sound: {0}")]
     Broken(&'static str),
 }
@@ -145,8 +145,7 @@ impl<'b> Envelope<'b> {
     }
 
     fn shape(&self, kind: &str) -> Result<&'static Shape, Unread> {
-        let name = format!("@{}/{kind}", self.api_version);
-        Table::here().of(&name).ok_or(Unread::Kind(name))
+        Table::here().of(&format!("@{}/{kind}", self.api_version)).ok_or(Unread::Kind)
     }
 }
 
