@@ -297,7 +297,16 @@ mod tests {
         let gone = event("Pod", "weak-2", "Preempted", "Preempted by pod 91a2b74c on node n");
         let told = finding(&[weak.clone(), set.clone(), gone.clone()], "preempted");
         assert_eq!(told.effects[0].code.name(), "unschedulable-host-port");
-        assert_eq!(roots(&[weak, set, gone]), ["preempted ReplicaSet/weak"]);
+        assert_eq!(roots(&[weak.clone(), set.clone(), gone.clone()]), ["preempted ReplicaSet/weak"]);
+        // Of two such events one speaks, whichever the server lists first.
+        let mut strong = pending("strong", json!({}), "");
+        strong["metadata"]["uid"] = json!("91a2b74c");
+        let other = event("Pod", "weak-3", "Preempted", "Preempted by something on node n");
+        let told = |events: [&serde_json::Value; 2]| {
+            let all = [weak.clone(), set.clone(), strong.clone(), events[0].clone(), events[1].clone()];
+            finding(&all, "preempted").summary
+        };
+        assert_eq!(told([&gone, &other]), told([&other, &gone]));
     }
 
     #[test]

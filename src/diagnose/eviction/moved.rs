@@ -19,7 +19,10 @@ const ROOM: &[&str] = &[
 
 pub(super) fn observe(view: &View<'_>) -> Vec<Observation> {
     let mut out = Vec::new();
-    for event in &view.snapshot.events {
+    // The first of several speaks for its workload: which that is may not depend on the order of the list.
+    let mut events: Vec<&Event> = view.snapshot.events.iter().collect();
+    events.sort_by_key(|e| (e.first_seen(), e.text(), e.metadata.name.as_str(), e.metadata.uid.as_str()));
+    for event in events {
         let code: &'static CodeInfo = match event.reason.as_str() {
             "Preempted" => &rows::PREEMPTED,
             "TaintManagerEviction" if !event.text().starts_with("Cancel") => &rows::EVICTED_TAINT,
